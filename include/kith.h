@@ -1,0 +1,311 @@
+/* libkith: a BitTorrent node to embed.
+ *
+ * One header, a C ABI, no globals: any number of nodes live in one process. A node is driven in one
+ * of two ways, and does the same in both:
+ *
+ *   - by your loop, as curl's multi interface: poll kith_fd() for reading (timers are in it too),
+ *     call kith_process() when it is readable, then pull events with kith_next_event();
+ *   - by kith_run(), which blocks until something happened or a time has passed.
+ *
+ * Threads: a node and all its handles belong to one thread at a time. Only kith_wake() may be
+ * called from any thread. The library makes worker threads of its own for disk and hashing, never
+ * calls back on them, installs no signal handler, prints nothing, reads no environment variable and
+ * never exits.
+ *
+ * Structs that you fill begin with their size: set it with KITH_INIT, so that a newer library knows
+ * what an older caller knew. Strings are UTF-8. Sizes are bytes, rates bytes a second, times
+ * milliseconds unless a name says otherwise. Calls that can fail return 0 or a positive value on
+ * success and a negative enum kith_error; kith_last_error() then says more in words.
+ *
+ * What is stable: everything here, from 0.1 on, additions aside. */
+#ifndef KITH_H
+#define KITH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define KITH_API __attribute__((visibility("default")))
+#else
+#define KITH_API
+#endif
+
+#define KITH_VERSION_MAJOR 0
+#define KITH_VERSION_MINOR 1
+#define KITH_VERSION_PATCH 0
+
+/* The library's version, "0.1.0". */
+KITH_API const char *kith_version(void);
+
+/* Negative returns of every call. The numbers never change. */
+enum kith_error {
+    KITH_E_NOMEM = -1,
+    KITH_E_INVALID = -2,
+    KITH_E_SYNTAX = -3,
+    KITH_E_LIMIT = -4,
+    KITH_E_TRUNCATED = -5,
+    KITH_E_UNSUPPORTED = -6,
+    KITH_E_NOT_FOUND = -7,
+    KITH_E_EXISTS = -8,
+    KITH_E_PERMISSION = -9,
+    KITH_E_NO_SPACE = -10,
+    KITH_E_IO = -11,
+    KITH_E_ABSENT = -12,
+    KITH_E_CHANGED = -13,
+    KITH_E_HASH = -14,
+    KITH_E_UNSAFE_PATH = -15,
+    KITH_E_BUSY = -16,
+    KITH_E_CLOSED = -17,
+    KITH_E_REFUSED = -18,
+    KITH_E_TIMEOUT = -19,
+    KITH_E_NETWORK = -20,
+    KITH_E_PROTOCOL = -21,
+    KITH_E_BLOCKED = -22,
+    KITH_E_DATABASE = -23,
+    KITH_E_CANCELLED = -24,
+    KITH_E_AGAIN = -25,
+    KITH_E_MISMATCH = -26
+};
+
+/* One short English clause for an error. Never NULL. */
+KITH_API const char *kith_strerror(int error);
+
+/* Zeroes a struct and writes its size: struct kith_options o; KITH_INIT(o); */
+#define KITH_INIT(s)                                                                               \
+    do {                                                                                           \
+        unsigned char *kith_init_p = (unsigned char *)&(s);                                        \
+        size_t kith_init_i;                                                                        \
+        for (kith_init_i = 0; kith_init_i < sizeof(s); kith_init_i++)                              \
+            kith_init_p[kith_init_i] = 0;                                                          \
+        (s).size = sizeof(s);                                                                      \
+    } while (0)
+
+struct kith_node;    /* one node */
+struct kith_torrent; /* one torrent of a node; valid until its KITH_EVENT_REMOVED was pulled */
+struct kith_event;   /* valid until the next kith_next_event or kith_close */
+
+/* ---- a node --------------------------------------------------------------------------------- */
+
+enum kith_encryption { KITH_ENCRYPTION_PREFER = 0, KITH_ENCRYPTION_REQUIRE = 1, KITH_ENCRYPTION_OFF = 2 };
+enum kith_log_level { KITH_LOG_ERROR, KITH_LOG_WARN, KITH_LOG_INFO, KITH_LOG_DEBUG, KITH_LOG_TRACE };
+
+struct kith_options {
+    size_t size;
+    const char *state_folder;    /* where the node remembers; NULL: nothing outlives the process */
+    const char *listen_address;  /* numeric; NULL: every IPv4 and IPv6 address */
+    int32_t listen_port;         /* 0: the system chooses; -1: do not listen */
+    int32_t encryption;          /* enum kith_encryption */
+    uint64_t download_rate_max;  /* bytes a second; 0: no limit */
+    uint64_t upload_rate_max;
+    int32_t connections_max;     /* of all torrents; 0: 500 */
+    int32_t active_downloads_max; /* further ones wait in a queue; 0: no limit */
+    uint64_t memory_max;         /* for piece buffers; 0: 32 MiB */
+    int32_t worker_threads;      /* 0: as many as cores */
+    const char *user_agent;      /* towards trackers and web seeds; NULL: "kith/VERSION" */
+    int32_t log_level;           /* enum kith_log_level; used with log */
+    void (*log)(void *user, int level, const char *subsystem, const char *text);
+    void *log_user;
+};
+
+/* Opens a node and starts to listen. options may be NULL. On failure *out is NULL and the reason is
+ * in the return value: KITH_E_BUSY (another process has the state), KITH_E_DATABASE,
+ * KITH_E_EXISTS (the port is taken), KITH_E_PERMISSION, KITH_E_NOMEM. */
+KITH_API int kith_open(const struct kith_options *options, struct kith_node **out);
+/* Starts a clean stop: saves, tells trackers, finishes writes. KITH_EVENT_STOPPED follows, within
+ * about two seconds. Calling it again does nothing. */
+KITH_API void kith_stop(struct kith_node *node);
+/* Frees everything at once. Safe without kith_stop: what was not saved is checked next time. */
+KITH_API void kith_close(struct kith_node *node);
+
+/* A descriptor that is readable when kith_process has something to do. Never read it yourself. */
+KITH_API int kith_fd(struct kith_node *node);
+/* Milliseconds until kith_process should be called though the descriptor is silent; -1: never. */
+KITH_API int64_t kith_timeout(struct kith_node *node);
+/* Does what is due, without blocking. */
+KITH_API int kith_process(struct kith_node *node);
+/* kith_process in a loop until an event waits or `milliseconds` passed (-1: no limit). Returns 1 if
+ * an event waits, else 0. */
+KITH_API int kith_run(struct kith_node *node, int64_t milliseconds);
+/* Makes a kith_run in another thread return. The only call that any thread may make. */
+KITH_API void kith_wake(struct kith_node *node);
+/* What the last failed call on this node was about: a path, a host, a line. Valid until the next
+ * call. Never NULL. */
+KITH_API const char *kith_last_error(struct kith_node *node);
+/* The port that the node listens on; 0 if it does not. */
+KITH_API uint16_t kith_listen_port(struct kith_node *node);
+/* Changes limits while running; 0: none. */
+KITH_API void kith_set_rates(struct kith_node *node, uint64_t download_max, uint64_t upload_max);
+
+/* ---- torrents ------------------------------------------------------------------------------- */
+
+/* What to do with files that stand where the torrent's belong and hold something else. Identical
+ * data is always adopted. */
+enum kith_existing { KITH_EXISTING_REFUSE = 0, KITH_EXISTING_OVERWRITE = 1, KITH_EXISTING_RENAME = 2 };
+
+struct kith_add {
+    size_t size;
+    /* Exactly one source: */
+    const char *link;      /* a magnet link */
+    const void *torrent;   /* the bytes of a .torrent */
+    size_t torrent_size;
+    const char *folder;    /* where the data goes or is */
+    int32_t paused;        /* 1: add only */
+    int32_t existing;      /* enum kith_existing */
+    int32_t sequential;    /* 1: in order, for streaming */
+    int32_t metadata_only; /* 1: stop when the metadata is there (magnets); kith_resume goes on */
+    int32_t sparse;        /* 1: do not preallocate */
+    uint64_t download_rate_max, upload_rate_max;
+    const char *const *peers; /* "host:port", numeric */
+    size_t peer_count;
+    const char *files_wanted; /* NULL: all; else a glob over paths: "*.jpg" */
+};
+/* KITH_E_EXISTS with *out set if the node already has it. */
+KITH_API int kith_add(struct kith_node *node, const struct kith_add *add, struct kith_torrent **out);
+
+enum kith_format { KITH_FORMAT_HYBRID = 0, KITH_FORMAT_V1 = 1, KITH_FORMAT_V2 = 2 };
+struct kith_share {
+    size_t size;
+    const char *path;        /* the file or folder */
+    int32_t format;          /* enum kith_format */
+    uint32_t piece_length;   /* 0: chosen */
+    int32_t is_private;      /* BEP 27 */
+    const char *const *trackers;
+    size_t tracker_count;
+    const char *const *web_seeds;
+    size_t web_seed_count;
+    const char *comment;
+};
+/* Hashes the data where it stands and seeds it. Data that did not change since the last time is
+ * not read again. Progress is in kith_status; KITH_EVENT_READY when the link is there. */
+KITH_API int kith_share(
+    struct kith_node *node, const struct kith_share *share, struct kith_torrent **out);
+
+KITH_API void kith_pause(struct kith_torrent *torrent);
+KITH_API void kith_resume(struct kith_torrent *torrent);
+/* Forgets the torrent; with delete_data, also the files that kith wrote or verified, and nothing
+ * else. KITH_EVENT_REMOVED follows. */
+KITH_API void kith_remove(struct kith_torrent *torrent, int delete_data);
+KITH_API void kith_recheck(struct kith_torrent *torrent);
+/* Moves the data while seeding goes on. KITH_EVENT_MOVED or KITH_EVENT_TROUBLE follows. */
+KITH_API int kith_move(struct kith_torrent *torrent, const char *folder);
+KITH_API int kith_add_peer(struct kith_torrent *torrent, const char *host_port);
+/* 0: unwanted, 1 to 7: priority, 4 is normal. */
+KITH_API int kith_set_file_priority(struct kith_torrent *torrent, uint32_t file, int priority);
+KITH_API void kith_set_torrent_rates(
+    struct kith_torrent *torrent, uint64_t download_max, uint64_t upload_max);
+KITH_API void kith_set_sequential(struct kith_torrent *torrent, int on);
+
+/* The n-th torrent of the node, NULL past the last. */
+KITH_API struct kith_torrent *kith_torrent_at(struct kith_node *node, size_t index);
+/* By hex info-hash: v1 (40 digits) or v2 (64 or 40 digits). */
+KITH_API struct kith_torrent *kith_torrent_find(struct kith_node *node, const char *hex);
+
+/* A magnet link with both hashes, name, trackers, web seeds and, with_peers, this node's current
+ * addresses (x.pe). Valid until the next kith_link of this torrent. NULL while the hashes are not
+ * known yet. */
+KITH_API const char *kith_link(struct kith_torrent *torrent, int with_peers);
+/* The .torrent; valid while the torrent is. NULL until the metadata is known. */
+KITH_API const void *kith_torrent_file(struct kith_torrent *torrent, size_t *size_out);
+
+enum kith_state {
+    KITH_STATE_HASHING = 1,  /* a share is being hashed */
+    KITH_STATE_METADATA = 2, /* the info dictionary is being fetched */
+    KITH_STATE_CHECKING = 3,
+    KITH_STATE_DOWNLOADING = 4,
+    KITH_STATE_SEEDING = 5,
+    KITH_STATE_PAUSED = 6,
+    KITH_STATE_QUEUED = 7,
+    KITH_STATE_TROUBLE = 8   /* stopped by a disk or data problem: see error and error_text */
+};
+
+struct kith_status {
+    size_t size;
+    int32_t state;          /* enum kith_state */
+    int32_t error;          /* enum kith_error, 0 if none */
+    const char *error_text; /* in words, with the path; "" if none; valid as `name` */
+    const char *name;       /* valid until the next kith_status of this torrent */
+    const char *folder;
+    uint8_t info_hash_v1[20], info_hash_v2[32];
+    int32_t has_v1, has_v2;
+    uint64_t bytes_total;      /* of wanted files; 0 until known */
+    uint64_t bytes_done;       /* verified, of wanted files */
+    uint64_t bytes_left;
+    uint64_t work_done, work_total; /* bytes hashed while HASHING or CHECKING */
+    uint64_t downloaded, uploaded;  /* payload, ever */
+    uint64_t wasted;                /* payload that came twice or was bad */
+    uint64_t download_rate, upload_rate;
+    int64_t eta_seconds;            /* -1: unknown */
+    uint32_t pieces_total, pieces_done;
+    uint32_t piece_length;
+    uint32_t file_count;
+    uint32_t peers_connected, peers_known, peers_connecting, seeds_connected;
+    uint32_t peers_sending, peers_receiving;
+    uint32_t full_copies_elsewhere; /* connected peers that have everything */
+    const char *waiting_for; /* why nothing moves, in words; "" if something does */
+};
+KITH_API int kith_status(struct kith_torrent *torrent, struct kith_status *status);
+
+struct kith_file {
+    size_t size;
+    const char *path; /* relative to the folder, '/'-separated; valid while the torrent is */
+    uint64_t length, done;
+    int32_t priority;
+};
+KITH_API int kith_file(struct kith_torrent *torrent, uint32_t index, struct kith_file *file);
+
+struct kith_peer {
+    size_t size;
+    char address[64];
+    char client[64];
+    uint64_t download_rate, upload_rate, downloaded, uploaded;
+    double progress;
+    int32_t encrypted, incoming, choking_us, interested_in_us, we_choke, we_are_interested;
+};
+/* The index-th connected peer; KITH_E_NOT_FOUND past the last. */
+KITH_API int kith_peer(struct kith_torrent *torrent, uint32_t index, struct kith_peer *peer);
+
+struct kith_tracker {
+    size_t size;
+    const char *url;
+    int32_t tier;
+    int32_t working;       /* 1: the last announce was answered */
+    const char *message;   /* the tracker's words or our error; "" if none */
+    int64_t next_in_ms;
+    int64_t seeds, leeches; /* -1: not said */
+};
+KITH_API int kith_tracker(struct kith_torrent *torrent, uint32_t index, struct kith_tracker *tracker);
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+enum kith_event_type {
+    KITH_EVENT_ADDED = 1,
+    KITH_EVENT_METADATA = 2,  /* name, files and sizes are known now */
+    KITH_EVENT_READY = 3,     /* checked or hashed: the link is there, transfer begins */
+    KITH_EVENT_COMPLETE = 4,  /* every wanted file is verified and written */
+    KITH_EVENT_TROUBLE = 5,   /* see kith_event_error and kith_event_text */
+    KITH_EVENT_RECOVERED = 6, /* the trouble has passed by itself */
+    KITH_EVENT_REMOVED = 7,
+    KITH_EVENT_MOVED = 8,
+    KITH_EVENT_PEER = 9,      /* a first, or one more, peer is connected; text: its address */
+    KITH_EVENT_COPY = 10,     /* a connected peer has everything now */
+    KITH_EVENT_TRACKER = 11,  /* a tracker answered or failed; text: in words */
+    KITH_EVENT_CONFLICT = 12, /* existing files hold something else; text: the first of them */
+    KITH_EVENT_WARNING = 13,  /* of the node: state database set aside, ... */
+    KITH_EVENT_STOPPED = 14   /* the clean stop is done: call kith_close */
+};
+/* The next event, or NULL. At most 4096 wait; of repeated ones the newest is kept. */
+KITH_API const struct kith_event *kith_next_event(struct kith_node *node);
+KITH_API int kith_event_type(const struct kith_event *event);
+/* NULL for events of the node. */
+KITH_API struct kith_torrent *kith_event_torrent(const struct kith_event *event);
+KITH_API int kith_event_error(const struct kith_event *event);
+KITH_API const char *kith_event_text(const struct kith_event *event); /* never NULL */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
