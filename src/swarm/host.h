@@ -1,0 +1,48 @@
+/* What a torrent asks of the node that owns it. The node fills in the table; the swarm never learns
+ * what stands behind it, so a test or the simulator can stand there too. */
+#ifndef KITH_SWARM_HOST_H
+#define KITH_SWARM_HOST_H
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "base/time.h"
+
+struct torrent;
+struct peer;
+
+enum torrent_event {
+    TORRENT_METADATA_KNOWN, /* the info dictionary arrived and is right */
+    TORRENT_READY,          /* opened and checked: transfer may begin */
+    TORRENT_COMPLETE,       /* every wanted piece is verified and written */
+    TORRENT_TROUBLE,        /* stopped by a disk or data problem: torrent_error */
+    TORRENT_RECOVERED,      /* the trouble passed by itself */
+    TORRENT_CONFLICT,       /* existing files hold something else */
+    TORRENT_PIECE_DURABLE,  /* the record changed: save it */
+    TORRENT_PEER_JOINED,    /* about `peer` */
+    TORRENT_PEER_COMPLETE,  /* `peer` has everything now */
+    TORRENT_STOPPED         /* torrent_stop has finished */
+};
+
+struct swarm_host_ops {
+    /* Opens a connection for the torrent; the outcome comes back through torrent_adopt or
+     * torrent_connect_failed. False: no connection to spare now. */
+    bool (*connect)(void *host, struct torrent *, const struct endpoint *);
+    /* The peer has something to send, or wants to read again after it had paused: pump its link
+     * before the loop sleeps. Never re-enters the swarm. */
+    void (*pump)(void *host, struct peer *, void *link);
+    /* The swarm is done with a peer: close its link. The peer is freed after this returns. */
+    void (*hang_up)(void *host, struct peer *, void *link);
+    /* The torrent's deadline moved nearer (see torrent_deadline). */
+    void (*reschedule)(void *host, struct torrent *);
+    void (*event)(void *host, struct torrent *, enum torrent_event, struct peer *);
+    usec (*now)(void *host);
+    void (*random)(void *host, void *out, size_t size);
+};
+
+struct swarm_host {
+    const struct swarm_host_ops *ops;
+    void *user;
+    struct log *log;
+};
+
+#endif

@@ -1,0 +1,115 @@
+/* One torrent's life: from a link or a .torrent to seeding.
+ *
+ * Sans-I/O: the torrent decides, the node (through swarm/host.h) connects, and the store (through
+ * env jobs) reads and writes. All on the loop's thread. The files torrent_*.c each hold one part of
+ * that life; swarm/torrent_internal.h shows the whole object to them and to nobody else. */
+#ifndef KITH_SWARM_TORRENT_H
+#define KITH_SWARM_TORRENT_H
+
+#include "base/addr.h"
+#include "base/bitfield.h"
+#include "base/ids.h"
+#include "base/rate.h"
+#include "base/time.h"
+#include "swarm/host.h"
+#include "swarm/peer.h"
+
+#define TORRENT_PEERS_MAX 200u /* connections of one torrent */
+
+struct torrent;
+struct metainfo;
+struct storage;
+struct chunk_pool;
+
+/* Chains of token buckets: a byte passes when all of them let it. */
+struct rate_limits {
+    struct token_bucket download, upload;
+};
+
+struct torrent_config {
+    struct swarm_host host;
+    struct metainfo *metainfo;  /* taken over; NULL for a magnet */
+    bool has_v1, has_v2;        /* which hashes are known */
+    struct sha1_digest v1;
+    struct sha256_digest v2;
+    const char *name;           /* shown until the metadata is known; may be NULL */
+    struct peer_id peer_id;     /* ours */
+    struct rate_limits *node_limits; /* shared by all torrents; outlives them */
+    unsigned peers_max;         /* 0: TORRENT_PEERS_MAX */
+    uint64_t seed;              /* for the choices that are left to chance */
+    bool sequential, super_seeding;
+};
+
+enum torrent_state {
+    TORRENT_NEW,      /* made, not started */
+    TORRENT_METADATA, /* fetching the info dictionary */
+    TORRENT_WAITING,  /* has metadata, has no storage yet: the node opens it */
+    TORRENT_CHECKING, /* hashing what is on the disk */
+    TORRENT_ACTIVE,   /* downloading or seeding */
+    TORRENT_PAUSED,
+    TORRENT_FAILED    /* see torrent_error: a disk or data problem */
+};
+
+/* NULL: no memory. */
+struct torrent *torrent_new(const struct torrent_config *);
+/* Hangs up on all peers and frees. The storage must be idle (torrent_stop, TORRENT_STOPPED). */
+void torrent_free(struct torrent *);
+
+/* With metadata: takes over an opened storage and the pieces that it vouches for. Peers may have
+ * been connected already. ERR_NOMEM. */
+int torrent_start(struct torrent *, struct storage *, const struct bitfield *have);
+/* Without: begins to fetch the metadata. */
+void torrent_start_metadata(struct torrent *);
+void torrent_pause(struct torrent *);
+void torrent_resume(struct torrent *);
+/* Hangs up, spills partial pieces, syncs; TORRENT_STOPPED follows. */
+void torrent_stop(struct torrent *);
+/* Hashes everything again; peers are kept, pieces are taken away until they are proved. */
+void torrent_recheck(struct torrent *);
+
+/* The next time at which torrent_tick has something to do; NEVER for one that idles. */
+usec torrent_deadline(const struct torrent *);
+void torrent_tick(struct torrent *, usec now);
+
+/* ---- peers ------------------------------------------------------------------------------------ */
+
+/* A candidate to connect to. */
+void torrent_add_candidate(struct torrent *, const struct endpoint *, enum addr_source);
+/* The greeting is done: the connection becomes a peer, owned by the torrent until hang_up. NULL:
+ * not wanted (too many, already connected, ourselves, banned); the caller closes. */
+struct peer *torrent_adopt(struct torrent *, const struct peer_intro *, void *link);
+void torrent_connect_failed(struct torrent *, const struct endpoint *, int err);
+bool torrent_wants_incoming(const struct torrent *, const struct endpoint *from);
+
+/* ---- control ------------------------------------------------------------------------------------ */
+
+/* 0: unwanted; 1 to 7. Takes effect at once; pieces shared with a wanted file stay wanted. */
+int torrent_set_file_priority(struct torrent *, uint32_t file, int priority);
+void torrent_set_sequential(struct torrent *, bool on);
+struct rate_limits *torrent_limits(struct torrent *);
+struct storage *torrent_storage(struct torrent *);
+
+/* ---- looking ------------------------------------------------------------------------------------ */
+
+struct torrent_stats {
+    enum torrent_state state;
+    int error; /* with FAILED */
+    uint64_t bytes_total, bytes_done, bytes_left; /* wanted */
+    uint64_t checked, check_total;
+    uint64_t downloaded, uploaded, wasted;
+    uint64_t download_rate, upload_rate;
+    uint32_t pieces_total, pieces_done;
+    uint32_t peers, connecting, seeds, known, sending, receiving;
+    uint32_t interested_in_us, unchoked_us;
+    bool complete; /* every wanted piece */
+};
+void torrent_stats(struct torrent *, usec now, struct torrent_stats *);
+const char *torrent_error_text(const struct torrent *);
+const struct metainfo *torrent_metainfo(const struct torrent *); /* NULL until known */
+const struct bitfield *torrent_have(const struct torrent *);
+bool torrent_hash_v1(const struct torrent *, struct info_hash *out);
+bool torrent_hash_v2(const struct torrent *, struct sha256_digest *out);
+/* The index-th connected peer, NULL past the last. */
+struct peer *torrent_peer_at(const struct torrent *, uint32_t index);
+
+#endif
