@@ -15,6 +15,9 @@ struct timer {
 struct timer_heap {
     struct timer **slots; /* 1-based */
     size_t count, capacity;
+    size_t held;  /* armed by a callback of the current run for a time already due */
+    usec run_now; /* while running */
+    bool running;
 };
 
 void timer_heap_init(struct timer_heap *h);
@@ -31,7 +34,8 @@ static inline bool timer_armed(const struct timer *t)
 /* The earliest deadline, or NEVER. */
 usec timer_heap_deadline(const struct timer_heap *h);
 /* Fires all that are due at `now`, earliest first. Timers armed meanwhile for <= now wait for the
- * next call. */
+ * next call. A callback may arm, cancel or free any timer, its own included; it must not call
+ * timer_heap_run or timer_heap_free. */
 void timer_heap_run(struct timer_heap *h, usec now);
 
 #endif

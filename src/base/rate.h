@@ -6,8 +6,8 @@
 #include "base/time.h"
 #include <stdint.h>
 
-/* Exponentially weighted over about five seconds; exact for a steady rate; honest at start (it
- * divides by the time that has passed, not by the window). */
+/* Starts zeroed. Exponentially weighted over about five seconds; exact for a steady rate; honest at
+ * start (it divides by the time that has passed, not by the window). */
 struct rate_meter {
     usec started, updated;
     double level;   /* bytes a second */
@@ -18,11 +18,13 @@ void rate_meter_add(struct rate_meter *m, uint64_t bytes, usec now);
 /* Bytes a second as of now; decays to 0 when nothing arrives. */
 uint64_t rate_meter_value(struct rate_meter *m, usec now);
 
-/* Tokens are bytes. A rate of 0 means unlimited. The burst is a second's worth, at least 16 KiB+. */
+/* Starts zeroed. Tokens are bytes. A rate of 0 means unlimited. The burst is a second's worth, at
+ * least 17 KiB (a block and its headers); a bucket starts full. */
 struct token_bucket {
     uint64_t rate; /* bytes a second; 0: no limit */
     int64_t tokens;
     usec updated;
+    uint32_t fraction; /* millionths of a token, so that frequent refills lose nothing */
 };
 void token_bucket_set(struct token_bucket *b, uint64_t bytes_per_second, usec now);
 /* How many bytes may pass now, at most `want`. */

@@ -27,8 +27,9 @@ struct sha256_digest merkle_climb(struct sha256_digest node, uint64_t index,
     const struct sha256_digest *proof, size_t proof_count);
 
 /* The uncles of the subtree of 2^height_in_layer hashes at `index` (in units of that subtree) of a
- * full layer: out gets one hash per level up to the root, `levels` at most. Returns how many.
- * `layer` has `count` real hashes at base_height; the rest is padding. */
+ * full layer: out gets one hash per level up to the root, `levels` at most, lowest first. Returns
+ * how many. `layer` has `count` real hashes at base_height; the rest of its 2^tree_height hashes
+ * is padding (tree_height counts from the layer, as `height` of merkle_root does). */
 size_t merkle_proof(const struct sha256_digest *layer, size_t count, unsigned base_height,
     unsigned tree_height, unsigned subtree_height, uint64_t index, struct sha256_digest *out,
     size_t levels);
