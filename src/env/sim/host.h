@@ -1,0 +1,25 @@
+/* A host's own verbs that the rest of the simulated world needs: see host.c. */
+#ifndef KITH_ENV_SIM_HOST_H
+#define KITH_ENV_SIM_HOST_H
+
+#include "env/sim/world.h"
+
+/* Closes and frees every handle of every life; events included. */
+void sim_host_free_handles(struct sim_host *);
+void sim_host_free(struct sim_host *);
+
+/* The env's calls that are neither network nor disk. */
+usec sim_now(struct env *);
+int64_t sim_time_unix(struct env *);
+void sim_random(struct env *, void *out, size_t size);
+void sim_wake_at(struct env *, usec deadline, void (*wake)(void *user, usec now), void *user);
+void sim_loop_wake(struct env *);
+size_t sim_local_addresses(struct env *, struct endpoint *out, size_t max);
+
+/* A clock of the host for a time of the world. */
+static inline usec sim_host_clock(const struct sim_host *host, usec world_time)
+{
+    return world_time + host->config.clock_start;
+}
+
+#endif

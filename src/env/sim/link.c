@@ -1,0 +1,62 @@
+/* A link: round robin over its sources, exact in time. See link.h. */
+#include "env/sim/link.h"
+#include "env/sim/world.h"
+
+#define PACKET 1448 /* a TCP segment's payload on Ethernet with timestamps */
+#define QUANTUM_MAX ((size_t)65536)
+
+size_t sim_link_quantum(const struct sim_link *link)
+{
+    if (link->rate == 0 || link->rate / 1000 > QUANTUM_MAX)
+        return QUANTUM_MAX;
+    return link->rate / 1000 < PACKET ? PACKET : link->rate / 1000;
+}
+
+/* How long `size` bytes occupy the line. */
+static usec occupy(struct sim_link *link, size_t size)
+{
+    if (link->rate == 0)
+        return 0;
+    unsigned __int128 work = (unsigned __int128)size * USEC_PER_SEC + link->remainder;
+    link->remainder = (uint64_t)(work % link->rate);
+    return (usec)(work / link->rate);
+}
+
+static void serve(struct sim_link *link)
+{
+    while (!link->busy && !list_empty(&link->waiting)) {
+        struct sim_source *source =
+            list_entry(list_pop_front(&link->waiting), struct sim_source, link);
+        link->busy = true; /* what take() adds must wait for its turn */
+        size_t size = source->take(source, sim_link_quantum(link));
+        usec time = occupy(link, size);
+        if (size > 0)
+            source->sent(source, link->world->now + time);
+        link->busy = time > 0;
+        if (link->busy)
+            sim_schedule(link->world, &link->idle_again, link->world->now + time);
+    }
+}
+
+static void idle_again(struct sim_event *event)
+{
+    struct sim_link *link = container_of(event, struct sim_link, idle_again);
+    link->busy = false;
+    serve(link);
+}
+
+void sim_link_init(
+    struct sim_link *link, struct sim_world *world, struct sim_host *host, uint64_t rate)
+{
+    *link = (struct sim_link){.world = world, .rate = rate};
+    list_init(&link->waiting);
+    sim_event_init(&link->idle_again, "link", host, idle_again);
+}
+
+void sim_link_want(struct sim_link *link, struct sim_source *source)
+{
+    if (source->link.next != &source->link)
+        return;
+    list_push_back(&link->waiting, &source->link);
+    serve(link);
+}

@@ -1,0 +1,288 @@
+/* The shape of the network: addresses, latencies, partitions. See net.h. */
+#include "env/sim/net.h"
+#include "env/sim/conn.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define LOOPBACK_LATENCY ((usec)20)
+#define PORT_FIRST 32768
+
+struct route_key {
+    uint8_t b[17];
+};
+
+static struct route_key route_key(const struct endpoint *e)
+{
+    struct route_key key = {{e->family}};
+    memcpy(key.b + 1, e->ip, 16);
+    return key;
+}
+
+/* The two hosts' numbers, the smaller first: a path is the same both ways. */
+static uint64_t path_key(const struct sim_host *a, const struct sim_host *b)
+{
+    uint64_t low = a->number < b->number ? a->number : b->number;
+    uint64_t high = a->number < b->number ? b->number : a->number;
+    return low << 32 | high;
+}
+
+static struct sim_path *path_find(const struct sim_host *a, const struct sim_host *b)
+{
+    struct sim_world *w = a->world;
+    uint64_t key = path_key(a, b);
+    return map_count(w->paths) == 0 ? NULL : map_get(w->paths, &key);
+}
+
+static struct sim_path *path_make(struct sim_host *a, struct sim_host *b)
+{
+    struct sim_path *path = path_find(a, b);
+    if (path != NULL)
+        return path;
+    path = sim_alloc(sizeof *path);
+    uint64_t key = path_key(a, b);
+    if (map_put(a->world->paths, &key, path) != 0)
+        abort();
+    return path;
+}
+
+static bool is_loopback(const struct endpoint *e)
+{
+    return endpoint_class(e) == ADDR_LOOPBACK;
+}
+
+bool sim_net_is_any(const struct endpoint *e)
+{
+    static const uint8_t zero[16];
+    return memcmp(e->ip, zero, 16) == 0;
+}
+
+/* A NAT (of which kind, with which mappings) will stand here: it rewrites `from` on the way out and
+ * finds the inner host on the way in. Today every host is on the open network. */
+struct sim_host *sim_net_route(struct sim_host *from, const struct endpoint *to)
+{
+    if (is_loopback(to))
+        return from;
+    struct route_key key = route_key(to);
+    return map_get(from->world->routes, &key);
+}
+
+bool sim_net_passes(const struct sim_host *from, const struct sim_host *to)
+{
+    if (!from->powered || !to->powered || from->island != to->island)
+        return false;
+    const struct sim_path *path = path_find(from, to);
+    return path == NULL || !path->cut;
+}
+
+usec sim_net_latency(const struct sim_host *from, const struct sim_host *to)
+{
+    if (from == to)
+        return LOOPBACK_LATENCY;
+    const struct sim_path *path = path_find(from, to);
+    if (path != NULL && path->set)
+        return path->latency;
+    /* Drawn from the pair's names, not from a stream: a table of all pairs is never needed. */
+    const struct sim_config *c = &from->world->config;
+    struct sim_rng rng = sim_rng_of(c->seed, SIM_STREAM_PAIR, path_key(from, to));
+    return sim_rng_between(&rng, c->latency_min, c->latency_max);
+}
+
+usec sim_net_delay(const struct sim_host *from, const struct sim_host *to)
+{
+    usec latency = sim_net_latency(from, to);
+    if (from == to || from->world->config.jitter_max == 0)
+        return latency;
+    return latency + sim_rng_between(&from->world->net_rng, 0, from->world->config.jitter_max);
+}
+
+double sim_net_loss(const struct sim_host *from, const struct sim_host *to)
+{
+    if (from == to)
+        return 0;
+    const struct sim_path *path = path_find(from, to);
+    return path != NULL && path->set ? path->loss : from->world->config.packet_loss;
+}
+
+static bool on_device(const struct sim_address *a, const char *device)
+{
+    return device == NULL || device[0] == 0 || strcmp(a->device, device) == 0;
+}
+
+static const struct sim_address *address_find(
+    const struct sim_host *host, const struct endpoint *ip)
+{
+    for (size_t i = 0; i < host->address_count; i++)
+        if (endpoint_same_ip(&host->addresses[i].ip, ip))
+            return &host->addresses[i];
+    return NULL;
+}
+
+bool sim_net_owns(const struct sim_host *host, const struct endpoint *ip)
+{
+    return is_loopback(ip) || address_find(host, ip) != NULL;
+}
+
+int sim_net_source(struct sim_host *host, const struct endpoint *to,
+    const struct env_tcp_options *options, struct endpoint *out)
+{
+    const char *device = options == NULL ? NULL : options->bind_device;
+    const struct endpoint *ip = options == NULL ? NULL : options->bind_ip;
+    if (ip != NULL && sim_net_is_any(ip))
+        ip = NULL;
+    if (is_loopback(to) && ip == NULL && device == NULL) {
+        *out = *to;
+        out->port = 0;
+        return 0;
+    }
+    for (size_t i = 0; i < host->address_count; i++) {
+        const struct sim_address *a = &host->addresses[i];
+        if (a->ip.family == to->family && on_device(a, device) &&
+            (ip == NULL || endpoint_same_ip(ip, &a->ip))) {
+            *out = a->ip;
+            return 0;
+        }
+    }
+    return ERR_NETWORK;
+}
+
+int sim_net_bindable(struct sim_host *host, const struct endpoint *at,
+    const struct env_tcp_options *options, struct endpoint *out)
+{
+    *out = *at;
+    if (options != NULL && options->bind_ip != NULL && sim_net_is_any(at)) {
+        *out = *options->bind_ip;
+        out->port = at->port;
+    }
+    if (sim_net_is_any(out) || is_loopback(out))
+        return 0;
+    const struct sim_address *a = address_find(host, out);
+    return a == NULL ? err_from_errno(EADDRNOTAVAIL) : 0;
+}
+
+bool sim_net_hears(const struct sim_host *host, const struct endpoint *bound, const char *device,
+    const struct endpoint *to)
+{
+    if (bound->family != to->family || bound->port != to->port)
+        return false;
+    if (!sim_net_is_any(bound) && !endpoint_same_ip(bound, to))
+        return false;
+    if (device[0] == 0)
+        return true;
+    const struct sim_address *a = address_find(host, to);
+    return a != NULL && on_device(a, device);
+}
+
+bool sim_net_conflict(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->family == b->family && a->port == b->port &&
+           (sim_net_is_any(a) || sim_net_is_any(b) || endpoint_same_ip(a, b));
+}
+
+uint16_t sim_net_port(struct sim_host *host)
+{
+    if (host->next_port < PORT_FIRST)
+        host->next_port = PORT_FIRST;
+    return host->next_port++;
+}
+
+/* ---- the scenario's hands */
+
+static struct endpoint parse_ip(const char *ip)
+{
+    struct endpoint e;
+    if (endpoint_parse_ip(&e, bytes_of_str(ip), 0) != 0)
+        abort(); /* the scenario is wrong */
+    return e;
+}
+
+void sim_host_add_address(struct sim_host *host, const char *ip, const char *device)
+{
+    assert(host->address_count < SIM_HOST_ADDRESSES_MAX);
+    struct sim_address *a = &host->addresses[host->address_count++];
+    a->ip = parse_ip(ip);
+    strncpy(a->device, device, sizeof a->device - 1);
+    struct route_key key = route_key(&a->ip);
+    assert(map_get(host->world->routes, &key) == NULL);
+    if (map_put(host->world->routes, &key, host) != 0)
+        abort();
+    sim_conns_replug(host);
+}
+
+void sim_host_remove_address(struct sim_host *host, const char *ip)
+{
+    struct endpoint e = parse_ip(ip);
+    struct route_key key = route_key(&e);
+    map_remove(host->world->routes, &key);
+    for (size_t i = 0; i < host->address_count; i++) {
+        if (endpoint_same_ip(&host->addresses[i].ip, &e)) {
+            memmove(&host->addresses[i], &host->addresses[i + 1],
+                (host->address_count - i - 1) * sizeof host->addresses[0]);
+            host->address_count--;
+            break;
+        }
+    }
+    sim_conns_replug(host);
+}
+
+struct endpoint sim_host_endpoint(
+    const struct sim_host *host, enum addr_family family, uint16_t port)
+{
+    for (size_t i = 0; i < host->address_count; i++) {
+        if (host->addresses[i].ip.family == family) {
+            struct endpoint e = host->addresses[i].ip;
+            e.port = port;
+            return e;
+        }
+    }
+    return (struct endpoint){0};
+}
+
+void sim_host_set_rates(struct sim_host *host, uint64_t up, uint64_t down)
+{
+    host->up.rate = up;
+    host->down.rate = down;
+    host->up.remainder = host->down.remainder = 0;
+}
+
+void sim_path_set(struct sim_host *a, struct sim_host *b, usec latency, double loss)
+{
+    struct sim_path *path = path_make(a, b);
+    path->set = true;
+    path->latency = latency;
+    path->loss = loss;
+}
+
+void sim_path_cut(struct sim_host *a, struct sim_host *b)
+{
+    path_make(a, b)->cut = true;
+}
+
+void sim_path_heal(struct sim_host *a, struct sim_host *b)
+{
+    path_make(a, b)->cut = false;
+}
+
+void sim_host_set_island(struct sim_host *host, unsigned island)
+{
+    host->island = island;
+}
+
+void sim_world_heal(struct sim_world *w)
+{
+    for (uint32_t i = 0; i < w->host_count; i++)
+        w->hosts[i]->island = 0;
+    size_t position = 0;
+    for (struct sim_path *p; (p = map_next(w->paths, &position, NULL)) != NULL;)
+        p->cut = false;
+}
+
+void sim_world_calm_down(struct sim_world *w)
+{
+    struct sim_config *c = &w->config;
+    c->packet_loss = c->udp_duplicate = c->udp_reorder = 0;
+    c->connect_refuse = c->connect_silence = c->tcp_reset = c->tcp_silence = 0;
+    size_t position = 0;
+    for (struct sim_path *p; (p = map_next(w->paths, &position, NULL)) != NULL;)
+        p->loss = 0;
+}

@@ -1,0 +1,40 @@
+/* The event queue: what will happen, ordered by (time, sequence), so that events of one instant
+ * come in the order in which they were scheduled. Intrusive: whoever owns a thing that can happen
+ * embeds its event. Called by world.c only; all others use sim_schedule and sim_unschedule of
+ * world.h. */
+#ifndef KITH_ENV_SIM_QUEUE_H
+#define KITH_ENV_SIM_QUEUE_H
+
+#include "base/time.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct sim_host;
+
+struct sim_event {
+    usec at;
+    uint64_t sequence;
+    size_t slot;           /* its place in the heap; 0: not queued */
+    const char *what;      /* static text: for the trace and, by its bytes, for the digest */
+    struct sim_host *host; /* whose event it is; NULL: the world's own */
+    void (*fire)(struct sim_event *);
+};
+
+struct sim_queue {
+    struct sim_event **slots; /* 1-based */
+    size_t count, capacity;
+    uint64_t sequence;
+};
+
+void sim_queue_free(struct sim_queue *);
+/* Queues the event, or moves it; it goes behind all events of the same time. */
+void sim_queue_put(struct sim_queue *, struct sim_event *, usec at);
+/* Harmless if it is not queued. */
+void sim_queue_remove(struct sim_queue *, struct sim_event *);
+/* The next one, still queued; NULL if none is left. */
+static inline struct sim_event *sim_queue_first(const struct sim_queue *q)
+{
+    return q->count == 0 ? NULL : q->slots[1];
+}
+
+#endif
