@@ -1,4 +1,5 @@
-/* The reader: one pass over the bytes with a stack of the containers that are open. See bencode.h. */
+/* The reader: one pass over the bytes with a stack of the containers that are open. See bencode.h.
+ */
 #include "format/bencode.h"
 #include "base/err.h"
 #include <assert.h>

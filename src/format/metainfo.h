@@ -24,6 +24,8 @@
 #define METAINFO_FILES_MAX 1000000u              /* files, pads and links */
 #define METAINFO_PIECES_MAX (8u << 20) /* a bitfield of 1 MiB: what peers take (wire.md 1) */
 #define METAINFO_PIECE_LENGTH_MAX (512u << 20)
+#define METAINFO_PATHS_MAX ((size_t)128 << 20) /* bytes of all paths: a tree shares its folders */
+#define METAINFO_MEMORY_MAX ((size_t)1 << 30)  /* of one metainfo, layers included */
 #define METAINFO_LENGTH_MAX ((uint64_t)1 << 62) /* bytes of the whole stream */
 #define METAINFO_TRACKERS_MAX 1000u             /* the rest is left out, here and below */
 #define METAINFO_WEB_SEEDS_MAX 1000u
@@ -49,9 +51,11 @@ struct metainfo_file {
     /* The components as the torrent has them, joined by '/': for web seeds (BEP 19) and people.
      * May hold anything: escape before showing. */
     struct bytes raw_path;
-    /* A link's: a safe path relative to the torrent's folder, which is that of some file or folder
-     * of the torrent (or would be). NULL unless METAINFO_SYMLINK. */
+    /* A link's: the path of the file or folder of this torrent that it leads to, under either rule,
+     * relative to the torrent's folder. NULL: not a link, or a link that leads outside, to itself or
+     * to nothing, of which nothing is made on disk. */
     const char *target;
+    const char *portable_target;
     uint64_t length;
     uint64_t offset;      /* of its first byte in piece space: piece * piece_length + within */
     uint32_t first_piece; /* the piece at `offset`; for an empty file at the end: piece_count */
