@@ -1,0 +1,156 @@
+/* The whole of a peer, for the files of swarm/ that make up its life, and for nobody else.
+ *
+ *   peer.c           birth, death, and what links and watchers see
+ *   peer_hear.c      messages that come in
+ *   peer_say.c       messages that go out
+ *   peer_blocks.c    what we ask of it and get: requests, the receiver's questions
+ *   peer_uploads.c   what it asks of us: reading, sending, choking
+ *   peer_extend.c    the extension protocol: metadata, PEX, donthave
+ */
+#ifndef KITH_SWARM_PEER_INTERNAL_H
+#define KITH_SWARM_PEER_INTERNAL_H
+
+#include "base/bitfield.h"
+#include "base/list.h"
+#include "base/rate.h"
+#include "proto/extension.h"
+#include "swarm/peer.h"
+#include "swarm/pipeline.h"
+#include "swarm/request_ring.h"
+
+#define PEER_REQUESTS_IN_MAX 2000u      /* requests that one peer may have waiting (reqq, BEP 10) */
+#define PEER_BLOCK_MAX 131072u          /* a request for more is a breach: rtorrent's bound too */
+#define PEER_OFFENCES_MAX 100u          /* small breaches before we hang up */
+#define PEER_EARLY_BITS_MAX (1u << 20)  /* pieces remembered before the metadata is known */
+#define PEER_FAST_SET_SIZE 8u           /* pieces that a choked peer may still ask for (BEP 6) */
+#define PEER_READ_BUDGET (512u << 10)   /* bytes of one read */
+#define PEER_SEND_BUDGET (512u << 10)   /* bytes of one send */
+#define PEER_UPLOADS_READ_MAX (2u << 20) /* block bytes being read or waiting in the send queue */
+
+/* A block that the peer asked us for and that is not in the send queue yet. */
+struct upload_request {
+    uint32_t piece, begin, length;
+};
+
+struct upload_queue {
+    struct upload_request *slots; /* ring */
+    uint32_t head, count, capacity;
+};
+
+struct peer {
+    struct torrent *torrent;
+    void *link;
+    uint32_t id;    /* unique in the torrent, never reused: what picker and blame know it by */
+    uint32_t index; /* in torrent->peers */
+
+    /* from the greeting */
+    struct endpoint address;
+    enum addr_source source;
+    struct peer_id peer_id;
+    bool incoming, fast, extensions, dht, v2, encrypted, can_send_files;
+    struct rc4 encrypt, decrypt;
+
+    /* BEP 3's four flags, and what the peer has */
+    bool choking_us, choked_by_us, interested_in_us, interesting;
+    bool upload_only;
+    bool spoke;        /* it sent a message: bitfields must come first */
+    bool has_all;      /* said before the metadata was known, or all bits set */
+    struct bitfield have; /* size 0 until the metadata is known */
+    uint8_t *early;    /* bitfield bytes from before the metadata */
+    uint32_t early_size;
+    bool counted;      /* `have` is in the picker's availability */
+
+    /* down */
+    struct receiver receiver;
+    struct request_ring requests;
+    struct pipeline pipeline;
+    struct rate_meter down_rate, up_rate;
+    uint32_t predict_at; /* where in the ring the receiver's next question begins */
+    bool starved;        /* waits for buffer memory */
+    bool throttled;      /* waits for the rate limit */
+    uint32_t allowed_fast[32]; /* pieces that it lets us ask for while choked */
+    unsigned allowed_fast_count;
+    uint32_t suggested;  /* the last piece it suggested; UINT32_MAX: none */
+
+    /* up */
+    struct send_queue out;
+    struct upload_queue uploads;
+    size_t reading_bytes; /* of blocks that the store is reading for it */
+    unsigned reads;       /* store reads under way: the peer is freed only after they end */
+    uint32_t fast_set[PEER_FAST_SET_SIZE];
+    unsigned fast_set_size;
+
+    /* extension protocol (BEP 10) */
+    struct extension_ids theirs; /* ids under which it wants to be told; 0: not at all */
+    char client[64];
+    uint32_t reqq;
+    uint64_t metadata_size;
+    bool extended; /* its handshake came */
+    uint16_t listen_port; /* what it said; 0: unknown */
+    usec pex_sent_at;
+
+    /* time */
+    usec joined_at, heard_at, said_at, unchoked_at, choked_at;
+    unsigned offences;
+    bool pump_wanted; /* the link was told to pump and has not yet */
+    bool gone;        /* hung up: waits for its reads to end */
+    struct list_link grave;
+};
+
+/* ---- peer_say.c: each queues a message; on overflow the peer hangs up ------------------------------ */
+void peer_say_opening(struct peer *); /* extension handshake, bitfield or have-all/none */
+void peer_say_bitfield_later(struct peer *); /* metadata became known: haves instead */
+void peer_say_choke(struct peer *, bool choke);
+void peer_say_interested(struct peer *, bool interested);
+void peer_say_have(struct peer *, uint32_t piece);
+void peer_say_dont_have(struct peer *, uint32_t piece);
+void peer_say_request(struct peer *, const struct request *);
+void peer_say_cancel(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
+void peer_say_reject(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
+void peer_say_keep_alive(struct peer *);
+void peer_say_extended(struct peer *, uint8_t id, struct bytes payload);
+void peer_say_raw(struct peer *, struct bytes message);
+
+/* ---- peer_hear.c ----------------------------------------------------------------------------------- */
+int peer_hear(struct peer *, int id, struct bytes payload);
+int peer_check_length(struct peer *, uint8_t id, uint32_t length);
+/* The metadata has become known: what was said before is read again with it. */
+void peer_learn_sizes(struct peer *);
+
+/* ---- peer_blocks.c ----------------------------------------------------------------------------------- */
+extern const struct receiver_ops peer_receiver_ops;
+/* Asks for more blocks if the pipeline has room. */
+void peer_ask(struct peer *, usec now);
+/* Gives back everything that it was asked for. */
+void peer_abandon_requests(struct peer *);
+/* Blocks that are late go to others. Returns the next time to look. */
+usec peer_check_timeouts(struct peer *, usec now);
+void peer_rejected(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
+void peer_cancel_block(struct peer *, uint32_t piece, uint32_t begin);
+void peer_update_interest(struct peer *);
+
+/* ---- peer_uploads.c ------------------------------------------------------------------------------------ */
+int peer_asked(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
+void peer_ask_cancelled(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
+/* Moves requests into reads and reads into the send queue as far as there is room. */
+void peer_serve(struct peer *);
+void peer_set_choked(struct peer *, bool choked, usec now);
+void peer_drop_uploads(struct peer *, bool say_reject);
+
+/* ---- peer_extend.c --------------------------------------------------------------------------------------- */
+int peer_hear_extended(struct peer *, uint8_t id, struct bytes payload);
+void peer_say_extension_handshake(struct peer *);
+void peer_tick_extensions(struct peer *, usec now);
+
+/* ---- peer.c -------------------------------------------------------------------------------------------------- */
+struct peer *peer_new(struct torrent *, const struct peer_intro *, void *link, usec now);
+/* Ends it: everything it held is given back, the link is told, it is freed when its reads are done. */
+void peer_hang_up(struct peer *, int err, const char *why);
+/* The link should send or read again. */
+void peer_pump(struct peer *);
+/* A small breach; too many end the connection. 0 or ERR_PROTOCOL. */
+int peer_offend(struct peer *, const char *what);
+/* Frees the peers that have hung up and whose reads have ended. */
+void peer_bury(struct torrent *);
+
+#endif

@@ -1,0 +1,125 @@
+/* What a peer asks of us: requests wait in a bounded queue, are read by the store a few at a time,
+ * and enter the send queue in the order of asking. */
+#include "base/err.h"
+#include "swarm/peer_internal.h"
+#include "swarm/torrent_internal.h"
+#include <stdlib.h>
+
+/* ---- the queue --------------------------------------------------------------------------------- */
+
+static struct upload_request *queue_at(struct upload_queue *q, uint32_t i)
+{
+    return &q->slots[(q->head + i) & (q->capacity - 1)];
+}
+
+static int queue_push(struct upload_queue *q, struct upload_request r)
+{
+    if (q->count == q->capacity) {
+        uint32_t capacity = q->capacity ? q->capacity * 2 : 32;
+        struct upload_request *slots = malloc(capacity * sizeof *slots);
+        if (!slots)
+            return ERR_NOMEM;
+        for (uint32_t i = 0; i < q->count; i++)
+            slots[i] = *queue_at(q, i);
+        free(q->slots);
+        *q = (struct upload_queue){.slots = slots, .count = q->count, .capacity = capacity};
+    }
+    *queue_at(q, q->count++) = r;
+    return 0;
+}
+
+static bool queue_remove(struct upload_queue *q, uint32_t piece, uint32_t begin, uint32_t length)
+{
+    for (uint32_t i = 0; i < q->count; i++) {
+        struct upload_request *r = queue_at(q, i);
+        if (r->piece != piece || r->begin != begin || r->length != length)
+            continue;
+        for (; i + 1 < q->count; i++)
+            *queue_at(q, i) = *queue_at(q, i + 1);
+        q->count--;
+        return true;
+    }
+    return false;
+}
+
+/* ---- being asked --------------------------------------------------------------------------------- */
+
+static bool in_fast_set(const struct peer *p, uint32_t piece)
+{
+    for (unsigned i = 0; i < p->fast_set_size; i++)
+        if (p->fast_set[i] == piece)
+            return true;
+    return false;
+}
+
+static bool request_fits(const struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
+{
+    const struct metainfo *m = torrent_metainfo(p->torrent);
+    if (!m || piece >= m->piece_count || length == 0 || length > PEER_BLOCK_MAX)
+        return false;
+    uint32_t size = metainfo_piece_size(m, piece);
+    return begin < size && length <= size - begin;
+}
+
+int peer_asked(struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
+{
+    if (!request_fits(p, piece, begin, length)) {
+        peer_say_reject(p, piece, begin, length);
+        return peer_offend(p, "asks for a block outside the torrent");
+    }
+    bool may = !p->choked_by_us || in_fast_set(p, piece);
+    if (!may || !bitfield_get(&p->torrent->have, piece) || !torrent_is_serving(p->torrent) ||
+        p->uploads.count >= PEER_REQUESTS_IN_MAX) {
+        /* Without Fast a choke drops requests silently, and some were under way (BEP 3). */
+        peer_say_reject(p, piece, begin, length);
+        return 0;
+    }
+    int err = queue_push(&p->uploads, (struct upload_request){piece, begin, length});
+    if (err)
+        return err;
+    peer_serve(p);
+    return 0;
+}
+
+void peer_ask_cancelled(struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
+{
+    /* With Fast every request ends in a piece or a reject, cancelled ones too (BEP 6). What is
+     * already being read is sent: the canceller reckons with that. */
+    if (queue_remove(&p->uploads, piece, begin, length))
+        peer_say_reject(p, piece, begin, length);
+}
+
+void peer_drop_uploads(struct peer *p, bool say_reject)
+{
+    for (uint32_t i = 0; i < p->uploads.count && say_reject; i++) {
+        struct upload_request *r = queue_at(&p->uploads, i);
+        peer_say_reject(p, r->piece, r->begin, r->length);
+    }
+    p->uploads.head = p->uploads.count = 0;
+}
+
+void peer_set_choked(struct peer *p, bool choked, usec now)
+{
+    if (choked == p->choked_by_us || p->gone)
+        return;
+    p->choked_by_us = choked;
+    *(choked ? &p->choked_at : &p->unchoked_at) = now;
+    peer_say_choke(p, choked);
+    /* Choke first, then the rejects (transmission's order, which everybody accepts). */
+    if (choked)
+        peer_drop_uploads(p, true);
+}
+
+/* ---- serving ---------------------------------------------------------------------------------------- */
+
+void peer_serve(struct peer *p)
+{
+    while (!p->gone && p->uploads.count > 0 &&
+           p->reading_bytes + p->out.block_bytes < PEER_UPLOADS_READ_MAX) {
+        struct upload_request r = *queue_at(&p->uploads, 0);
+        if (!torrent_read_for(p->torrent, p, r.piece, r.begin, r.length))
+            return; /* no buffer memory: the end of another read serves us */
+        p->uploads.head = (p->uploads.head + 1) & (p->uploads.capacity - 1);
+        p->uploads.count--;
+    }
+}

@@ -1,0 +1,314 @@
+/* A torrent's birth, states, clock and death. See torrent_internal.h for the other files of its
+ * life. */
+#include "swarm/torrent_internal.h"
+
+#include "base/err.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct swarm_host no_host;
+
+struct torrent *torrent_new(const struct torrent_config *c)
+{
+    struct torrent *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->host = c->host.ops ? c->host : no_host;
+    t->metainfo = c->metainfo;
+    t->has_v1 = c->metainfo ? c->metainfo->has_v1 : c->has_v1;
+    t->has_v2 = c->metainfo ? c->metainfo->has_v2 : c->has_v2;
+    t->v1 = c->metainfo ? c->metainfo->v1 : c->v1;
+    t->v2 = c->metainfo ? c->metainfo->v2 : c->v2;
+    t->peer_id = c->peer_id;
+    t->node_limits = c->node_limits;
+    t->peers_max = c->peers_max && c->peers_max < TORRENT_PEERS_MAX ? c->peers_max : TORRENT_PEERS_MAX;
+    t->sequential = c->sequential;
+    t->seed = c->seed;
+    t->next_tick = NEVER;
+    t->state = TORRENT_NEW;
+    list_init(&t->graveyard);
+    t->candidates = peer_list_new(c->seed);
+    t->choker = choker_new(c->seed);
+    if (!t->candidates || !t->choker) {
+        t->metainfo = NULL;
+        torrent_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void torrent_free(struct torrent *t)
+{
+    if (!t)
+        return;
+    torrent_hang_up_all(t, "closing");
+    peer_bury(t);
+    assert(list_empty(&t->graveyard));
+    torrent_pieces_free(t);
+    metadata_fetch_free(t->fetch);
+    peer_list_free(t->candidates);
+    choker_free(t->choker);
+    metainfo_unref(t->metainfo);
+    free(t->name);
+    free(t);
+}
+
+/* ---- states ------------------------------------------------------------------------------------- */
+
+void torrent_tell(struct torrent *t, enum torrent_event event, struct peer *p)
+{
+    t->host.ops->event(t->host.user, t, event, p);
+}
+
+void torrent_tick_at(struct torrent *t, usec when)
+{
+    if (when >= t->next_tick)
+        return;
+    t->next_tick = when;
+    t->host.ops->reschedule(t->host.user, t);
+}
+
+static void set_state(struct torrent *t, enum torrent_state state)
+{
+    t->state = state;
+    t->now = t->host.ops->now(t->host.user);
+    torrent_tick_at(t, t->now);
+}
+
+bool torrent_is_downloading(const struct torrent *t)
+{
+    return t->state == TORRENT_ACTIVE && !t->completed && !t->stopping;
+}
+
+bool torrent_is_serving(const struct torrent *t)
+{
+    return t->state == TORRENT_ACTIVE && !t->stopping;
+}
+
+int torrent_start(struct torrent *t, struct storage *storage, const struct bitfield *have)
+{
+    assert(t->metainfo && !t->storage);
+    t->storage = storage;
+    int err = torrent_pieces_init(t, have);
+    if (err)
+        return err;
+    set_state(t, TORRENT_ACTIVE);
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        peer_learn_sizes(t->peers[i]);
+    torrent_tell(t, TORRENT_READY, NULL);
+    if (t->completed)
+        torrent_tell(t, TORRENT_COMPLETE, NULL);
+    return 0;
+}
+
+void torrent_start_metadata(struct torrent *t)
+{
+    assert(!t->metainfo);
+    set_state(t, TORRENT_METADATA);
+}
+
+void torrent_fail(struct torrent *t, int err, const char *text)
+{
+    t->error = err;
+    snprintf(t->error_text, sizeof t->error_text, "%s", text);
+    if (t->state == TORRENT_FAILED)
+        return;
+    t->state = TORRENT_FAILED;
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        peer_abandon_requests(t->peers[i]);
+    torrent_tell(t, TORRENT_TROUBLE, NULL);
+}
+
+void torrent_pause(struct torrent *t)
+{
+    if (t->state == TORRENT_PAUSED)
+        return;
+    t->paused_from = t->state;
+    t->state = TORRENT_PAUSED;
+    torrent_hang_up_all(t, "paused");
+}
+
+void torrent_resume(struct torrent *t)
+{
+    if (t->state == TORRENT_PAUSED)
+        set_state(t, t->paused_from);
+    else if (t->state == TORRENT_FAILED && t->storage) {
+        t->error = 0;
+        t->error_text[0] = 0;
+        set_state(t, TORRENT_ACTIVE);
+        torrent_tell(t, TORRENT_RECOVERED, NULL);
+    }
+}
+
+void torrent_stop(struct torrent *t)
+{
+    if (t->stopping)
+        return;
+    t->stopping = true;
+    torrent_hang_up_all(t, "stopping");
+    torrent_spill_all(t);
+    torrent_maybe_stopped(t);
+}
+
+void torrent_maybe_stopped(struct torrent *t)
+{
+    peer_bury(t);
+    if (!t->stopping || t->jobs > 0 || !list_empty(&t->graveyard))
+        return;
+    torrent_tell(t, TORRENT_STOPPED, NULL);
+}
+
+/* ---- rates ---------------------------------------------------------------------------------------- */
+
+static uint64_t chain(struct token_bucket *a, struct token_bucket *b, uint64_t want, usec now)
+{
+    want = token_bucket_available(a, want, now);
+    return want && b ? token_bucket_available(b, want, now) : want;
+}
+
+uint64_t torrent_download_budget(struct torrent *t, uint64_t want)
+{
+    struct rate_limits *n = t->node_limits;
+    uint64_t budget = chain(&t->limits.download, n ? &n->download : NULL, want, t->now);
+    if (budget == 0)
+        torrent_tick_at(t, t->now + MSECS(100));
+    return budget;
+}
+
+uint64_t torrent_upload_budget(struct torrent *t, uint64_t want)
+{
+    struct rate_limits *n = t->node_limits;
+    uint64_t budget = chain(&t->limits.upload, n ? &n->upload : NULL, want, t->now);
+    if (budget == 0)
+        torrent_tick_at(t, t->now + MSECS(100));
+    return budget;
+}
+
+void torrent_count_download(struct torrent *t, uint64_t bytes)
+{
+    rate_meter_add(&t->down_rate, bytes, t->now);
+    token_bucket_take(&t->limits.download, bytes, t->now);
+    if (t->node_limits)
+        token_bucket_take(&t->node_limits->download, bytes, t->now);
+}
+
+void torrent_count_upload(struct torrent *t, uint64_t bytes)
+{
+    rate_meter_add(&t->up_rate, bytes, t->now);
+    token_bucket_take(&t->limits.upload, bytes, t->now);
+    if (t->node_limits)
+        token_bucket_take(&t->node_limits->upload, bytes, t->now);
+}
+
+struct rate_limits *torrent_limits(struct torrent *t)
+{
+    return &t->limits;
+}
+
+/* ---- the clock ------------------------------------------------------------------------------------- */
+
+usec torrent_deadline(const struct torrent *t)
+{
+    return t->next_tick;
+}
+
+/* An idle torrent has no peers, nobody to connect to and nothing to write: it wants no time. */
+static bool has_work(const struct torrent *t)
+{
+    if (t->state == TORRENT_PAUSED || t->stopping)
+        return !list_empty(&t->graveyard);
+    return t->peer_count > 0 || !list_empty(&t->graveyard) || peer_list_waiting(t->candidates) > 0;
+}
+
+void torrent_tick(struct torrent *t, usec now)
+{
+    t->now = now;
+    t->next_tick = NEVER;
+    peer_bury(t);
+    if (t->state == TORRENT_METADATA)
+        torrent_metadata_tick(t);
+    torrent_peers_tick(t);
+    torrent_maybe_stopped(t);
+    if (has_work(t))
+        torrent_tick_at(t, now + TORRENT_TICK);
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------ */
+
+static void count_peers(struct torrent *t, struct torrent_stats *s, usec now)
+{
+    for (uint32_t i = 0; i < t->peer_count; i++) {
+        struct peer *p = t->peers[i];
+        s->seeds += p->have.size > 0 && bitfield_full(&p->have);
+        s->sending += rate_meter_value(&p->down_rate, now) > 0;
+        s->receiving += rate_meter_value(&p->up_rate, now) > 0;
+        s->interested_in_us += p->interested_in_us;
+        s->unchoked_us += !p->choking_us;
+    }
+}
+
+void torrent_stats(struct torrent *t, usec now, struct torrent_stats *s)
+{
+    *s = (struct torrent_stats){
+        .state = t->state,
+        .error = t->error,
+        .checked = t->checked,
+        .check_total = t->check_total,
+        .downloaded = t->down_rate.total,
+        .uploaded = t->up_rate.total,
+        .wasted = t->wasted,
+        .download_rate = rate_meter_value(&t->down_rate, now),
+        .upload_rate = rate_meter_value(&t->up_rate, now),
+        .peers = t->peer_count,
+        .connecting = t->connecting,
+        .known = (uint32_t)peer_list_count(t->candidates),
+        .complete = t->completed,
+    };
+    count_peers(t, s, now);
+    if (!t->metainfo)
+        return;
+    s->pieces_total = t->metainfo->piece_count;
+    s->pieces_done = t->have.count;
+    if (t->picker)
+        torrent_progress(t, s);
+}
+
+const char *torrent_error_text(const struct torrent *t)
+{
+    return t->error_text;
+}
+
+const struct metainfo *torrent_metainfo(const struct torrent *t)
+{
+    return t->metainfo;
+}
+
+const struct bitfield *torrent_have(const struct torrent *t)
+{
+    return &t->have;
+}
+
+struct storage *torrent_storage(struct torrent *t)
+{
+    return t->storage;
+}
+
+bool torrent_hash_v1(const struct torrent *t, struct info_hash *out)
+{
+    if (t->has_v1)
+        *out = info_hash_of_sha1(&t->v1);
+    return t->has_v1;
+}
+
+bool torrent_hash_v2(const struct torrent *t, struct sha256_digest *out)
+{
+    if (t->has_v2)
+        *out = t->v2;
+    return t->has_v2;
+}
+
+struct peer *torrent_peer_at(const struct torrent *t, uint32_t index)
+{
+    return index < t->peer_count ? t->peers[index] : NULL;
+}

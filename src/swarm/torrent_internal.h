@@ -1,0 +1,135 @@
+/* The whole of a torrent, for the files of swarm/ that make up its life, and for nobody else.
+ *
+ *   torrent.c          birth, death, states, the clock, what watchers see
+ *   torrent_peers.c    who is connected, who could be, who is unchoked
+ *   torrent_pieces.c   what to ask for, what arrived, what was proved
+ *   torrent_reads.c    reading blocks for peers
+ *   torrent_metadata.c the info dictionary: fetching and serving it (BEP 9)
+ *   torrent_hashes.c   BEP 52's hash requests, both ways
+ */
+#ifndef KITH_SWARM_TORRENT_INTERNAL_H
+#define KITH_SWARM_TORRENT_INTERNAL_H
+
+#include "base/list.h"
+#include "format/metainfo.h"
+#include "store/piece_buffer.h"
+#include "store/storage.h"
+#include "swarm/blame.h"
+#include "swarm/choker.h"
+#include "swarm/metadata_fetch.h"
+#include "swarm/peer_internal.h"
+#include "swarm/peer_list.h"
+#include "swarm/picker.h"
+#include "swarm/torrent.h"
+
+#define TORRENT_CONNECTING_MAX 16u       /* attempts at a time */
+#define TORRENT_BUFFERS_MAX 512u         /* pieces being assembled */
+#define TORRENT_TICK SECONDS(1)
+#define TORRENT_CONNECT_EVERY SECONDS(1)
+#define TORRENT_KEEP_ALIVE SECONDS(100)  /* peers drop silent ones after 120 s */
+#define TORRENT_SILENCE_MAX SECONDS(150)
+#define TORRENT_PATIENCE_METADATA SECONDS(10)
+
+struct torrent {
+    struct swarm_host host;
+    struct metainfo *metainfo;
+    bool has_v1, has_v2;
+    struct sha1_digest v1;
+    struct sha256_digest v2;
+    char *name;
+    struct peer_id peer_id;
+    enum torrent_state state, paused_from;
+    int error;
+    char error_text[256];
+    bool sequential, stopping, completed;
+    usec now;      /* the time of the call that is under way */
+    usec next_tick;
+    uint64_t seed; /* of the choices left to chance */
+
+    /* peers */
+    struct peer *peers[TORRENT_PEERS_MAX];
+    uint32_t peer_count, peers_max;
+    uint32_t next_peer_id;
+    struct list_link graveyard; /* peers that wait for their reads to end */
+    struct peer_list *candidates;
+    uint32_t connecting;
+    struct choker *choker;
+    bool choke_soon;
+
+    /* pieces */
+    struct storage *storage;
+    struct bitfield have;
+    struct picker *picker;
+    struct blame *blame;
+    uint8_t *file_priorities; /* one a file */
+    struct piece_buffer *buffers[TORRENT_BUFFERS_MAX];
+    uint32_t buffer_count;
+    uint32_t jobs; /* of the storage, under way */
+    bool pool_empty;
+
+    /* metadata */
+    struct metadata_fetch *fetch;
+
+    struct rate_limits limits;
+    struct rate_limits *node_limits;
+    struct rate_meter down_rate, up_rate;
+    uint64_t wasted;
+    uint64_t checked, check_total;
+};
+
+/* ---- torrent.c ---------------------------------------------------------------------------------- */
+static inline void torrent_set_now(struct torrent *t, usec now)
+{
+    t->now = now;
+}
+bool torrent_is_downloading(const struct torrent *);
+bool torrent_is_serving(const struct torrent *);
+uint64_t torrent_download_budget(struct torrent *, uint64_t want);
+uint64_t torrent_upload_budget(struct torrent *, uint64_t want);
+void torrent_count_download(struct torrent *, uint64_t bytes);
+void torrent_count_upload(struct torrent *, uint64_t bytes);
+void torrent_tell(struct torrent *, enum torrent_event, struct peer *);
+void torrent_tick_at(struct torrent *, usec when); /* moves the deadline nearer */
+void torrent_fail(struct torrent *, int err, const char *text);
+void torrent_maybe_stopped(struct torrent *);
+
+/* ---- torrent_peers.c ------------------------------------------------------------------------------ */
+void torrent_peer_left(struct torrent *, struct peer *, int err);
+void torrent_interest_changed(struct torrent *, struct peer *);
+void torrent_peers_tick(struct torrent *);
+struct peer *torrent_peer_by_id(struct torrent *, uint32_t id);
+void torrent_hang_up_all(struct torrent *, const char *why);
+void torrent_wake_starved(struct torrent *);
+
+/* ---- torrent_pieces.c ------------------------------------------------------------------------------ */
+int torrent_pieces_init(struct torrent *, const struct bitfield *have);
+void torrent_pieces_free(struct torrent *);
+void torrent_peer_known(struct torrent *, struct peer *);  /* its bitfield is complete */
+void torrent_peer_forget(struct torrent *, struct peer *); /* its bitfield counts no more */
+void torrent_peer_has(struct torrent *, struct peer *, uint32_t piece);
+bool torrent_finds_interesting(struct torrent *, struct peer *);
+uint32_t torrent_pick(struct torrent *, struct peer *, uint32_t want, struct picker_block *out);
+uint32_t torrent_block_size(const struct torrent *, uint32_t piece, uint32_t block);
+uint8_t *torrent_block_place(struct torrent *, uint32_t piece, uint32_t begin);
+void torrent_block_begun(struct torrent *, uint32_t piece, uint32_t begin);
+void torrent_block_unbegun(struct torrent *, uint32_t piece, uint32_t begin);
+void torrent_block_abandoned(struct torrent *, struct peer *, uint32_t piece, uint32_t begin);
+void torrent_block_arrived(struct torrent *, struct peer *, const struct receiver_block *);
+bool torrent_memory_ready(struct torrent *); /* false: spilling, the peer is woken later */
+void torrent_spill_all(struct torrent *);
+
+/* ---- torrent_reads.c --------------------------------------------------------------------------------- */
+/* False: no memory now; torrent_wake_starved serves it later. */
+bool torrent_read_for(
+    struct torrent *, struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
+void torrent_release_read(struct torrent *, void *hold);
+
+/* ---- torrent_metadata.c ------------------------------------------------------------------------------ */
+int torrent_hear_metadata(struct torrent *, struct peer *, struct bytes payload);
+void torrent_metadata_tick(struct torrent *);
+void torrent_metadata_peer_left(struct torrent *, struct peer *);
+
+/* ---- torrent_hashes.c ----------------------------------------------------------------------------------- */
+int torrent_hear_hashes(struct torrent *, struct peer *, int id, struct bytes payload);
+
+#endif
