@@ -1,0 +1,85 @@
+/* The picker: which blocks to ask a peer for.
+ *
+ * Pieces stand in one array ordered by (priority, availability), with the boundaries of the groups
+ * known, so that a `have`, a peer's leaving or a change of priority moves a piece by O(1) swaps; the
+ * order within a group is random. Pieces begun are finished before new ones; one peer gets a piece's
+ * blocks in their order, so that its answers can be predicted. When every wanted block has been
+ * asked for, the end-game asks for the rest at several peers.
+ *
+ * Pure: facts in, decisions out. swarm/torrent_pieces.c is its only caller. */
+#ifndef KITH_SWARM_PICKER_H
+#define KITH_SWARM_PICKER_H
+
+#include "base/bitfield.h"
+#include <stdint.h>
+
+#define PICKER_PRIORITY_MAX 7
+#define PICKER_PRIORITY_NORMAL 4
+#define PICKER_PARTIALS_MAX 512u  /* pieces begun and not whole */
+#define PICKER_ENDGAME_PEERS 3u   /* peers asked for one block at a time */
+#define PICKER_RANDOM_FIRST 4u    /* pieces chosen by chance before rarest-first begins */
+
+struct picker;
+
+struct picker_config {
+    uint32_t piece_count;
+    uint32_t block_size;
+    /* Bytes of a piece; called when one is begun. */
+    uint32_t (*piece_size)(const void *user, uint32_t piece);
+    const void *user;
+    uint64_t seed;
+};
+
+struct picker_block {
+    uint32_t piece, block;
+};
+
+/* A peer, as far as the picker cares. */
+struct picker_peer {
+    uint32_t id;                  /* never 0 */
+    const struct bitfield *have;
+    const uint32_t *allowed_only; /* while choked: only these pieces; NULL: any */
+    uint32_t allowed_count;
+    bool slow;                    /* snubbed or crawling: shares pieces, opens none in end-game */
+};
+
+struct picker *picker_new(const struct picker_config *); /* NULL: no memory */
+void picker_free(struct picker *);
+
+/* ---- availability -------------------------------------------------------------------------------- */
+/* A peer's whole bitfield comes (+1) or goes (-1). One that is full costs O(1). */
+void picker_add_peer(struct picker *, const struct bitfield *have);
+void picker_remove_peer(struct picker *, const struct bitfield *have);
+void picker_peer_has(struct picker *, uint32_t piece);
+/* A peer that was added with `before` pieces has become full: it moves to the count of seeds. */
+uint32_t picker_availability(const struct picker *, uint32_t piece);
+
+/* ---- what we want ----------------------------------------------------------------------------------- */
+void picker_set_priority(struct picker *, uint32_t piece, unsigned priority); /* 0: unwanted */
+void picker_set_sequential(struct picker *, bool on);
+/* The piece is verified (or vouched for by a record); or no longer there. */
+void picker_set_have(struct picker *, uint32_t piece);
+void picker_set_missing(struct picker *, uint32_t piece);
+bool picker_wants(const struct picker *, uint32_t piece); /* wanted and not had */
+uint32_t picker_left(const struct picker *);              /* pieces wanted and not had */
+bool picker_interesting(const struct picker *, const struct bitfield *have);
+
+/* ---- blocks ----------------------------------------------------------------------------------------- */
+/* At most `want` blocks to ask of this peer; they count as asked from now on. */
+uint32_t picker_pick(
+    struct picker *, const struct picker_peer *, uint32_t want, struct picker_block *out);
+/* The request will not be answered. */
+void picker_abandoned(struct picker *, uint32_t piece, uint32_t block, uint32_t peer);
+/* A block is here. Returns false if it was already; `others` gets the ids of the other peers that
+ * were asked for it (at most PICKER_ENDGAME_PEERS; 0 ends the list). */
+bool picker_received(struct picker *, uint32_t piece, uint32_t block, uint32_t peer,
+    uint32_t others[PICKER_ENDGAME_PEERS]);
+bool picker_has_block(const struct picker *, uint32_t piece, uint32_t block);
+bool picker_piece_whole(const struct picker *, uint32_t piece); /* all blocks are here */
+/* The piece's blocks were thrown away: all are missing again. */
+void picker_restart_piece(struct picker *, uint32_t piece);
+/* Blocks of the piece that are here, for a record; NULL if it is not begun. */
+const struct bitfield *picker_blocks(const struct picker *, uint32_t piece);
+uint32_t picker_partial_count(const struct picker *);
+
+#endif

@@ -1,0 +1,102 @@
+/* See pipeline.h. */
+#include "swarm/pipeline.h"
+
+#include <string.h>
+
+#define BLOCK_SIZE 16384.0
+#define GROWTH_THAT_COUNTS 1.1 /* a round this much faster than the last keeps slow start on */
+#define ROOM 1.5               /* of the product, so that the peer never waits for us */
+
+void pipeline_init(struct pipeline *p, usec now)
+{
+    memset(p, 0, sizeof *p);
+    p->depth = PIPELINE_DEPTH_START;
+    p->depth_max = PIPELINE_DEPTH_MAX;
+    p->slow_start = true;
+    p->round_began = p->heard_at = now;
+    p->block_time_least = NEVER;
+}
+
+void pipeline_set_max(struct pipeline *p, uint32_t reqq)
+{
+    if (reqq == 0)
+        return;
+    p->depth_max = reqq < PIPELINE_DEPTH_MAX ? reqq : PIPELINE_DEPTH_MAX;
+    if (p->depth > p->depth_max)
+        p->depth = p->depth_max;
+}
+
+static void start_round(struct pipeline *p, usec now)
+{
+    p->round_began = now;
+    p->round_blocks = 0;
+    p->round_bytes = 0;
+}
+
+void pipeline_unchoked(struct pipeline *p, usec now)
+{
+    start_round(p, now);
+    p->heard_at = now;
+}
+
+static uint32_t clamp(const struct pipeline *p, double depth)
+{
+    if (depth < PIPELINE_DEPTH_MIN)
+        depth = PIPELINE_DEPTH_MIN;
+    if (depth > p->depth_max)
+        depth = p->depth_max;
+    return depth < 1 ? 1 : (uint32_t)depth;
+}
+
+/* A round has passed: what did its depth bring? */
+static void end_round(struct pipeline *p, usec now)
+{
+    usec took = now - p->round_began;
+    double rate = (double)p->round_bytes / (double)(took > 0 ? took : 1);
+    if (p->slow_start && rate > p->last_rate * GROWTH_THAT_COUNTS) {
+        p->depth = clamp(p, p->depth * 2.0);
+    } else {
+        p->slow_start = false;
+        /* The product of the rate and the path's own delay, and a tenth of a second of data so that
+         * a turn of either side's loop costs nothing. */
+        usec delay = p->block_time_least == NEVER ? p->block_time : p->block_time_least;
+        double product = rate * ((double)delay * ROOM + 100e3) / BLOCK_SIZE;
+        p->depth = clamp(p, (p->depth * 3.0 + product) / 4);
+    }
+    p->last_rate = rate;
+    start_round(p, now);
+}
+
+void pipeline_block(struct pipeline *p, uint32_t size, usec took, usec now)
+{
+    p->heard_at = now;
+    p->snubbed = false;
+    p->block_time = p->block_time ? (p->block_time * 7 + took) / 8 : took;
+    if (took < p->block_time_least)
+        p->block_time_least = took;
+    p->round_bytes += size;
+    if (++p->round_blocks >= p->depth)
+        end_round(p, now);
+}
+
+void pipeline_timed_out(struct pipeline *p, usec now)
+{
+    p->depth = clamp(p, 0);
+    p->snubbed = true;
+    p->slow_start = true;
+    p->last_rate = 0;
+    start_round(p, now);
+}
+
+uint32_t pipeline_depth(const struct pipeline *p)
+{
+    return p->snubbed ? 1 : p->depth;
+}
+
+usec pipeline_timeout(const struct pipeline *p)
+{
+    usec timeout = p->block_time * 4 + SECONDS(5);
+    if (timeout < PIPELINE_TIMEOUT_MIN)
+        return PIPELINE_TIMEOUT_MIN;
+    return timeout < PIPELINE_TIMEOUT_MAX ? timeout : PIPELINE_TIMEOUT_MAX;
+}
