@@ -37,10 +37,14 @@ void arena_free(struct arena *a)
 static struct arena_chunk *chunk_new(size_t size)
 {
     /* Both terms are multiples of the alignment, as aligned_alloc wants. */
-    struct arena_chunk *chunk = aligned_alloc(ARENA_ALIGN, sizeof *chunk + size);
+    struct arena_chunk *chunk;
+    size_t total;
+    if (__builtin_add_overflow(sizeof *chunk, size, &total))
+        return NULL;
+    chunk = aligned_alloc(ARENA_ALIGN, total);
     if (!chunk)
         return NULL;
-    memset(chunk, 0, sizeof *chunk + size);
+    memset(chunk, 0, total);
     chunk->size = size;
     return chunk;
 }

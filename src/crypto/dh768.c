@@ -9,7 +9,8 @@
 #include <openssl/bn.h>
 #include <stdbool.h>
 
-/* 2^768 - 2^704 - 1 + 2^64 * ([2^638 pi] + 149686): RFC 2409, section 6.1 */
+/* The prime of the MSE specification: 0x90564 above that of RFC 2409, section 6.1, for which it is
+ * often mistaken. Only this one is spoken on the wire. */
 static const uint8_t prime[DH768_SIZE] = {
     0xff,
     0xff,

@@ -1,4 +1,5 @@
-/* The Diffie-Hellman group of MSE/PE: the 768-bit prime of RFC 2409's first group, generator 2.
+/* The Diffie-Hellman group of MSE/PE: the 768-bit prime of its specification (next to that of RFC
+ * 2409's first group, and not the same), generator 2.
  * Values are always 96 bytes, big-endian, padded on the left. */
 #ifndef KITH_CRYPTO_DH768_H
 #define KITH_CRYPTO_DH768_H
