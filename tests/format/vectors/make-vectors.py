@@ -34,7 +34,8 @@ def make_folder(root, files):
 
 
 def write_facts(name):
-    """What libtorrent reads. Pads that it adds to v2 by itself are left out."""
+    """What libtorrent reads. Pads are left out (it lists those it would make itself, not those of
+    the file), and so is the place of empty files, which have none."""
     data = (HERE / (name + ".torrent")).read_bytes()
     ti = lt.torrent_info(lt.bdecode(data))
     files, hashes = ti.files(), ti.info_hashes()
@@ -45,22 +46,23 @@ def write_facts(name):
         lines.append("v2 %s" % hashes.v2)
     lines += ["piece_length %d" % ti.piece_length(), "pieces %d" % ti.num_pieces(),
               "private %d" % ti.priv(), "name %s" % ti.name()]
-    lines += ["tracker %d %s" % (t.tier, t.url) for t in ti.trackers()]
+    lines += ["tracker %d %s" % (t.tier, t.url) for t in sorted(
+        ti.trackers(), key=lambda t: (t.tier, t.url))]  # libtorrent shuffles each tier
     lines += ["webseed %s" % w["url"] for w in ti.web_seeds() if w["type"] == 0]
     for i in range(ti.num_files()):
         pad = files.file_flags(i) & lt.file_flags_t.flag_pad_file
-        if pad and not hashes.has_v1():
+        if pad:
             continue
-        flags = "".join(c for c, bit in (("p", lt.file_flags_t.flag_pad_file),
-                                         ("h", lt.file_flags_t.flag_hidden),
+        flags = "".join(c for c, bit in (("h", lt.file_flags_t.flag_hidden),
                                          ("x", lt.file_flags_t.flag_executable),
                                          ("l", lt.file_flags_t.flag_symlink))
                         if files.file_flags(i) & bit) or "-"
         root = ""
-        if hashes.has_v2() and files.file_size(i) and not pad:
+        if hashes.has_v2() and files.file_size(i):
             root = files.root(i).to_bytes().hex()
-        lines.append("file %s %d %d %s %s" % (flags, files.file_size(i), files.file_offset(i),
-                                              root or "-", files.file_path(i)))
+        offset = files.file_offset(i) if files.file_size(i) else "-"
+        lines.append("file %s %d %s %s %s" % (flags, files.file_size(i), offset, root or "-",
+                                              files.file_path(i)))
     (HERE / (name + ".facts")).write_text("\n".join(lines) + "\n")
 
 
