@@ -1,0 +1,21 @@
+/* Open files, at most so many a node, the longest unused closed first. Thread-safe: jobs use it. */
+#ifndef KITH_STORE_FILE_CACHE_H
+#define KITH_STORE_FILE_CACHE_H
+
+#include "env/env.h"
+
+#define FILE_CACHE_MAX 128u /* open files of a node */
+
+struct file_cache;
+
+struct file_cache *file_cache_new(void); /* NULL: no memory */
+void file_cache_free(struct file_cache *);
+/* The file of `owner` (any pointer) with this number, opened if need be with these flags (enum
+ * env_open). It stays open until file_cache_give. Errors of env_file_open. */
+int file_cache_take(struct file_cache *, const void *owner, uint32_t number, struct env_dir *,
+    const char *path, unsigned flags, struct env_file **out);
+void file_cache_give(struct file_cache *, struct env_file *);
+/* Closes all files of an owner that nobody uses. */
+void file_cache_forget(struct file_cache *, const void *owner);
+
+#endif

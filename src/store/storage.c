@@ -1,0 +1,310 @@
+/* A storage's birth, opening, preparing and syncing. See storage.h and storage_internal.h. */
+#include "store/storage_internal.h"
+
+#include "base/err.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- birth and death ------------------------------------------------------------------------------ */
+
+/* "root/path" or "root" for every file, with the root's name of the caller's choice. */
+static int make_paths(struct storage *s, const char *root)
+{
+    const struct metainfo *m = s->metainfo;
+    s->file = calloc(m->file_count ? m->file_count : 1, sizeof *s->file);
+    if (!s->file)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < m->file_count; i++) {
+        struct builder b = builder_heap(65536);
+        builder_str(&b, root ? root : m->root);
+        if (m->multi_file)
+            builder_format(&b, "/%s", m->files[i].path);
+        s->file[i].path = builder_ok(&b) ? strdup(builder_text(&b)) : NULL;
+        builder_free(&b);
+        if (!s->file[i].path)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
+struct storage *storage_new(const struct storage_config *c)
+{
+    struct storage *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    pthread_mutex_init(&s->error_lock, NULL);
+    list_init(&s->finishing);
+    s->env = c->env;
+    s->log = c->log;
+    s->metainfo = metainfo_ref(c->metainfo);
+    s->pool = c->pool;
+    s->files = c->files;
+    s->preallocate = c->preallocate;
+    s->folder = strdup(c->folder);
+    if (!s->folder || make_paths(s, c->root) != 0) {
+        storage_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void storage_free(struct storage *s)
+{
+    if (!s)
+        return;
+    assert(storage_idle(s));
+    file_cache_forget(s->files, s);
+    if (s->dir)
+        env_dir_close(s->dir);
+    for (uint32_t i = 0; s->file && i < s->metainfo->file_count; i++)
+        free(s->file[i].path);
+    free(s->file);
+    free(s->folder);
+    metainfo_unref(s->metainfo);
+    pthread_mutex_destroy(&s->error_lock);
+    free(s);
+}
+
+bool storage_idle(const struct storage *s)
+{
+    return s->jobs == 0;
+}
+
+const char *storage_folder(const struct storage *s)
+{
+    return s->folder;
+}
+
+const char *storage_error(const struct storage *s)
+{
+    return s->error;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------ */
+
+struct open_job {
+    struct env_job job;
+    struct storage *storage;
+    void (*done)(void *user, int err, const struct storage_opening *);
+    void *user;
+    int err;
+    bool folder_exists;
+    uint8_t *states;
+    struct storage_file_record *now;
+};
+
+static enum storage_file_state judge(const struct env_stat *st, uint64_t expected)
+{
+    if (!st->is_file)
+        return STORAGE_FILE_NOT_A_FILE;
+    if (st->size == expected)
+        return STORAGE_FILE_SAME_SIZE;
+    return st->size < expected ? STORAGE_FILE_SHORTER : STORAGE_FILE_LONGER;
+}
+
+static int look_at(struct storage *s, uint32_t i, uint8_t *state, struct storage_file_record *now)
+{
+    struct env_stat st;
+    const struct metainfo_file *m = &s->metainfo->files[i];
+    *state = STORAGE_FILE_ABSENT;
+    if (m->flags & (METAINFO_PAD | METAINFO_SYMLINK))
+        return 0;
+    int err = env_path_stat(s->dir, s->file[i].path, &st);
+    if (err == ERR_NOT_FOUND || err == ERR_ABSENT)
+        return 0;
+    if (err)
+        return storage_note_error(s, err, "looking at", i);
+    *state = (uint8_t)judge(&st, m->length);
+    *now = (struct storage_file_record){st.size, st.mtime_ns, st.inode, false};
+    return 0;
+}
+
+static void open_run(struct env_job *job)
+{
+    struct open_job *o = container_of(job, struct open_job, job);
+    struct storage *s = o->storage;
+    o->err = storage_open_folder(s, false);
+    if (o->err == ERR_ABSENT || o->err == ERR_NOT_FOUND) {
+        o->err = 0;
+        return;
+    }
+    if (o->err) {
+        storage_note_error(s, o->err, "opening", UINT32_MAX);
+        return;
+    }
+    o->folder_exists = true;
+    for (uint32_t i = 0; i < s->metainfo->file_count && !o->err; i++)
+        o->err = look_at(s, i, &o->states[i], &o->now[i]);
+}
+
+static void open_done(struct env_job *job)
+{
+    struct open_job *o = container_of(job, struct open_job, job);
+    struct storage_opening opening = {o->states, o->now, o->folder_exists};
+    o->storage->jobs--;
+    o->done(o->user, o->err, &opening);
+    free(o->states);
+    free(o->now);
+    free(o);
+}
+
+int storage_open(struct storage *s,
+    void (*done)(void *user, int err, const struct storage_opening *), void *user)
+{
+    size_t count = s->metainfo->file_count ? s->metainfo->file_count : 1;
+    struct open_job *o = calloc(1, sizeof *o);
+    if (!o)
+        return ERR_NOMEM;
+    *o = (struct open_job){.job = {.run = open_run, .done = open_done}, .storage = s,
+        .done = done, .user = user, .states = calloc(count, 1), .now = calloc(count, sizeof *o->now)};
+    if (!o->states || !o->now) {
+        free(o->states);
+        free(o->now);
+        free(o);
+        return ERR_NOMEM;
+    }
+    s->jobs++;
+    env_submit(s->env, ENV_LANE_DATA, &o->job);
+    return 0;
+}
+
+/* ---- preparing ------------------------------------------------------------------------------------------ */
+
+struct simple_job {
+    struct env_job job;
+    struct storage *storage;
+    void (*done)(void *user, int err);
+    void *user;
+    int err;
+};
+
+/* The link's own folder may be deeper than its target: '../' for each level between. */
+static int make_link(struct storage *s, uint32_t i)
+{
+    const char *path = s->file[i].path;
+    const char *target = s->metainfo->files[i].target;
+    struct builder b = builder_heap(65536);
+    const char *inside = strchr(path, '/');
+    for (const char *p = inside ? inside + 1 : path; (p = strchr(p, '/')) != NULL; p++)
+        builder_str(&b, "../");
+    builder_str(&b, target ? target : "");
+    int err = builder_ok(&b) ? env_path_symlink(s->dir, path, builder_text(&b)) : ERR_NOMEM;
+    builder_free(&b);
+    return err == ERR_EXISTS ? 0 : err;
+}
+
+static int make_empty(struct storage *s, uint32_t i)
+{
+    struct env_file *f;
+    int err = env_file_open(s->dir, s->file[i].path, ENV_OPEN_WRITE | ENV_OPEN_CREATE, &f);
+    if (!err)
+        env_file_close(f);
+    return err;
+}
+
+static void prepare_run(struct env_job *job)
+{
+    struct simple_job *j = container_of(job, struct simple_job, job);
+    struct storage *s = j->storage;
+    j->err = storage_note_error(s, storage_open_folder(s, true), "making", UINT32_MAX);
+    for (uint32_t i = 0; i < s->metainfo->file_count && !j->err; i++) {
+        const struct metainfo_file *m = &s->metainfo->files[i];
+        if (m->flags & METAINFO_SYMLINK)
+            j->err = storage_note_error(s, make_link(s, i), "linking", i);
+        else if (m->length == 0 && !(m->flags & METAINFO_PAD))
+            j->err = storage_note_error(s, make_empty(s, i), "making", i);
+    }
+}
+
+static void simple_done(struct env_job *job)
+{
+    struct simple_job *j = container_of(job, struct simple_job, job);
+    j->storage->jobs--;
+    j->done(j->user, j->err);
+    free(j);
+}
+
+int storage_prepare(struct storage *s, void (*done)(void *user, int err), void *user)
+{
+    struct simple_job *j = calloc(1, sizeof *j);
+    if (!j)
+        return ERR_NOMEM;
+    *j = (struct simple_job){{.run = prepare_run, .done = simple_done}, s, done, user, 0};
+    s->jobs++;
+    env_submit(s->env, ENV_LANE_DATA, &j->job);
+    return 0;
+}
+
+/* ---- syncing ------------------------------------------------------------------------------------------------ */
+
+struct sync_job {
+    struct env_job job;
+    struct storage *storage;
+    void (*done)(void *user, int err, const struct storage_file_record *);
+    void *user;
+    int err;
+    struct storage_file_record *files;
+};
+
+static int sync_file(struct storage *s, uint32_t i, struct storage_file_record *record)
+{
+    struct env_file *f;
+    struct env_stat st;
+    const struct metainfo_file *m = &s->metainfo->files[i];
+    if (m->flags & (METAINFO_PAD | METAINFO_SYMLINK) || !s->dir)
+        return 0;
+    if (!atomic_exchange(&s->file[i].dirty, false)) {
+        if (env_path_stat(s->dir, s->file[i].path, &st) == 0)
+            *record = (struct storage_file_record){st.size, st.mtime_ns, st.inode, false};
+        return 0;
+    }
+    int err = file_cache_take(s->files, s, i, s->dir, s->file[i].path, ENV_OPEN_WRITE, &f);
+    if (!err) {
+        err = env_file_sync(f);
+        if (!err && m->flags & METAINFO_EXECUTABLE)
+            env_file_set_executable(f);
+        if (!err)
+            err = env_file_stat(f, &st);
+        file_cache_give(s->files, f);
+    }
+    if (err) {
+        atomic_store(&s->file[i].dirty, true);
+        return storage_note_error(s, err, "syncing", i);
+    }
+    *record = (struct storage_file_record){st.size, st.mtime_ns, st.inode, true};
+    return 0;
+}
+
+static void sync_run(struct env_job *job)
+{
+    struct sync_job *j = container_of(job, struct sync_job, job);
+    for (uint32_t i = 0; i < j->storage->metainfo->file_count && !j->err; i++)
+        j->err = sync_file(j->storage, i, &j->files[i]);
+}
+
+static void sync_done(struct env_job *job)
+{
+    struct sync_job *j = container_of(job, struct sync_job, job);
+    j->storage->jobs--;
+    j->done(j->user, j->err, j->files);
+    free(j->files);
+    free(j);
+}
+
+int storage_sync(struct storage *s,
+    void (*done)(void *user, int err, const struct storage_file_record *), void *user)
+{
+    size_t count = s->metainfo->file_count ? s->metainfo->file_count : 1;
+    struct sync_job *j = calloc(1, sizeof *j);
+    struct storage_file_record *files = calloc(count, sizeof *files);
+    if (!j || !files) {
+        free(j);
+        free(files);
+        return ERR_NOMEM;
+    }
+    *j = (struct sync_job){{.run = sync_run, .done = sync_done}, s, done, user, 0, files};
+    s->jobs++;
+    env_submit(s->env, ENV_LANE_DATA, &j->job);
+    return 0;
+}

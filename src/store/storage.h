@@ -1,0 +1,114 @@
+/* One torrent's data on disk.
+ *
+ * Owned by the loop's thread; the work is done in jobs, and each call's callback comes on the loop,
+ * never inside the call. Nothing is written before storage_open and, where files exist already,
+ * storage_check have said what is there; nothing is ever truncated or replaced that is not ours.
+ * Only verified data is written, save for blocks that are spilled to files of our own. */
+#ifndef KITH_STORE_STORAGE_H
+#define KITH_STORE_STORAGE_H
+
+#include "base/bitfield.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "env/env.h"
+#include "format/metainfo.h"
+#include "store/chunk.h"
+#include "store/file_cache.h"
+#include "store/piece_buffer.h"
+
+#define STORAGE_READ_MAX (128u << 10)   /* bytes of one read */
+#define STORAGE_CHECK_BATCH (4u << 20)  /* bytes that a check job reads before it hashes */
+#define STORAGE_ERROR_MAX 256u
+
+struct storage;
+
+struct storage_config {
+    struct env *env;
+    struct log *log;
+    struct metainfo *metainfo; /* a reference is taken */
+    struct chunk_pool *pool;   /* shared; outlives it */
+    struct file_cache *files;  /* shared; outlives it */
+    const char *folder;        /* where the torrent's root stands or will */
+    const char *root;          /* its name there; NULL: the torrent's own */
+    bool preallocate;
+};
+
+/* NULL: no memory. */
+struct storage *storage_new(const struct storage_config *);
+/* Nothing of it may be under way (storage_idle). */
+void storage_free(struct storage *);
+bool storage_idle(const struct storage *);
+const char *storage_folder(const struct storage *);
+/* What went wrong last, in words, with the path; "" if nothing did. */
+const char *storage_error(const struct storage *);
+
+/* How a file stands on disk against what the torrent says. */
+enum storage_file_state {
+    STORAGE_FILE_ABSENT,
+    STORAGE_FILE_SAME_SIZE,
+    STORAGE_FILE_SHORTER,
+    STORAGE_FILE_LONGER,
+    STORAGE_FILE_NOT_A_FILE
+};
+
+/* What is known of a file from an earlier session: proof that it was not touched since. */
+struct storage_file_record {
+    uint64_t size;
+    int64_t mtime_ns; /* 0: the file was not there */
+    uint64_t inode;
+    bool ours; /* kith made it or verified all of it */
+};
+
+/* What opening found. Valid during the callback; `states` and `now` have one entry a file. */
+struct storage_opening {
+    const uint8_t *states; /* enum storage_file_state */
+    const struct storage_file_record *now;
+    bool folder_exists;
+};
+/* Looks at the folder and its files; creates nothing. ERR_ABSENT is not an error here: everything is
+ * absent then. */
+int storage_open(struct storage *,
+    void (*done)(void *user, int err, const struct storage_opening *), void *user);
+
+/* Hashes these pieces, all cores, in the background lane. progress() is called with each batch's
+ * pieces: `right` tells which. done(): 0, ERR_CANCELLED, or the first error that was not simply
+ * missing data. */
+struct storage_check_events {
+    void (*piece)(void *user, uint32_t piece, bool right);
+    void (*done)(void *user, int err);
+};
+int storage_check(struct storage *, const struct bitfield *pieces,
+    const struct storage_check_events *, void *user);
+void storage_check_cancel(struct storage *);
+
+/* Makes folders, empty files and links, and reserves room. Idempotent. */
+int storage_prepare(struct storage *, void (*done)(void *user, int err), void *user);
+
+/* Verifies a whole piece and writes it if it is right. done(): 0: verified and written; ERR_HASH:
+ * not the piece; other errors: the disk's (the blocks in memory are still there). The buffer is the
+ * caller's again. */
+int storage_finish(struct storage *, struct piece_buffer *,
+    void (*done)(void *user, struct piece_buffer *, int err), void *user);
+
+/* Writes the blocks that are in memory to their place, unverified, and frees their chunks. */
+int storage_spill(struct storage *, struct piece_buffer *,
+    void (*done)(void *user, struct piece_buffer *, int err), void *user);
+
+/* A block read for a peer: its bytes in chunks. */
+struct storage_read {
+    uint32_t piece, begin, length;
+    struct chunk *chunks[STORAGE_READ_MAX / CHUNK_SIZE];
+    unsigned chunk_count;
+};
+/* done() gets the read, to be given back with storage_read_release, also on errors. ERR_AGAIN: no
+ * buffer memory now. */
+int storage_read(struct storage *, uint32_t piece, uint32_t begin, uint32_t length,
+    void (*done)(void *user, struct storage_read *, int err), void *user);
+void storage_read_release(struct storage *, struct storage_read *);
+
+/* Makes all that was written durable; done() afterwards may claim what was verified before the
+ * call, with the files as they stand now. */
+int storage_sync(struct storage *,
+    void (*done)(void *user, int err, const struct storage_file_record *files), void *user);
+
+#endif

@@ -1,0 +1,149 @@
+/* A range of a piece as ranges of files. See storage_internal.h. */
+#include "store/storage_internal.h"
+
+#include "base/err.h"
+#include <stdio.h>
+#include <string.h>
+
+#define IOV_MAX_HERE 512
+
+int storage_note_error(struct storage *s, int err, const char *doing, uint32_t file)
+{
+    if (err == 0)
+        return 0;
+    struct builder b = builder_heap(STORAGE_ERROR_MAX * 8);
+    builder_format(&b, "%s %s/%s: %s", doing, s->folder,
+        file < s->metainfo->file_count ? s->file[file].path : "", err_text(err));
+    pthread_mutex_lock(&s->error_lock);
+    snprintf(s->error, sizeof s->error, "%s", builder_text(&b));
+    pthread_mutex_unlock(&s->error_lock);
+    builder_free(&b);
+    return err;
+}
+
+int storage_open_folder(struct storage *s, bool create)
+{
+    if (s->dir)
+        return 0;
+    struct env_dir *dir;
+    int err = env_dir_open(s->env, s->folder, create, &dir);
+    if (err)
+        return err;
+    pthread_mutex_lock(&s->error_lock);
+    if (s->dir)
+        env_dir_close(dir);
+    else
+        s->dir = dir;
+    pthread_mutex_unlock(&s->error_lock);
+    return 0;
+}
+
+/* Cuts the next `size` bytes off the front of *iov into out; returns how many vectors that took. */
+static int cut(struct iovec **iov, uint64_t size, struct iovec *out)
+{
+    int count = 0;
+    while (size > 0 && count < IOV_MAX_HERE) {
+        struct iovec *v = *iov;
+        size_t n = v->iov_len < size ? v->iov_len : (size_t)size;
+        if (n > 0)
+            out[count++] = (struct iovec){v->iov_base, n};
+        v->iov_base = (uint8_t *)v->iov_base + n;
+        v->iov_len -= n;
+        size -= n;
+        if (v->iov_len == 0)
+            ++*iov;
+    }
+    return count;
+}
+
+static uint32_t total(const struct iovec *iov, int count)
+{
+    size_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += iov[i].iov_len;
+    return (uint32_t)size;
+}
+
+
+static int read_file(struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
+{
+    struct env_file *f;
+    int err = file_cache_take(s->files, s, file, s->dir, s->file[file].path, ENV_OPEN_READ, &f);
+    if (err)
+        return err;
+    err = env_file_preadv(f, iov, n, offset);
+    file_cache_give(s->files, f);
+    return err;
+}
+
+int storage_read_range(
+    struct storage *s, uint32_t piece, uint32_t begin, struct iovec *iov, int count)
+{
+    struct iovec part[IOV_MAX_HERE];
+    struct metainfo_slice slice = metainfo_slices(s->metainfo, piece, begin, total(iov, count));
+    int err = storage_open_folder(s, false);
+    if (err)
+        return err == ERR_ABSENT ? ERR_NOT_FOUND : storage_note_error(s, err, "opening", UINT32_MAX);
+    while (metainfo_slice_next(s->metainfo, &slice)) {
+        uint64_t done = 0;
+        while (done < slice.length) {
+            int n = cut(&iov, slice.length - done, part);
+            uint64_t size = total(part, n);
+            if (slice.pad) {
+                for (int i = 0; i < n; i++)
+                    memset(part[i].iov_base, 0, part[i].iov_len);
+            } else {
+                err = read_file(s, slice.file, slice.file_offset + done, part, n);
+                if (err == ERR_NOT_FOUND || err == ERR_CHANGED)
+                    return err;
+                if (err)
+                    return storage_note_error(s, err, "reading", slice.file);
+            }
+            done += size;
+        }
+    }
+    return 0;
+}
+
+static int write_file(struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
+{
+    struct env_file *f;
+    unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;
+    int err = file_cache_take(s->files, s, file, s->dir, s->file[file].path, flags, &f);
+    if (err)
+        return err;
+    const struct metainfo_file *m = &s->metainfo->files[file];
+    if (s->preallocate && !atomic_exchange(&s->file[file].made, true)) {
+        err = env_file_allocate(f, 0, m->length);
+        if (err == ERR_UNSUPPORTED)
+            err = 0;
+    }
+    atomic_store(&s->file[file].dirty, true);
+    if (!err)
+        err = env_file_pwritev(f, iov, n, offset);
+    file_cache_give(s->files, f);
+    return err;
+}
+
+int storage_write_range(
+    struct storage *s, uint32_t piece, uint32_t begin, struct iovec *iov, int count)
+{
+    struct iovec part[IOV_MAX_HERE];
+    struct metainfo_slice slice = metainfo_slices(s->metainfo, piece, begin, total(iov, count));
+    int err = storage_open_folder(s, true);
+    if (err)
+        return storage_note_error(s, err, "making", UINT32_MAX);
+    while (metainfo_slice_next(s->metainfo, &slice)) {
+        uint64_t done = 0;
+        while (done < slice.length) {
+            int n = cut(&iov, slice.length - done, part);
+            uint64_t size = total(part, n);
+            if (!slice.pad)
+                err = write_file(s, slice.file, slice.file_offset + done, part, n);
+            if (err)
+                return storage_note_error(s, err, "writing", slice.file);
+            done += size;
+        }
+    }
+    return 0;
+}

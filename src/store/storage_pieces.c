@@ -1,0 +1,266 @@
+/* Finishing, spilling and reading pieces. See storage.h. */
+#include "store/storage_internal.h"
+#include "store/verify.h"
+
+#include "base/err.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- finish: verify, then write ------------------------------------------------------------------- */
+
+struct finish {
+    struct list_link link;
+    struct piece_buffer *pb;
+    void (*done)(void *user, struct piece_buffer *, int err);
+    void *user;
+    int err;
+    struct bytes *parts;   /* the piece's chunks */
+    uint8_t *read_back;    /* spilled blocks, read again: a buffer of the whole piece */
+};
+
+/* Pieces that wait are taken together, so that the hash kernels have lanes to fill. */
+struct finish_job {
+    struct env_job job;
+    struct storage *storage;
+    struct finish *items[STORAGE_FINISH_BATCH];
+    unsigned count;
+};
+
+/* The piece's bytes as parts: its chunks, or for a piece of which something was spilled one buffer
+ * into which everything is gathered. */
+static int gather(struct storage *s, struct finish *f)
+{
+    struct piece_buffer *pb = f->pb;
+    f->parts = calloc(pb->chunk_count, sizeof *f->parts);
+    if (!f->parts)
+        return ERR_NOMEM;
+    if (pb->on_disk > 0 && !(f->read_back = malloc(pb->size)))
+        return ERR_NOMEM;
+    if (f->read_back) {
+        struct iovec whole = {f->read_back, pb->size};
+        int err = storage_read_range(s, pb->piece, 0, &whole, 1);
+        if (err && err != ERR_NOT_FOUND && err != ERR_CHANGED)
+            return err;
+    }
+    for (uint32_t b = 0; f->read_back && b < pb->block_count; b++)
+        if (pb->states[b] == BLOCK_IN_MEMORY)
+            memcpy(f->read_back + (size_t)b * PIECE_BLOCK_SIZE,
+                pb->chunks[b / CHUNK_BLOCKS]->data + b % CHUNK_BLOCKS * PIECE_BLOCK_SIZE,
+                piece_buffer_block_size(pb, b));
+    for (uint32_t i = 0; i < pb->chunk_count; i++) {
+        size_t begin = (size_t)i * CHUNK_SIZE;
+        size_t size = pb->size - begin < CHUNK_SIZE ? pb->size - begin : CHUNK_SIZE;
+        f->parts[i] =
+            bytes_of(f->read_back ? f->read_back + begin : pb->chunks[i]->data, size);
+    }
+    return 0;
+}
+
+static int write_piece(struct storage *s, const struct finish *f)
+{
+    struct iovec *iov = calloc(f->pb->chunk_count, sizeof *iov);
+    if (!iov)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < f->pb->chunk_count; i++)
+        iov[i] = (struct iovec){(void *)(uintptr_t)f->parts[i].data, f->parts[i].size};
+    int err = storage_write_range(s, f->pb->piece, 0, iov, (int)f->pb->chunk_count);
+    free(iov);
+    return err;
+}
+
+static void finish_run(struct env_job *job)
+{
+    struct finish_job *j = container_of(job, struct finish_job, job);
+    struct verify_piece pieces[STORAGE_FINISH_BATCH];
+    struct finish *of[STORAGE_FINISH_BATCH];
+    unsigned count = 0;
+    for (unsigned i = 0; i < j->count; i++) {
+        struct finish *f = j->items[i];
+        f->err = gather(j->storage, f);
+        if (f->err)
+            continue;
+        metainfo_piece(j->storage->metainfo, f->pb->piece, &pieces[count].info);
+        pieces[count].parts = f->parts;
+        pieces[count].part_count = f->pb->chunk_count;
+        of[count++] = f;
+    }
+    int err = verify_pieces(pieces, count);
+    for (unsigned i = 0; i < count; i++) {
+        of[i]->err = err ? err : pieces[i].right ? 0 : ERR_HASH;
+        if (of[i]->err == 0)
+            of[i]->err = write_piece(j->storage, of[i]);
+    }
+}
+
+static void start_finish(struct storage *s);
+
+static void finish_done(struct env_job *job)
+{
+    struct finish_job *j = container_of(job, struct finish_job, job);
+    struct storage *s = j->storage;
+    s->finish_jobs--;
+    /* The next batch before the callbacks: a worker should not wait for them. */
+    start_finish(s);
+    for (unsigned i = 0; i < j->count; i++) {
+        struct finish *f = j->items[i];
+        free(f->parts);
+        free(f->read_back);
+        f->pb->busy = false;
+        s->jobs--;
+        f->done(f->user, f->pb, f->err);
+        free(f);
+    }
+    free(j);
+}
+
+static void start_finish(struct storage *s)
+{
+    while (!list_empty(&s->finishing) && s->finish_jobs < env_worker_count(s->env)) {
+        struct finish_job *j = calloc(1, sizeof *j);
+        if (!j)
+            return; /* tried again when the next piece is finished */
+        *j = (struct finish_job){.job = {.run = finish_run, .done = finish_done}, .storage = s};
+        while (j->count < STORAGE_FINISH_BATCH && !list_empty(&s->finishing))
+            j->items[j->count++] =
+                list_entry(list_pop_front(&s->finishing), struct finish, link);
+        s->finish_jobs++;
+        env_submit(s->env, ENV_LANE_DATA, &j->job);
+    }
+}
+
+int storage_finish(struct storage *s, struct piece_buffer *pb,
+    void (*done)(void *user, struct piece_buffer *, int err), void *user)
+{
+    assert(piece_buffer_whole(pb) && !pb->busy);
+    struct finish *f = calloc(1, sizeof *f);
+    if (!f)
+        return ERR_NOMEM;
+    *f = (struct finish){.pb = pb, .done = done, .user = user};
+    pb->busy = true;
+    s->jobs++;
+    list_push_back(&s->finishing, &f->link);
+    start_finish(s);
+    return 0;
+}
+
+/* ---- spill ------------------------------------------------------------------------------------------- */
+
+struct spill_job {
+    struct env_job job;
+    struct storage *storage;
+    struct piece_buffer *pb;
+    void (*done)(void *user, struct piece_buffer *, int err);
+    void *user;
+    int err;
+};
+
+static void spill_run(struct env_job *job)
+{
+    struct spill_job *j = container_of(job, struct spill_job, job);
+    struct piece_buffer *pb = j->pb;
+    for (uint32_t b = 0; b < pb->block_count && !j->err; b++) {
+        if (pb->states[b] != BLOCK_IN_MEMORY)
+            continue;
+        struct iovec v = {pb->chunks[b / CHUNK_BLOCKS]->data + b % CHUNK_BLOCKS * PIECE_BLOCK_SIZE,
+            piece_buffer_block_size(pb, b)};
+        j->err = storage_write_range(j->storage, pb->piece, b * PIECE_BLOCK_SIZE, &v, 1);
+    }
+}
+
+static void spill_done(struct env_job *job)
+{
+    struct spill_job *j = container_of(job, struct spill_job, job);
+    struct piece_buffer *pb = j->pb;
+    for (uint32_t b = 0; b < pb->block_count && !j->err; b++) {
+        if (pb->states[b] != BLOCK_IN_MEMORY)
+            continue;
+        pb->states[b] = BLOCK_ON_DISK;
+        pb->in_memory--;
+        pb->on_disk++;
+    }
+    pb->busy = false;
+    piece_buffer_trim(pb);
+    j->storage->jobs--;
+    j->done(j->user, pb, j->err);
+    free(j);
+}
+
+int storage_spill(struct storage *s, struct piece_buffer *pb,
+    void (*done)(void *user, struct piece_buffer *, int err), void *user)
+{
+    assert(!pb->busy);
+    struct spill_job *j = calloc(1, sizeof *j);
+    if (!j)
+        return ERR_NOMEM;
+    *j = (struct spill_job){{.run = spill_run, .done = spill_done}, s, pb, done, user, 0};
+    pb->busy = true;
+    s->jobs++;
+    env_submit(s->env, ENV_LANE_DATA, &j->job);
+    return 0;
+}
+
+/* ---- read ----------------------------------------------------------------------------------------------- */
+
+struct read_job {
+    struct env_job job;
+    struct storage *storage;
+    struct storage_read read;
+    void (*done)(void *user, struct storage_read *, int err);
+    void *user;
+    int err;
+};
+
+static void read_run(struct env_job *job)
+{
+    struct read_job *j = container_of(job, struct read_job, job);
+    struct iovec iov[STORAGE_READ_MAX / CHUNK_SIZE];
+    uint32_t left = j->read.length;
+    for (unsigned i = 0; i < j->read.chunk_count; i++) {
+        uint32_t n = left < CHUNK_SIZE ? left : CHUNK_SIZE;
+        iov[i] = (struct iovec){j->read.chunks[i]->data, n};
+        left -= n;
+    }
+    j->err = storage_read_range(
+        j->storage, j->read.piece, j->read.begin, iov, (int)j->read.chunk_count);
+}
+
+static void read_done(struct env_job *job)
+{
+    struct read_job *j = container_of(job, struct read_job, job);
+    j->storage->jobs--;
+    j->done(j->user, &j->read, j->err);
+}
+
+void storage_read_release(struct storage *s, struct storage_read *read)
+{
+    struct read_job *j = container_of(read, struct read_job, read);
+    for (unsigned i = 0; i < read->chunk_count; i++)
+        chunk_unref(s->pool, read->chunks[i]);
+    free(j);
+}
+
+int storage_read(struct storage *s, uint32_t piece, uint32_t begin, uint32_t length,
+    void (*done)(void *user, struct storage_read *, int err), void *user)
+{
+    assert(length > 0 && length <= STORAGE_READ_MAX);
+    unsigned chunks = (length + CHUNK_SIZE - 1) / CHUNK_SIZE;
+    if (chunk_pool_available(s->pool) < chunks)
+        return ERR_AGAIN;
+    struct read_job *j = calloc(1, sizeof *j);
+    if (!j)
+        return ERR_NOMEM;
+    *j = (struct read_job){.job = {.run = read_run, .done = read_done}, .storage = s,
+        .read = {.piece = piece, .begin = begin, .length = length}, .done = done, .user = user};
+    while (j->read.chunk_count < chunks) {
+        struct chunk *c = chunk_take(s->pool);
+        if (!c) {
+            storage_read_release(s, &j->read);
+            return ERR_AGAIN;
+        }
+        j->read.chunks[j->read.chunk_count++] = c;
+    }
+    s->jobs++;
+    env_submit(s->env, ENV_LANE_DATA, &j->job);
+    return 0;
+}
