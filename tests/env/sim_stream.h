@@ -31,8 +31,8 @@ struct stream_sink {
     unsigned accepted;
 };
 
-/* The byte at a position of the stream that a seed names. */
-uint8_t stream_byte(uint64_t seed, uint64_t position);
+/* The bytes at a position of the stream that a seed names. */
+void stream_fill(uint64_t seed, uint64_t position, uint8_t *out, size_t size);
 /* Listens at the port on every IPv4 address. */
 void stream_sink_start(struct stream_sink *, struct env *, uint16_t port, uint64_t seed);
 void stream_source_start(

@@ -477,8 +477,7 @@ static void sendfile_gives_the_files_bytes_or_says_unsupported(void **state)
     struct pair p;
     pair_new(&p, &config, 0);
     uint8_t content[10000];
-    for (size_t i = 0; i < sizeof content; i++)
-        content[i] = stream_byte(7, i);
+    stream_fill(7, 0, content, sizeof content);
     assert_int_equal(sim_disk_put(p.a, "/f", bytes_of(content, sizeof content)), 0);
     pair_send(&p, 0);
     p.source.keep_open = true;

@@ -413,6 +413,31 @@ static void a_call_that_never_returns_never_finishes_its_job(void **state)
     ledger_free(l);
 }
 
+static void a_crash_inside_a_job_freezes_the_disk_and_tells_nobody(void **state)
+{
+    (void)state;
+    struct ledger *l = ledger_new(sim_config_calm(11), 2);
+    l->touches_disk = true;
+    sim_disk_fault_add(l->host, &(struct sim_disk_fault){.call = SIM_DISK_DIR_OPEN,
+                                    .nth = 3,
+                                    .times = 1,
+                                    .crash = true,
+                                    .crash_kind = SIM_POWER_LOSS});
+    for (int i = 0; i < JOBS; i++)
+        env_submit(sim_host_env(l->host), ENV_LANE_DATA, &l->works[i].job);
+    sim_world_run_until(l->world, SECONDS(10), NULL, NULL);
+    assert_null(sim_host_env(l->host));
+    assert_int_equal(l->run_count, 3);
+    assert_true(l->done_count < 3);
+    struct env *reborn = sim_host_restart(l->host);
+    for (int i = 0; i < JOBS; i++)
+        env_submit(reborn, ENV_LANE_DATA, &l->works[i].job);
+    l->run_count = l->done_count = 0;
+    sim_world_run_until(l->world, SECONDS(20), NULL, NULL);
+    assert_int_equal(l->done_count, JOBS);
+    ledger_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +452,7 @@ int main(void)
         cmocka_unit_test(shuffled_jobs_all_run_in_an_order_of_the_seed),
         cmocka_unit_test(a_call_that_hangs_holds_its_worker_and_no_other),
         cmocka_unit_test(a_call_that_never_returns_never_finishes_its_job),
+        cmocka_unit_test(a_crash_inside_a_job_freezes_the_disk_and_tells_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

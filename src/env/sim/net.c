@@ -130,7 +130,7 @@ int sim_net_source(struct sim_host *host, const struct endpoint *to,
     const struct endpoint *ip = options == NULL ? NULL : options->bind_ip;
     if (ip != NULL && sim_net_is_any(ip))
         ip = NULL;
-    if (is_loopback(to) && ip == NULL && device == NULL) {
+    if (is_loopback(to) && device == NULL && (ip == NULL || is_loopback(ip))) {
         *out = *to;
         out->port = 0;
         return 0;
