@@ -11,7 +11,8 @@
 
 /* The public value of a private exponent of 160 random bits. ERR_NOMEM. */
 int dh768_public(const uint8_t private_key[DH768_PRIVATE_SIZE], uint8_t out[DH768_SIZE]);
-/* The shared secret. ERR_PROTOCOL if the other side's value is 0, 1, P-1 or not below P; ERR_NOMEM. */
+/* The shared secret. ERR_PROTOCOL if the other side's value is 0, 1, P-1 or not below P; ERR_NOMEM.
+ */
 int dh768_shared(const uint8_t private_key[DH768_PRIVATE_SIZE], const uint8_t theirs[DH768_SIZE],
     uint8_t out[DH768_SIZE]);
 

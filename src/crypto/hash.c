@@ -1,4 +1,5 @@
-/* SHA-1 and SHA-256 through OpenSSL's EVP: one message, a running message, one job.
+/* SHA-1 and SHA-256 through OpenSSL's EVP: one message, a running message, one job; and the door
+ * to the vector kernels for many.
  *
  * Fetching an algorithm and allocating a context cost more than hashing a small message, so the
  * algorithms are fetched once for the process and each thread keeps one context per algorithm.
@@ -19,6 +20,7 @@ static struct {
     pthread_once_t once;
     pthread_key_t key; /* frees a thread's contexts when it ends */
     EVP_MD *md[ALGORITHM_COUNT];
+    struct hash_plan plan[ALGORITHM_COUNT];
     int err;
 } shared = {.once = PTHREAD_ONCE_INIT};
 
@@ -40,6 +42,8 @@ static void init_once(void)
 {
     shared.md[HASH_SHA1] = EVP_MD_fetch(NULL, "SHA1", NULL);
     shared.md[HASH_SHA256] = EVP_MD_fetch(NULL, "SHA256", NULL);
+    for (int i = 0; i < ALGORITHM_COUNT; i++)
+        shared.plan[i] = hash_plan_for_cpu((enum hash_algorithm)i);
     bool ready = shared.md[HASH_SHA1] && shared.md[HASH_SHA256] &&
                  pthread_key_create(&shared.key, free_contexts) == 0;
     shared.err = ready ? 0 : ERR_NOMEM;
@@ -119,6 +123,25 @@ struct sha256_digest sha256(const void *data, size_t size)
     struct sha256_digest digest;
     hash_once(HASH_SHA256, data, size, digest.b);
     return digest;
+}
+
+void hash_many(enum hash_algorithm algorithm, const struct hash_job *jobs, size_t count)
+{
+    hash_init();
+    const struct hash_plan *plan = &shared.plan[algorithm];
+    if (plan->kernel && count >= plan->break_even) {
+        hash_many_in_lanes(plan->kernel, plan->break_even, algorithm, jobs, count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        hash_job_openssl(algorithm, &jobs[i]);
+}
+
+const char *hash_kernel_name(enum hash_algorithm algorithm)
+{
+    hash_init();
+    const struct hash_kernel *kernel = shared.plan[algorithm].kernel;
+    return kernel ? kernel->name : "openssl";
 }
 
 struct hash_stream {

@@ -10,7 +10,8 @@
 #define MERKLE_BLOCK_SIZE 16384u
 #define MERKLE_HEIGHT_MAX 48u /* more than any file of 2^62 bytes needs */
 
-struct sha256_digest merkle_parent(const struct sha256_digest *left, const struct sha256_digest *right);
+struct sha256_digest merkle_parent(
+    const struct sha256_digest *left, const struct sha256_digest *right);
 /* The root of a subtree of 2^height leaves that are all zero: the padding of layer `height`. */
 struct sha256_digest merkle_pad(unsigned height);
 /* Smallest h with 2^h >= count (0 for count 0 and 1). */
@@ -18,8 +19,8 @@ unsigned merkle_height(uint64_t count);
 
 /* The root over `count` hashes of layer `base_height`, padded on the right with
  * merkle_pad(base_height) to 2^height hashes. Works in O(height) extra memory. */
-struct sha256_digest merkle_root(const struct sha256_digest *hashes, size_t count,
-    unsigned base_height, unsigned height);
+struct sha256_digest merkle_root(
+    const struct sha256_digest *hashes, size_t count, unsigned base_height, unsigned height);
 
 /* Computes upward from `node`, which stands at `index` of its layer, through `proof_count` uncle
  * hashes; the result is the root that the proof claims. */

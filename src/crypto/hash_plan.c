@@ -1,0 +1,65 @@
+/* Which vector kernel beats OpenSSL on this CPU, and from how many messages on. */
+#include "crypto/hash_kernel.h"
+
+#if HASH_X86
+#include <cpuid.h>
+
+/* The compilers' own test also asks whether the system saves the vector registers. */
+static bool cpu_has_avx512(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+}
+
+static bool cpu_has_avx2(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2");
+}
+
+/* OpenSSL hashes a single stream with these instructions. GCC 12 and Clang 14 have no name for
+ * them in __builtin_cpu_supports: leaf 7, EBX bit 29. */
+static bool cpu_has_sha_ni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+}
+
+size_t hash_kernels_runnable(
+    enum hash_algorithm algorithm, const struct hash_kernel *out[HASH_KERNELS_MAX])
+{
+    size_t count = 0;
+    if (cpu_has_avx2())
+        out[count++] = &hash_kernels_avx2[algorithm];
+    if (cpu_has_avx512())
+        out[count++] = &hash_kernels_avx512[algorithm];
+    return count;
+}
+
+struct hash_plan hash_plan_for_cpu(enum hash_algorithm algorithm)
+{
+    bool sha_ni = cpu_has_sha_ni();
+    bool sha1 = algorithm == HASH_SHA1;
+    if (cpu_has_avx512())
+        return (struct hash_plan){&hash_kernels_avx512[algorithm], sha_ni ? (sha1 ? 6 : 10) : 4};
+    if (cpu_has_avx2() && (sha1 || !sha_ni))
+        return (struct hash_plan){&hash_kernels_avx2[algorithm], sha_ni ? 6 : 3};
+    return (struct hash_plan){0};
+}
+
+#else
+
+size_t hash_kernels_runnable(
+    enum hash_algorithm algorithm, const struct hash_kernel *out[HASH_KERNELS_MAX])
+{
+    (void)algorithm;
+    (void)out;
+    return 0;
+}
+
+struct hash_plan hash_plan_for_cpu(enum hash_algorithm algorithm)
+{
+    (void)algorithm;
+    return (struct hash_plan){0};
+}
+#endif

@@ -1,0 +1,99 @@
+/* SHA-1 and SHA-256 in 16 lanes of AVX-512. Compiled for AVX-512 function by function, so that the
+ * rest of the program runs anywhere; hash_many.c calls it only where the CPU and the kernel of the
+ * system support it. Empty on other machines. */
+#include "crypto/hash_kernel.h"
+
+#if HASH_X86
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx512f,avx512bw")))
+#define LANE_FN TARGET __attribute__((always_inline)) static inline
+#define LANE_ENTRY TARGET static
+#define LANES 16
+typedef __m512i vec;
+
+#define v_rotl(x, n) _mm512_rol_epi32(x, n)
+#define v_rotr(x, n) _mm512_ror_epi32(x, n)
+#define v_shr(x, n) _mm512_srli_epi32(x, n)
+
+LANE_FN vec v_load(const uint32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+
+LANE_FN void v_store(uint32_t *p, vec x)
+{
+    _mm512_storeu_si512(p, x);
+}
+
+LANE_FN vec v_set(uint32_t x)
+{
+    return _mm512_set1_epi32((int)x);
+}
+
+LANE_FN vec v_add(vec x, vec y)
+{
+    return _mm512_add_epi32(x, y);
+}
+
+LANE_FN vec v_xor(vec x, vec y)
+{
+    return _mm512_xor_si512(x, y);
+}
+
+/* The immediates are truth tables: bit (x << 2 | y << 1 | z) is the result. */
+LANE_FN vec v_xor3(vec x, vec y, vec z)
+{
+    return _mm512_ternarylogic_epi32(x, y, z, 0x96);
+}
+
+LANE_FN vec v_choose(vec x, vec y, vec z)
+{
+    return _mm512_ternarylogic_epi32(x, y, z, 0xca);
+}
+
+LANE_FN vec v_majority(vec x, vec y, vec z)
+{
+    return _mm512_ternarylogic_epi32(x, y, z, 0xe8);
+}
+
+/* 16 bytes of each of four lanes, four apart: inserting from memory costs no shuffle. */
+LANE_FN vec load_quarters(const uint8_t *const *lane, size_t offset)
+{
+    vec x = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(lane[0] + offset)));
+    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(lane[4] + offset)), 1);
+    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(lane[8] + offset)), 2);
+    return _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(lane[12] + offset)), 3);
+}
+
+/* Four words of every lane: with the quarters so placed, a 4 by 4 transpose within each 128 bits
+ * puts lane l at element l. */
+LANE_FN void load_words(vec w[4], const uint8_t *const *lane, size_t offset)
+{
+    const vec swap =
+        _mm512_broadcast_i32x4(_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+    vec r0 = load_quarters(lane, offset), r1 = load_quarters(lane + 1, offset);
+    vec r2 = load_quarters(lane + 2, offset), r3 = load_quarters(lane + 3, offset);
+    vec low01 = _mm512_unpacklo_epi32(r0, r1), high01 = _mm512_unpackhi_epi32(r0, r1);
+    vec low23 = _mm512_unpacklo_epi32(r2, r3), high23 = _mm512_unpackhi_epi32(r2, r3);
+    w[0] = _mm512_shuffle_epi8(_mm512_unpacklo_epi64(low01, low23), swap);
+    w[1] = _mm512_shuffle_epi8(_mm512_unpackhi_epi64(low01, low23), swap);
+    w[2] = _mm512_shuffle_epi8(_mm512_unpacklo_epi64(high01, high23), swap);
+    w[3] = _mm512_shuffle_epi8(_mm512_unpackhi_epi64(high01, high23), swap);
+}
+
+LANE_FN void v_load_block(vec w[16], const uint8_t *const *lane, size_t offset)
+{
+    load_words(w, lane, offset);
+    load_words(w + 4, lane, offset + 16);
+    load_words(w + 8, lane, offset + 32);
+    load_words(w + 12, lane, offset + 48);
+}
+
+#include "crypto/lanes.h"
+
+const struct hash_kernel hash_kernels_avx512[2] = {
+    [HASH_SHA1] = {"avx512", LANES, sha1_lanes},
+    [HASH_SHA256] = {"avx512", LANES, sha256_lanes},
+};
+#endif
