@@ -67,7 +67,7 @@ struct scan {
     struct scan_note *notes; /* at most SCAN_NOTES_MAX, problems first */
     size_t note_count;
     uint64_t note_total; /* how many there would have been */
-    struct arena arena;  /* holds all of it */
+    struct arena arena;  /* the strings */
 };
 
 /* `path`: absolute, or relative to the process; may itself be a link. Its last component must be a
@@ -81,7 +81,9 @@ void scan_free(struct scan *);
 
 /* What was scanned, in 32 bytes: name, paths, sizes, times, inodes, links, modes. Two scans with
  * the same digest are of unchanged data, unless somebody set the clock or the times back. */
-struct sha256_digest scan_digest(const struct scan *);
+bool scan_digest(const struct scan *, struct sha256_digest *out); /* false: no memory */
+/* Is this still the file that was scanned: size, time, inode, device? */
+bool scan_file_unchanged(const struct scan_file *, const struct env_stat *);
 
 /* An English clause for a kind: "is a socket, pipe or device". */
 const char *scan_note_text(enum scan_note_kind);

@@ -27,7 +27,8 @@
 #define STATE_APPLICATION_ID 0x6b697468 /* "kith" */
 #define STATE_COPIES 2                  /* state.db.1 (newest), state.db.2 */
 #define STATE_COPY_EVERY SECONDS(24 * 3600)
-#define STATE_RETRY_MIN SECONDS(1) /* after a failed write; doubles up to ... */
+#define STATE_COPY_AGE_AT_START_S 3600 /* a start takes a copy if the newest is older than this */
+#define STATE_RETRY_MIN SECONDS(1)     /* after a failed write; doubles up to ... */
 #define STATE_RETRY_MAX SECONDS(60)
 #define STATE_BLOB_MAX ((size_t)256 << 20)          /* one metainfo or record */
 #define STATE_QUEUE_BYTES_MAX ((size_t)512 << 20)   /* saves that wait: more is ERR_NO_SPACE */
@@ -65,14 +66,14 @@ int state_open(struct env *, const struct state_config *, struct state **, struc
 int state_close(struct state *);
 /* No job of this state is under way, so that it can be closed. */
 bool state_idle(const struct state *);
-/* Asks for no further jobs to start, so that state_idle comes true after the present one;
- * `idle(user)` is called once it has. */
+/* Before closing: writes what waits once more, starts no job after that, and calls idle(user) on
+ * the loop, never inside this call. state_close may be called from idle(). */
 void state_quiesce(struct state *, void (*idle)(void *user), void *user);
 
-/* ---- records -----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
-/* One torrent, without its blobs. Zeroed fields mean: unknown, none, no limit. */
+/* One torrent, without its blobs. Zeroed fields mean: unknown, none, no limit. Texts may be NULL
+ * when saved, and are "" then when loaded. */
 struct state_torrent {
     int64_t id; /* from state_torrent_new_id; never used again after removal */
     bool has_v1, has_v2;
@@ -108,8 +109,7 @@ struct state_peer {
     bool seed;
 };
 
-/* ---- saving (the loop's thread)
- * ------------------------------------------------------------------ */
+/* ---- saving (the loop's thread) -------------------------------------------------------------- */
 
 /* Called once on the loop, never inside the call that saves: 0 when durable; ERR_CLOSED if the
  * state was closed before it could be written; ERR_EXISTS: another torrent has this id or
@@ -118,7 +118,8 @@ typedef void state_done(void *user, int err);
 
 int64_t state_torrent_new_id(struct state *);
 /* The whole row; blobs are not touched. `done` may be NULL, here and below.
- * ERR_LIMIT, ERR_NOMEM, ERR_NO_SPACE (queue full): nothing was queued and done is not called. */
+ * ERR_LIMIT, ERR_NOMEM, ERR_NO_SPACE (queue full), ERR_CLOSED (after state_quiesce): nothing was
+ * queued and done is not called. */
 int state_save_torrent(struct state *, const struct state_torrent *, state_done *, void *user);
 int state_save_blob(
     struct state *, int64_t torrent, enum state_blob, struct bytes, state_done *, void *user);
@@ -141,8 +142,7 @@ int state_trouble(const struct state *);
 usec state_deadline(const struct state *);
 void state_tick(struct state *, usec now);
 
-/* ---- loading (blocking; any thread)
- * ---------------------------------------------------------------- */
+/* ---- loading (blocking; any thread) ---------------------------------------------------------- */
 
 /* Calls each() for every torrent, in the order of their ids, until it returns false. Pointers in
  * the record are valid during the call. A damaged row comes with `damaged` true and only what can

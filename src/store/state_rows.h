@@ -1,0 +1,42 @@
+/* The rows of the state database: how each record is written, read and checked against its sum.
+ *
+ * The sum of a row is a SipHash under a key that everybody knows: it finds flipped bits, and is no
+ * protection against people. Called by state.c, and by state_db.c when it saves what it can out of
+ * a damaged database. */
+#ifndef KITH_STORE_STATE_ROWS_H
+#define KITH_STORE_STATE_ROWS_H
+
+#include "store/state_db.h"
+
+#define STATE_PEERS_KIND 100 /* beside enum state_blob in table blobs */
+
+/* The schema, one script a version: script [v] leads from version v to v + 1. */
+extern const char *const state_schema[STATE_VERSION];
+
+/* Prepares every statement. ERR_DATABASE if the schema is not what it should be. */
+int state_rows_prepare(struct state_db *);
+void state_rows_finish(struct state_db *);
+
+/* Each writes one row, inside the caller's transaction. ERR_EXISTS: another torrent has the
+ * info-hash; ERR_NOT_FOUND: blob of a torrent that is not there; else state_db_err's. */
+int state_rows_put_torrent(struct state_db *, const struct state_torrent *);
+int state_rows_delete_torrent(struct state_db *, int64_t id);
+int state_rows_put_blob(struct state_db *, int64_t torrent, int kind, struct bytes);
+int state_rows_put_setting(struct state_db *, const char *key, struct bytes);
+int state_rows_put_share(
+    struct state_db *, const struct sha256_digest *key, const char *path, struct bytes torrent);
+
+/* malloc'd. ERR_NOT_FOUND, ERR_DATABASE: the sum is wrong. */
+int state_rows_get_blob(struct state_db *, int64_t torrent, int kind, uint8_t **, size_t *);
+int state_rows_get_setting(struct state_db *, const char *key, uint8_t **, size_t *);
+int state_rows_get_share(struct state_db *, const struct sha256_digest *, uint8_t **, size_t *);
+
+/* See state_each_torrent. `backwards` walks from the highest id down. */
+int state_rows_each_torrent(sqlite3 *, bool backwards,
+    bool (*each)(void *user, const struct state_torrent *, bool damaged), void *user);
+
+/* Copies every intact row that can be read out of the damaged database at `from` into `to`, over
+ * older ones. How many. */
+uint64_t state_rows_salvage(struct state_db *to, sqlite3 *from);
+
+#endif
