@@ -48,7 +48,7 @@ struct peer *peer_new(
         p->decrypt = *intro->decrypt;
     }
     p->choking_us = p->choked_by_us = true;
-    p->suggested = UINT32_MAX;
+    p->suggested = p->last_given = UINT32_MAX;
     p->joined_at = p->heard_at = p->said_at = now;
     receiver_init(&p->receiver, &peer_receiver_ops, p, intro->decrypt ? &p->decrypt : NULL,
         intro->scratch);

@@ -114,7 +114,7 @@ void peer_ask(struct peer *p, usec now)
         return;
     struct picker_block picked[PICK_MAX];
     for (;;) {
-        uint32_t depth = pipeline_depth(&p->pipeline, now);
+        uint32_t depth = pipeline_depth(&p->pipeline);
         if (p->requests.waiting >= depth || p->requests.count >= REQUEST_RING_MAX - PICK_MAX)
             return;
         uint32_t want = depth - p->requests.waiting;

@@ -21,6 +21,7 @@ struct torrent *torrent_new(const struct torrent_config *c)
     t->v1 = c->metainfo ? c->metainfo->v1 : c->v1;
     t->v2 = c->metainfo ? c->metainfo->v2 : c->v2;
     t->peer_id = c->peer_id;
+    t->listen_port = c->listen_port;
     t->node_limits = c->node_limits;
     t->peers_max = c->peers_max && c->peers_max < TORRENT_PEERS_MAX ? c->peers_max : TORRENT_PEERS_MAX;
     t->sequential = c->sequential;
@@ -28,9 +29,9 @@ struct torrent *torrent_new(const struct torrent_config *c)
     t->next_tick = NEVER;
     t->state = TORRENT_NEW;
     list_init(&t->graveyard);
-    t->candidates = peer_list_new(c->seed);
-    t->choker = choker_new(c->seed);
-    if (!t->candidates || !t->choker) {
+    t->candidates = peer_list_new();
+    choker_init(&t->choker, c->seed);
+    if (!t->candidates) {
         t->metainfo = NULL;
         torrent_free(t);
         return NULL;
@@ -48,7 +49,6 @@ void torrent_free(struct torrent *t)
     torrent_pieces_free(t);
     metadata_fetch_free(t->fetch);
     peer_list_free(t->candidates);
-    choker_free(t->choker);
     metainfo_unref(t->metainfo);
     free(t->name);
     free(t);

@@ -34,6 +34,7 @@ struct torrent_config {
     struct sha256_digest v2;
     const char *name;           /* shown until the metadata is known; may be NULL */
     struct peer_id peer_id;     /* ours */
+    uint16_t listen_port;       /* told to peers; 0: we do not listen */
     struct rate_limits *node_limits; /* shared by all torrents; outlives them */
     unsigned peers_max;         /* 0: TORRENT_PEERS_MAX */
     uint64_t seed;              /* for the choices that are left to chance */

@@ -14,7 +14,6 @@
 #include "format/metainfo.h"
 #include "store/piece_buffer.h"
 #include "store/storage.h"
-#include "swarm/blame.h"
 #include "swarm/choker.h"
 #include "swarm/metadata_fetch.h"
 #include "swarm/peer_internal.h"
@@ -38,6 +37,7 @@ struct torrent {
     struct sha256_digest v2;
     char *name;
     struct peer_id peer_id;
+    uint16_t listen_port; /* 0: none */
     enum torrent_state state, paused_from;
     int error;
     char error_text[256];
@@ -53,14 +53,13 @@ struct torrent {
     struct list_link graveyard; /* peers that wait for their reads to end */
     struct peer_list *candidates;
     uint32_t connecting;
-    struct choker *choker;
+    struct choker choker;
     bool choke_soon;
 
     /* pieces */
     struct storage *storage;
     struct bitfield have;
     struct picker *picker;
-    struct blame *blame;
     uint8_t *file_priorities; /* one a file */
     struct piece_buffer *buffers[TORRENT_BUFFERS_MAX];
     uint32_t buffer_count;
@@ -115,6 +114,8 @@ void torrent_block_begun(struct torrent *, uint32_t piece, uint32_t begin);
 void torrent_block_unbegun(struct torrent *, uint32_t piece, uint32_t begin);
 void torrent_block_abandoned(struct torrent *, struct peer *, uint32_t piece, uint32_t begin);
 void torrent_block_arrived(struct torrent *, struct peer *, const struct receiver_block *);
+void torrent_finish_piece(struct torrent *, struct piece_buffer *);
+void torrent_progress(const struct torrent *, struct torrent_stats *);
 bool torrent_memory_ready(struct torrent *); /* false: spilling, the peer is woken later */
 void torrent_spill_all(struct torrent *);
 

@@ -1,0 +1,153 @@
+/* See peer_list.h. A flat array: a thousand entries are walked once a second at most. */
+#include "swarm/peer_list.h"
+
+#include <stdlib.h>
+
+struct candidate {
+    struct endpoint endpoint;
+    enum addr_source source;
+    usec due;
+    unsigned failures;
+    bool in_use, banned;
+};
+
+struct peer_list {
+    struct candidate items[PEER_LIST_MAX];
+    size_t count;
+};
+
+struct peer_list *peer_list_new(void)
+{
+    return calloc(1, sizeof(struct peer_list));
+}
+
+void peer_list_free(struct peer_list *l)
+{
+    free(l);
+}
+
+static struct candidate *find(const struct peer_list *l, const struct endpoint *e)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (endpoint_equal(&l->items[i].endpoint, e))
+            return (struct candidate *)&l->items[i];
+    return NULL;
+}
+
+/* A ban is of the address: its port is the peer's to choose. Loopback is not one machine's but
+ * everybody's on this one. */
+bool peer_list_banned(const struct peer_list *l, const struct endpoint *e)
+{
+    bool by_port = endpoint_class(e) == ADDR_LOOPBACK;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct candidate *c = &l->items[i];
+        if (c->banned &&
+            (by_port ? endpoint_equal(&c->endpoint, e) : endpoint_same_ip(&c->endpoint, e)))
+            return true;
+    }
+    return false;
+}
+
+/* The place of the least useful entry: one that failed most and that no user named. */
+static struct candidate *make_room(struct peer_list *l)
+{
+    struct candidate *worst = NULL;
+    if (l->count < PEER_LIST_MAX)
+        return &l->items[l->count++];
+    for (size_t i = 0; i < l->count; i++) {
+        struct candidate *c = &l->items[i];
+        if (c->in_use || c->banned || c->failures == 0 || c->source != ADDR_FROM_STRANGER)
+            continue;
+        if (!worst || c->failures > worst->failures)
+            worst = c;
+    }
+    return worst;
+}
+
+bool peer_list_add(
+    struct peer_list *l, const struct endpoint *e, enum addr_source source, usec now)
+{
+    if (!endpoint_allowed(e, source) || find(l, e) || peer_list_banned(l, e))
+        return false;
+    struct candidate *c = make_room(l);
+    if (!c)
+        return false;
+    *c = (struct candidate){.endpoint = *e, .source = source, .due = now};
+    return true;
+}
+
+bool peer_list_next(struct peer_list *l, usec now, struct endpoint *out, enum addr_source *source)
+{
+    struct candidate *best = NULL;
+    for (size_t i = 0; i < l->count; i++) {
+        struct candidate *c = &l->items[i];
+        if (c->in_use || c->banned || c->due > now)
+            continue;
+        if (!best || c->source < best->source ||
+            (c->source == best->source && c->failures < best->failures))
+            best = c;
+    }
+    if (!best)
+        return false;
+    best->in_use = true;
+    *out = best->endpoint;
+    *source = best->source;
+    return true;
+}
+
+void peer_list_failed(struct peer_list *l, const struct endpoint *e, usec now)
+{
+    struct candidate *c = find(l, e);
+    if (!c)
+        return;
+    c->in_use = false;
+    c->failures++;
+    if (c->failures >= PEER_LIST_FAILURES_MAX && c->source == ADDR_FROM_STRANGER && !c->banned) {
+        *c = l->items[--l->count];
+        return;
+    }
+    usec pause = PEER_LIST_RETRY_MIN << (c->failures < 10 ? c->failures - 1 : 9);
+    c->due = now + (pause < PEER_LIST_RETRY_MAX ? pause : PEER_LIST_RETRY_MAX);
+}
+
+void peer_list_ended(struct peer_list *l, const struct endpoint *e, usec now)
+{
+    struct candidate *c = find(l, e);
+    if (!c)
+        return;
+    c->in_use = false;
+    c->failures = 0;
+    c->due = now + PEER_LIST_RETRY_MIN;
+}
+
+void peer_list_ban(struct peer_list *l, const struct endpoint *e)
+{
+    struct candidate *c = find(l, e);
+    if (!c)
+        c = make_room(l);
+    if (!c)
+        return;
+    *c = (struct candidate){.endpoint = *e, .banned = true};
+}
+
+size_t peer_list_count(const struct peer_list *l)
+{
+    return l->count;
+}
+
+size_t peer_list_waiting(const struct peer_list *l)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < l->count; i++)
+        count += !l->items[i].in_use && !l->items[i].banned;
+    return count;
+}
+
+usec peer_list_due(const struct peer_list *l)
+{
+    usec due = NEVER;
+    for (size_t i = 0; i < l->count; i++)
+        if (!l->items[i].in_use && !l->items[i].banned)
+            due = usec_min(due, l->items[i].due);
+    return due;
+}

@@ -1,0 +1,239 @@
+/* Who is connected, who could be, and who is unchoked. */
+#include "swarm/torrent_internal.h"
+
+#include "base/err.h"
+
+/* ---- candidates ------------------------------------------------------------------------------------ */
+
+void torrent_add_candidate(
+    struct torrent *t, const struct endpoint *endpoint, enum addr_source source)
+{
+    t->now = t->host.ops->now(t->host.user);
+    if (peer_list_add(t->candidates, endpoint, source, t->now))
+        torrent_tick_at(t, t->now);
+}
+
+static bool wants_peers(const struct torrent *t)
+{
+    if (t->stopping || t->state == TORRENT_PAUSED || t->state == TORRENT_FAILED)
+        return false;
+    if (t->state == TORRENT_NEW || t->state == TORRENT_CHECKING)
+        return false;
+    return t->peer_count + t->connecting < t->peers_max;
+}
+
+static void connect_more(struct torrent *t)
+{
+    struct endpoint endpoint;
+    enum addr_source source;
+    /* A seed waits to be found: whoever wants the data connects. */
+    if (t->completed)
+        return;
+    while (wants_peers(t) && t->connecting < TORRENT_CONNECTING_MAX &&
+           peer_list_next(t->candidates, t->now, &endpoint, &source)) {
+        if (!t->host.ops->connect(t->host.user, t, &endpoint)) {
+            peer_list_ended(t->candidates, &endpoint, t->now);
+            return;
+        }
+        t->connecting++;
+    }
+}
+
+void torrent_connect_failed(struct torrent *t, const struct endpoint *endpoint, int err)
+{
+    (void)err;
+    t->now = t->host.ops->now(t->host.user);
+    t->connecting--;
+    peer_list_failed(t->candidates, endpoint, t->now);
+    torrent_tick_at(t, t->now + TORRENT_CONNECT_EVERY);
+}
+
+bool torrent_wants_incoming(const struct torrent *t, const struct endpoint *from)
+{
+    return wants_peers(t) && !peer_list_banned(t->candidates, from);
+}
+
+/* ---- joining and leaving -------------------------------------------------------------------------------- */
+
+/* Two connections to one peer: the side with the greater id keeps the one it opened (as libtorrent
+ * and transmission do), so that both sides close the same one. */
+static struct peer *twin_of(const struct torrent *t, const struct peer_intro *intro)
+{
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        if (memcmp(t->peers[i]->peer_id.b, intro->id.b, sizeof intro->id.b) == 0)
+            return t->peers[i];
+    return NULL;
+}
+
+static bool keeps_old(const struct torrent *t, const struct peer *old, const struct peer_intro *intro)
+{
+    if (old->incoming == intro->incoming)
+        return true;
+    bool we_are_greater = memcmp(t->peer_id.b, intro->id.b, sizeof intro->id.b) > 0;
+    return we_are_greater ? !old->incoming : old->incoming;
+}
+
+static bool is_welcome(struct torrent *t, const struct peer_intro *intro)
+{
+    if (memcmp(intro->id.b, t->peer_id.b, sizeof t->peer_id.b) == 0) {
+        if (!intro->incoming)
+            peer_list_ban(t->candidates, &intro->address);
+        return false;
+    }
+    if (t->stopping || t->state == TORRENT_PAUSED || t->peer_count >= t->peers_max)
+        return false;
+    if (peer_list_banned(t->candidates, &intro->address))
+        return false;
+    struct peer *old = twin_of(t, intro);
+    if (!old)
+        return true;
+    if (keeps_old(t, old, intro))
+        return false;
+    peer_hang_up(old, 0, "a second connection to the same peer is kept");
+    return true;
+}
+
+struct peer *torrent_adopt(struct torrent *t, const struct peer_intro *intro, void *link)
+{
+    t->now = t->host.ops->now(t->host.user);
+    if (!intro->incoming)
+        t->connecting--;
+    if (!is_welcome(t, intro)) {
+        if (!intro->incoming)
+            peer_list_ended(t->candidates, &intro->address, t->now);
+        return NULL;
+    }
+    struct peer *p = peer_new(t, intro, link, t->now);
+    if (!p)
+        return NULL;
+    p->id = ++t->next_peer_id;
+    p->index = t->peer_count;
+    t->peers[t->peer_count++] = p;
+    if (t->metainfo)
+        bitfield_init(&p->have, t->metainfo->piece_count);
+    if (p->have.bits)
+        torrent_peer_known(t, p);
+    torrent_tell(t, TORRENT_PEER_JOINED, p);
+    peer_say_opening(p);
+    if (!p->gone && intro->leftover.size > 0) {
+        int err = receiver_feed(&p->receiver, intro->leftover);
+        if (err && !p->gone)
+            peer_hang_up(p, err, "broke the protocol");
+    }
+    torrent_tick_at(t, t->now + TORRENT_TICK);
+    return p->gone ? NULL : p;
+}
+
+void torrent_peer_left(struct torrent *t, struct peer *p, int err)
+{
+    (void)err;
+    torrent_peer_forget(t, p);
+    if (t->fetch)
+        metadata_fetch_left(t->fetch, p->id);
+    if (!p->incoming)
+        peer_list_ended(t->candidates, &p->address, t->now);
+    struct peer *last = t->peers[--t->peer_count];
+    t->peers[p->index] = last;
+    last->index = p->index;
+    if (!p->choked_by_us)
+        torrent_interest_changed(t, NULL);
+    torrent_tick_at(t, t->now);
+}
+
+void torrent_hang_up_all(struct torrent *t, const char *why)
+{
+    while (t->peer_count > 0)
+        peer_hang_up(t->peers[t->peer_count - 1], 0, why);
+}
+
+struct peer *torrent_peer_by_id(struct torrent *t, uint32_t id)
+{
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        if (t->peers[i]->id == id)
+            return t->peers[i];
+    return NULL;
+}
+
+/* ---- choking ------------------------------------------------------------------------------------------------- */
+
+static void run_choker(struct torrent *t)
+{
+    struct choker_peer view[TORRENT_PEERS_MAX];
+    struct peer *who[TORRENT_PEERS_MAX];
+    uint32_t count = t->peer_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct peer *p = who[i] = t->peers[i];
+        view[i] = (struct choker_peer){.interested = p->interested_in_us,
+            .unchoked = !p->choked_by_us,
+            .snubbed = p->pipeline.snubbed,
+            .gives_rate = rate_meter_value(&p->down_rate, t->now),
+            .joined_at = p->joined_at,
+            .changed_at = p->choked_by_us ? p->choked_at : p->unchoked_at};
+    }
+    choker_run(&t->choker, view, count, t->completed, t->now);
+    t->choke_soon = false;
+    for (uint32_t i = 0; i < count; i++)
+        peer_set_choked(who[i], !view[i].unchoke, t->now);
+}
+
+/* A free slot need not wait for the next round. */
+void torrent_interest_changed(struct torrent *t, struct peer *p)
+{
+    (void)p;
+    t->choke_soon = true;
+    torrent_tick_at(t, t->now);
+}
+
+static bool has_free_slot(const struct torrent *t)
+{
+    unsigned used = 0;
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        used += !t->peers[i]->choked_by_us && t->peers[i]->interested_in_us;
+    return used < CHOKER_SLOTS;
+}
+
+/* ---- the second hand -------------------------------------------------------------------------------------------- */
+
+static void tick_peer(struct torrent *t, struct peer *p)
+{
+    if (t->now - p->heard_at > TORRENT_SILENCE_MAX) {
+        peer_hang_up(p, ERR_TIMEOUT, "silent");
+        return;
+    }
+    if (t->now - p->said_at > TORRENT_KEEP_ALIVE)
+        peer_say_keep_alive(p);
+    if (p->throttled || p->starved) {
+        p->throttled = p->starved = false;
+        peer_pump(p);
+    }
+    peer_check_timeouts(p, t->now);
+    peer_tick_extensions(p, t->now);
+    peer_ask(p, t->now);
+    if (torrent_is_serving(t))
+        peer_serve(p);
+}
+
+void torrent_wake_starved(struct torrent *t)
+{
+    for (uint32_t i = t->peer_count; i-- > 0;) {
+        struct peer *p = t->peers[i];
+        if (p->starved) {
+            p->starved = false;
+            peer_pump(p);
+        }
+        if (p->uploads.count > 0 && torrent_is_serving(t))
+            peer_serve(p);
+    }
+}
+
+void torrent_peers_tick(struct torrent *t)
+{
+    /* Backwards: a peer that hangs up is replaced by the last. */
+    for (uint32_t i = t->peer_count; i-- > 0;)
+        if (i < t->peer_count)
+            tick_peer(t, t->peers[i]);
+    bool due = t->now >= t->choker.next_round || (t->choke_soon && has_free_slot(t));
+    if (torrent_is_serving(t) && due && t->peer_count > 0)
+        run_choker(t);
+    connect_more(t);
+}

@@ -1,0 +1,414 @@
+/* What to ask for, what arrived, what was proved. */
+#include "swarm/torrent_internal.h"
+
+#include "base/err.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define MEMORY_READY_CHUNKS 10u /* what one read may need: 512 KiB and two pieces' edges */
+
+/* ---- beginning and end -------------------------------------------------------------------------- */
+
+static uint32_t piece_size(const void *user, uint32_t piece)
+{
+    return metainfo_piece_size(user, piece);
+}
+
+static void apply_priorities(struct torrent *t)
+{
+    const struct metainfo *m = t->metainfo;
+    uint8_t *wanted = calloc(m->piece_count ? m->piece_count : 1, 1);
+    if (!wanted)
+        return;
+    for (uint32_t f = 0; f < m->file_count; f++) {
+        uint8_t priority = m->files[f].flags & METAINFO_PAD ? 0 : t->file_priorities[f];
+        for (uint32_t i = 0; i < m->files[f].piece_count; i++) {
+            uint32_t piece = m->files[f].first_piece + i;
+            if (wanted[piece] < priority)
+                wanted[piece] = priority;
+        }
+    }
+    for (uint32_t i = 0; i < m->piece_count; i++)
+        picker_set_priority(t->picker, i, wanted[i]);
+    free(wanted);
+}
+
+static int init_priorities(struct torrent *t)
+{
+    const struct metainfo *m = t->metainfo;
+    if (t->file_priorities)
+        return 0;
+    t->file_priorities = malloc(m->file_count ? m->file_count : 1);
+    if (!t->file_priorities)
+        return ERR_NOMEM;
+    memset(t->file_priorities, PICKER_PRIORITY_NORMAL, m->file_count);
+    return 0;
+}
+
+int torrent_pieces_init(struct torrent *t, const struct bitfield *have)
+{
+    const struct metainfo *m = t->metainfo;
+    struct picker_config config = {.piece_count = m->piece_count,
+        .block_size = METAINFO_BLOCK_SIZE,
+        .piece_size = piece_size,
+        .user = m,
+        .seed = t->seed};
+    int err = init_priorities(t);
+    if (!err)
+        err = bitfield_init(&t->have, m->piece_count);
+    if (err)
+        return err;
+    t->picker = picker_new(&config);
+    if (!t->picker)
+        return ERR_NOMEM;
+    picker_set_sequential(t->picker, t->sequential);
+    apply_priorities(t);
+    for (uint32_t i = 0; have && i < m->piece_count; i++) {
+        if (!bitfield_get(have, i))
+            continue;
+        bitfield_set(&t->have, i);
+        picker_set_have(t->picker, i);
+    }
+    t->completed = picker_left(t->picker) == 0;
+    return 0;
+}
+
+void torrent_pieces_free(struct torrent *t)
+{
+    for (uint32_t i = 0; i < t->buffer_count; i++)
+        piece_buffer_free(t->buffers[i]);
+    t->buffer_count = 0;
+    picker_free(t->picker);
+    bitfield_free(&t->have);
+    free(t->file_priorities);
+}
+
+int torrent_set_file_priority(struct torrent *t, uint32_t file, int priority)
+{
+    if (!t->metainfo || file >= t->metainfo->file_count || priority < 0 ||
+        priority > PICKER_PRIORITY_MAX)
+        return ERR_INVALID;
+    int err = init_priorities(t);
+    if (err)
+        return err;
+    t->file_priorities[file] = (uint8_t)priority;
+    if (!t->picker)
+        return 0;
+    apply_priorities(t);
+    t->completed = picker_left(t->picker) == 0;
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        peer_update_interest(t->peers[i]);
+    return 0;
+}
+
+void torrent_set_sequential(struct torrent *t, bool on)
+{
+    t->sequential = on;
+    if (t->picker)
+        picker_set_sequential(t->picker, on);
+}
+
+void torrent_progress(const struct torrent *t, struct torrent_stats *s)
+{
+    const struct metainfo *m = t->metainfo;
+    for (uint32_t f = 0; f < m->file_count; f++)
+        if (!(m->files[f].flags & METAINFO_PAD) && t->file_priorities[f] > 0)
+            s->bytes_total += m->files[f].length;
+    for (uint32_t i = bitfield_next_clear(&t->have, 0); i < m->piece_count;
+         i = bitfield_next_clear(&t->have, i + 1)) {
+        if (!picker_wants(t->picker, i))
+            continue;
+        const struct bitfield *blocks = picker_blocks(t->picker, i);
+        uint64_t size = metainfo_piece_size(m, i);
+        uint64_t here = blocks ? (uint64_t)blocks->count * METAINFO_BLOCK_SIZE : 0;
+        s->bytes_left += here < size ? size - here : 0;
+    }
+    /* Pads count as pieces' bytes but as nobody's data. */
+    if (s->bytes_left > s->bytes_total)
+        s->bytes_left = s->bytes_total;
+    s->bytes_done = s->bytes_total - s->bytes_left;
+}
+
+/* ---- availability ----------------------------------------------------------------------------------- */
+
+void torrent_peer_known(struct torrent *t, struct peer *p)
+{
+    if (!t->picker || p->counted || !p->have.bits)
+        return;
+    p->counted = true;
+    picker_add_peer(t->picker, &p->have);
+    peer_update_interest(p);
+    peer_ask(p, t->now);
+    if (bitfield_full(&p->have))
+        torrent_tell(t, TORRENT_PEER_COMPLETE, p);
+}
+
+void torrent_peer_forget(struct torrent *t, struct peer *p)
+{
+    if (!t->picker || !p->counted)
+        return;
+    p->counted = false;
+    picker_remove_peer(t->picker, &p->have);
+}
+
+void torrent_peer_has(struct torrent *t, struct peer *p, uint32_t piece)
+{
+    if (!t->picker || !p->counted)
+        return;
+    if (bitfield_full(&p->have)) {
+        /* It moves from the counted peers to the seeds. */
+        bitfield_clear(&p->have, piece);
+        picker_remove_peer(t->picker, &p->have);
+        bitfield_set(&p->have, piece);
+        picker_add_peer(t->picker, &p->have);
+        torrent_tell(t, TORRENT_PEER_COMPLETE, p);
+    } else {
+        picker_peer_has(t->picker, piece);
+    }
+    if (!p->interesting && picker_wants(t->picker, piece))
+        peer_update_interest(p);
+    else if (p->interesting && !p->choking_us)
+        peer_ask(p, t->now);
+}
+
+bool torrent_finds_interesting(struct torrent *t, struct peer *p)
+{
+    return t->picker && p->have.bits && picker_interesting(t->picker, &p->have);
+}
+
+/* ---- asking --------------------------------------------------------------------------------------------- */
+
+uint32_t torrent_pick(struct torrent *t, struct peer *p, uint32_t want, struct picker_block *out)
+{
+    struct picker_peer view = {.id = p->id, .have = &p->have, .slow = p->pipeline.snubbed};
+    if (p->choking_us) {
+        view.allowed_only = p->allowed_fast;
+        view.allowed_count = p->allowed_fast_count;
+    }
+    return picker_pick(t->picker, &view, want, out);
+}
+
+uint32_t torrent_block_size(const struct torrent *t, uint32_t piece, uint32_t block)
+{
+    uint32_t size = metainfo_piece_size(t->metainfo, piece), begin = block * METAINFO_BLOCK_SIZE;
+    return size - begin < METAINFO_BLOCK_SIZE ? size - begin : METAINFO_BLOCK_SIZE;
+}
+
+void torrent_block_abandoned(struct torrent *t, struct peer *p, uint32_t piece, uint32_t begin)
+{
+    if (t->picker)
+        picker_abandoned(t->picker, piece, begin / METAINFO_BLOCK_SIZE, p->id);
+}
+
+/* ---- buffers ----------------------------------------------------------------------------------------------- */
+
+static struct piece_buffer *find_buffer(const struct torrent *t, uint32_t piece)
+{
+    for (uint32_t i = 0; i < t->buffer_count; i++)
+        if (t->buffers[i]->piece == piece)
+            return t->buffers[i];
+    return NULL;
+}
+
+static struct piece_buffer *make_buffer(struct torrent *t, uint32_t piece)
+{
+    if (t->buffer_count == TORRENT_BUFFERS_MAX)
+        return NULL;
+    struct piece_buffer *pb =
+        piece_buffer_new(storage_pool(t->storage), piece, metainfo_piece_size(t->metainfo, piece));
+    if (pb)
+        t->buffers[t->buffer_count++] = pb;
+    return pb;
+}
+
+static void drop_buffer(struct torrent *t, struct piece_buffer *pb)
+{
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        receiver_forget_piece(&t->peers[i]->receiver, pb->piece);
+    for (uint32_t i = 0; i < t->buffer_count; i++)
+        if (t->buffers[i] == pb)
+            t->buffers[i] = t->buffers[--t->buffer_count];
+    piece_buffer_free(pb);
+    torrent_wake_starved(t);
+}
+
+uint8_t *torrent_block_place(struct torrent *t, uint32_t piece, uint32_t begin)
+{
+    if (!t->picker || bitfield_get(&t->have, piece) || t->state != TORRENT_ACTIVE)
+        return NULL;
+    struct piece_buffer *pb = find_buffer(t, piece);
+    if (!pb)
+        pb = make_buffer(t, piece);
+    return pb ? piece_buffer_place(pb, begin / METAINFO_BLOCK_SIZE) : NULL;
+}
+
+void torrent_block_begun(struct torrent *t, uint32_t piece, uint32_t begin)
+{
+    struct piece_buffer *pb = find_buffer(t, piece);
+    if (pb)
+        piece_buffer_begin(pb, begin / METAINFO_BLOCK_SIZE);
+}
+
+void torrent_block_unbegun(struct torrent *t, uint32_t piece, uint32_t begin)
+{
+    struct piece_buffer *pb = find_buffer(t, piece);
+    if (pb)
+        piece_buffer_unbegin(pb, begin / METAINFO_BLOCK_SIZE);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+static void spilled(void *user, struct piece_buffer *pb, int err)
+{
+    struct torrent *t = user;
+    t->jobs--;
+    t->now = t->host.ops->now(t->host.user);
+    if (err)
+        torrent_fail(t, err, storage_error(t->storage));
+    else if (piece_buffer_whole(pb))
+        torrent_finish_piece(t, pb);
+    torrent_wake_starved(t);
+    torrent_maybe_stopped(t);
+}
+
+/* The buffer with most blocks in memory that nobody works on. */
+static struct piece_buffer *fullest(const struct torrent *t)
+{
+    struct piece_buffer *best = NULL;
+    for (uint32_t i = 0; i < t->buffer_count; i++) {
+        struct piece_buffer *pb = t->buffers[i];
+        if (!pb->busy && !piece_buffer_whole(pb) && pb->in_memory > 0 &&
+            (!best || pb->in_memory > best->in_memory))
+            best = pb;
+    }
+    return best;
+}
+
+static bool spill(struct torrent *t, struct piece_buffer *pb)
+{
+    if (!pb || storage_spill(t->storage, pb, spilled, t) != 0)
+        return false;
+    t->jobs++;
+    return true;
+}
+
+bool torrent_memory_ready(struct torrent *t)
+{
+    if (!t->storage || chunk_pool_available(storage_pool(t->storage)) >= MEMORY_READY_CHUNKS)
+        return true;
+    /* Pieces under way to the disk free memory soon; only without them is it worth a spill. */
+    if (t->jobs == 0)
+        spill(t, fullest(t));
+    torrent_tick_at(t, t->now + MSECS(20));
+    return false;
+}
+
+void torrent_spill_all(struct torrent *t)
+{
+    for (struct piece_buffer *pb = fullest(t); pb && spill(t, pb); pb = fullest(t)) {
+    }
+}
+
+/* ---- a piece is whole ---------------------------------------------------------------------------------------------- */
+
+static void piece_proved(struct torrent *t, uint32_t piece)
+{
+    bitfield_set(&t->have, piece);
+    picker_set_have(t->picker, piece);
+    for (uint32_t i = 0; i < t->peer_count; i++) {
+        struct peer *p = t->peers[i];
+        /* A seed has no use for the news. */
+        if (!(p->have.bits && bitfield_full(&p->have)))
+            peer_say_have(p, piece);
+    }
+    torrent_tell(t, TORRENT_PIECE_WRITTEN, NULL);
+    if (picker_left(t->picker) > 0 || t->completed)
+        return;
+    t->completed = true;
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        peer_update_interest(t->peers[i]);
+    torrent_tell(t, TORRENT_COMPLETE, NULL);
+}
+
+/* Who gave blocks of it has a mark; alone, or with three such pieces and fewer good ones, it is
+ * banned. */
+static void blame_givers(struct torrent *t, uint32_t piece)
+{
+    unsigned givers = 0;
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        givers += t->peers[i]->last_given == piece;
+    for (uint32_t i = t->peer_count; i-- > 0;) {
+        struct peer *p = t->peers[i];
+        if (p->last_given != piece)
+            continue;
+        p->bad_pieces++;
+        if (givers > 1 && (p->bad_pieces < 3 || p->bad_pieces <= p->good_pieces))
+            continue;
+        peer_list_ban(t->candidates, &p->address);
+        peer_hang_up(p, ERR_HASH, "sent a bad piece");
+    }
+}
+
+static void praise_givers(struct torrent *t, uint32_t piece)
+{
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        t->peers[i]->good_pieces += t->peers[i]->last_given == piece;
+}
+
+static void finished(void *user, struct piece_buffer *pb, int err)
+{
+    struct torrent *t = user;
+    uint32_t piece = pb->piece;
+    t->jobs--;
+    t->now = t->host.ops->now(t->host.user);
+    if (err == 0) {
+        praise_givers(t, piece);
+        drop_buffer(t, pb);
+        piece_proved(t, piece);
+    } else {
+        uint32_t size = pb->size;
+        drop_buffer(t, pb);
+        picker_restart_piece(t->picker, piece);
+        if (err == ERR_HASH) {
+            t->wasted += size;
+            blame_givers(t, piece);
+        } else {
+            torrent_fail(t, err, storage_error(t->storage));
+        }
+        for (uint32_t i = 0; i < t->peer_count; i++)
+            peer_ask(t->peers[i], t->now);
+    }
+    torrent_maybe_stopped(t);
+}
+
+void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)
+{
+    int err = storage_finish(t->storage, pb, finished, t);
+    if (err)
+        torrent_fail(t, err, "no memory");
+    else
+        t->jobs++;
+}
+
+void torrent_block_arrived(struct torrent *t, struct peer *p, const struct receiver_block *block)
+{
+    uint32_t number = block->begin / METAINFO_BLOCK_SIZE;
+    uint32_t others[PICKER_ENDGAME_PEERS];
+    struct piece_buffer *pb = find_buffer(t, block->piece);
+    if (!pb || pb->states[number] > BLOCK_ARRIVING ||
+        !picker_received(t->picker, block->piece, number, p->id, others)) {
+        t->wasted += block->length;
+        if (pb)
+            piece_buffer_unbegin(pb, number);
+        return;
+    }
+    piece_buffer_mark(pb, number);
+    p->last_given = block->piece;
+    for (unsigned i = 0; i < PICKER_ENDGAME_PEERS && others[i]; i++) {
+        struct peer *other = torrent_peer_by_id(t, others[i]);
+        if (other)
+            peer_cancel_block(other, block->piece, block->begin);
+    }
+    if (piece_buffer_whole(pb) && !pb->busy)
+        torrent_finish_piece(t, pb);
+}
