@@ -35,14 +35,33 @@ static void broken_bytes_are_refused_in_both_modes(void **state)
         const char *text;
         int err;
     } bad[] = {
-        {"", ERR_TRUNCATED}, {"e", ERR_SYNTAX}, {"x", ERR_SYNTAX}, {"-1:a", ERR_SYNTAX},
-        {"ie", ERR_SYNTAX}, {"i-e", ERR_SYNTAX}, {"i1", ERR_TRUNCATED}, {"i1x", ERR_SYNTAX},
-        {"i--1e", ERR_SYNTAX}, {"i+1e", ERR_SYNTAX}, {"i 1e", ERR_SYNTAX}, {"i1.5e", ERR_SYNTAX},
-        {"i", ERR_TRUNCATED}, {"i-", ERR_TRUNCATED}, {"5:spam", ERR_TRUNCATED},
-        {"4spam", ERR_SYNTAX}, {"4", ERR_TRUNCATED}, {"l", ERR_TRUNCATED}, {"d", ERR_TRUNCATED},
-        {"d1:ae", ERR_SYNTAX}, {"di1e1:ae", ERR_SYNTAX}, {"dle1:ae", ERR_SYNTAX},
-        {"d1:a", ERR_TRUNCATED}, {"l4:spam", ERR_TRUNCATED}, {"99999999999999999999:", ERR_LIMIT},
-        {"184467440737095516161:", ERR_LIMIT}, {"4294967295:a", ERR_TRUNCATED},
+        {"", ERR_TRUNCATED},
+        {"e", ERR_SYNTAX},
+        {"x", ERR_SYNTAX},
+        {"-1:a", ERR_SYNTAX},
+        {"ie", ERR_SYNTAX},
+        {"i-e", ERR_SYNTAX},
+        {"i1", ERR_TRUNCATED},
+        {"i1x", ERR_SYNTAX},
+        {"i--1e", ERR_SYNTAX},
+        {"i+1e", ERR_SYNTAX},
+        {"i 1e", ERR_SYNTAX},
+        {"i1.5e", ERR_SYNTAX},
+        {"i", ERR_TRUNCATED},
+        {"i-", ERR_TRUNCATED},
+        {"5:spam", ERR_TRUNCATED},
+        {"4spam", ERR_SYNTAX},
+        {"4", ERR_TRUNCATED},
+        {"l", ERR_TRUNCATED},
+        {"d", ERR_TRUNCATED},
+        {"d1:ae", ERR_SYNTAX},
+        {"di1e1:ae", ERR_SYNTAX},
+        {"dle1:ae", ERR_SYNTAX},
+        {"d1:a", ERR_TRUNCATED},
+        {"l4:spam", ERR_TRUNCATED},
+        {"99999999999999999999:", ERR_LIMIT},
+        {"184467440737095516161:", ERR_LIMIT},
+        {"4294967295:a", ERR_TRUNCATED},
         {"000000000000000000000000000001:a", ERR_SYNTAX},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -127,10 +146,10 @@ static void integers_have_64_bits_and_larger_ones_are_not_there(void **state)
         const char *text;
         bool fits;
         int64_t value;
-    } cases[] = {
-        {"i9223372036854775807e", true, INT64_MAX}, {"i-9223372036854775808e", true, INT64_MIN},
-        {"i9223372036854775808e", false, 0}, {"i-9223372036854775809e", false, 0},
-        {"i123456789012345678901234567890e", false, 0}, {"i-1e", true, -1}, {"i0e", true, 0}};
+    } cases[] = {{"i9223372036854775807e", true, INT64_MAX},
+        {"i-9223372036854775808e", true, INT64_MIN}, {"i9223372036854775808e", false, 0},
+        {"i-9223372036854775809e", false, 0}, {"i123456789012345678901234567890e", false, 0},
+        {"i-1e", true, -1}, {"i0e", true, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct bencode doc;
         int64_t value = 7;
@@ -226,13 +245,12 @@ static void what_is_written_parses_and_canonical_form_is_reached_in_one_step(voi
     builder_free(&b);
 
     b = builder_heap(1024);
-    assert_int_equal(
-        parse(&doc, "d2:zzi-0e1:bl03:abcli007eee1:bi1e1:ai-00012345678901234567890ee",
-            BENCODE_TOLERANT),
+    assert_int_equal(parse(&doc, "d2:zzi-0e1:bl03:abcli007eee1:bi1e1:ai-00012345678901234567890ee",
+                         BENCODE_TOLERANT),
         0);
     assert_int_equal(bencode_put_canonical(&b, bencode_root(&doc)), 0);
-    assert_true(bytes_equal_str(
-        builder_bytes(&b), "d1:ai-12345678901234567890e1:bl3:abcli7eee2:zzi0ee"));
+    assert_true(
+        bytes_equal_str(builder_bytes(&b), "d1:ai-12345678901234567890e1:bl3:abcli7eee2:zzi0ee"));
     bencode_free(&doc);
     builder_free(&b);
 }

@@ -39,12 +39,12 @@ static struct magnet parse(const char *text)
 static void a_v1_topic_is_hex_or_base32_in_any_case(void **state)
 {
     (void)state;
-    static const char *const same[] = {"magnet:?xt=urn:btih:" V1,
-        "magnet:?xt=urn:btih:" V1_BASE32, "MAGNET:?XT=URN:BTIH:" V1_BASE32,
-        "magnet:?xt=urn:btih:aerukz4jvpg66ajdivtytk6n54asgrlh", " magnet:?xt=urn:btih:" V1 "\n",
-        "magnet:?xt.1=urn:btih:" V1, "magnet:?dn=x&amp;xt=urn:btih:" V1,
-        "magnet:?xt=urn%3Abtih%3A" V1, "magnet:?xt=urn:btih:" V1 "&xt=urn:btih:" V1,
-        "magnet:?xt=urn:sha1:xyz&xt=urn:btih:" V1, "magnet:?&&xt=urn:btih:" V1 "&&="};
+    static const char *const same[] = {"magnet:?xt=urn:btih:" V1, "magnet:?xt=urn:btih:" V1_BASE32,
+        "MAGNET:?XT=URN:BTIH:" V1_BASE32, "magnet:?xt=urn:btih:aerukz4jvpg66ajdivtytk6n54asgrlh",
+        " magnet:?xt=urn:btih:" V1 "\n", "magnet:?xt.1=urn:btih:" V1,
+        "magnet:?dn=x&amp;xt=urn:btih:" V1, "magnet:?xt=urn%3Abtih%3A" V1,
+        "magnet:?xt=urn:btih:" V1 "&xt=urn:btih:" V1, "magnet:?xt=urn:sha1:xyz&xt=urn:btih:" V1,
+        "magnet:?&&xt=urn:btih:" V1 "&&="};
     uint8_t want[20];
     hex_decode(bytes_of_str(V1), want, sizeof want);
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
@@ -108,7 +108,8 @@ static void names_are_repaired_and_cut(void **state)
 {
     (void)state;
     struct magnet m = parse("magnet:?xt=urn:btih:" V1 "&dn=%00a%ff%00b&dn=second");
-    assert_string_equal(m.name, "a\xef\xbf\xbd" "b");
+    assert_string_equal(m.name, "a\xef\xbf\xbd"
+                                "b");
     check_round_trip(&m);
     magnet_free(&m);
     char text[8192];
@@ -178,8 +179,8 @@ static void broken_links_are_refused_with_a_reason(void **state)
 static void floods_meet_a_bound(void **state)
 {
     (void)state;
-    static const char *const items[] = {"&tr=a:b", "&ws=a:b", "&x.pe=1.2.3.4:5", "&a", "&so=1",
-        ("&xt=urn:btih:" V1)};
+    static const char *const items[] = {
+        "&tr=a:b", "&ws=a:b", "&x.pe=1.2.3.4:5", "&a", "&so=1", ("&xt=urn:btih:" V1)};
     for (size_t i = 0; i < sizeof items / sizeof items[0]; i++) {
         struct builder b = builder_heap(1 << 22);
         builder_str(&b, "magnet:?xt=urn:btih:" V1);

@@ -46,13 +46,15 @@ static void hostile_names_become_harmless(void **state)
         {"a\0b", 3, "a_b", "a_b"},
         {"\0", 1, "_", "_"},
         {"a\nb\x1b[31m\x7f", 0, "a_b_[31m_", "a_b_[31m_"},
-        {"\xc2\x85", 0, "_", "_"},                           /* C1: next line */
+        {"\xc2\x85", 0, "_", "_"},                                   /* C1: next line */
         {"exe\xe2\x80\xaegpj.txt", 0, "exe_gpj.txt", "exe_gpj.txt"}, /* right-to-left override */
-        {"\xe2\x81\xa6x\xe2\x81\xa9", 0, "_x_", "_x_"},      /* isolates */
-        {"a\xe2\x80\x8b.", 0, "a_.", "a__"},                 /* zero-width space */
-        {"\xef\xbb\xbf.", 0, "_.", "__"},                    /* byte order mark */
-        {".\xe2\x80\x8b.", 0, "._.", "._" "_"},              /* does not become ".." */
-        {"\xe2\x80\xa8", 0, "_", "_"},                       /* line separator */
+        {"\xe2\x81\xa6x\xe2\x81\xa9", 0, "_x_", "_x_"},              /* isolates */
+        {"a\xe2\x80\x8b.", 0, "a_.", "a__"},                         /* zero-width space */
+        {"\xef\xbb\xbf.", 0, "_.", "__"},                            /* byte order mark */
+        {".\xe2\x80\x8b.", 0, "._.",
+            "._"
+            "_"},                      /* does not become ".." */
+        {"\xe2\x80\xa8", 0, "_", "_"}, /* line separator */
         {"\xc0\xae\xc0\xae", 0, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
             "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* overlong dots */
         {"\xc0\xaf", 0, "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd"},
@@ -140,13 +142,15 @@ static void names_that_a_file_system_may_confuse_fold_to_the_same(void **state)
 {
     (void)state;
     check_fold("README", "readme", true);
-    check_fold("\xc3\x89", "e\xcc\x81", true);          /* É, e + acute */
-    check_fold("\xc3\x84ra", "a\xcc\x88RA", true);      /* Ära */
-    check_fold("\xce\xa3", "\xcf\x82", true);           /* capital and final sigma */
-    check_fold("\xd0\x96", "\xd0\xb6", true);           /* Cyrillic zhe */
+    check_fold("\xc3\x89", "e\xcc\x81", true);     /* É, e + acute */
+    check_fold("\xc3\x84ra", "a\xcc\x88RA", true); /* Ära */
+    check_fold("\xce\xa3", "\xcf\x82", true);      /* capital and final sigma */
+    check_fold("\xd0\x96", "\xd0\xb6", true);      /* Cyrillic zhe */
     check_fold("\xea\xb0\x81", "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", true); /* Hangul gag */
-    check_fold("stra\xc3\x9f" "e", "STRASSE", true);
-    check_fold("\xe2\x84\xab", "\xc3\xa5", true);       /* angstrom sign, å */
+    check_fold("stra\xc3\x9f"
+               "e",
+        "STRASSE", true);
+    check_fold("\xe2\x84\xab", "\xc3\xa5", true); /* angstrom sign, å */
     check_fold("a", "b", false);
     check_fold("e", "\xc3\xa9", false);
 }

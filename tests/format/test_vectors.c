@@ -210,7 +210,8 @@ static void outer_fields_are_read(void **state)
     (void)state;
     struct bytes raw;
     struct metainfo *m = load("lt-hybrid-multi", &raw);
-    assert_true(bytes_equal_str(m->comment, "a comment, \xc3\xbcn\xc3\xaf" "code"));
+    assert_true(bytes_equal_str(m->comment, "a comment, \xc3\xbcn\xc3\xaf"
+                                            "code"));
     assert_true(bytes_equal_str(m->created_by, "libtorrent 2.0.8.0"));
     assert_true(m->created_unix == 1700000000);
     assert_int_equal(m->http_seed_count, 1);
