@@ -33,7 +33,7 @@ static void malformed_outer_parts_are_left_out(void **state)
 {
     (void)state;
     struct metainfo *m = parse(
-        "d8:announce3:bad13:announce-listll0:i1e9:http://a ee1:x9:udp://b:1lleleleee7:commenti5e"
+        "d8:announce3:bad13:announce-listll0:i1e9:http://a e1:x9:udp://b:1lleleleee7:commenti5e"
         "10:created by2:me13:creation datei-5e9:httpseedsd1:a1:be4:info" SINGLE
         "5:nodesli1el1:hel1:hi0eel1:hi70000eel1:hi6881eel0:i1eee8:url-list0:e");
     assert_int_equal(m->tracker_count, 3);
