@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "format/metainfo_write.h"
+#include "format/path.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -12,6 +13,9 @@
     40u /* links that the shared path itself may lead through, as in the kernel                    \
          */
 #define SKIPS_MAX (SCAN_NOTES_MAX / 2) /* the other half of the notes is the problems' */
+
+static_assert(SCAN_DEPTH_MAX < PATH_DEPTH_MAX && SCAN_PATH_MAX <= PATH_LENGTH_MAX,
+    "what is scanned fits a torrent");
 
 struct folder {
     const char *path; /* "" is the root */
@@ -300,8 +304,6 @@ static void probe_files(struct walk *w)
         if (__builtin_add_overflow(s->total_size, f->size, &s->total_size) ||
             s->total_size > METAINFO_LENGTH_MAX)
             w->err = ERR_LIMIT;
-        if (f->mtime_ns > s->newest_mtime_ns)
-            s->newest_mtime_ns = f->mtime_ns;
         s->files[kept++] = *f;
     }
     s->count = kept;
@@ -366,9 +368,11 @@ static int open_single_file(
         note(w, SCAN_BAD_NAME, ERR_SYNTAX, s->name);
         return ERR_SYNTAX; /* there is nothing else to go on with */
     }
-    s->single_file = true;
-    s->dir = parent;
     push_file(w, kept, st);
+    if (w->err == 0) {
+        s->single_file = true;
+        s->dir = parent;
+    }
     return w->err;
 }
 
@@ -511,6 +515,16 @@ bool scan_file_unchanged(const struct scan_file *f, const struct env_stat *st)
 {
     return st->is_file && st->size == f->size && st->mtime_ns == f->mtime_ns &&
            st->inode == f->inode && st->device == f->device;
+}
+
+bool scan_is_settled(const struct scan *s, int64_t now_unix)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        int64_t age_s = now_unix - s->files[i].mtime_ns / 1000000000;
+        if (age_s < SCAN_SETTLED_S && age_s > -SCAN_SETTLED_S)
+            return false;
+    }
+    return true;
 }
 
 const char *scan_note_text(enum scan_note_kind kind)

@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 
 #define SCAN_FILES_MAX 1000000u /* files and links in one torrent */
-#define SCAN_DEPTH_MAX 100u     /* folders within folders */
+#define SCAN_DEPTH_MAX 99u      /* folders within folders: paths have PATH_DEPTH_MAX components */
 #define SCAN_PATH_MAX 4000u     /* bytes of one path, relative to the root */
 #define SCAN_NOTES_MAX 1000u    /* notes kept; note_total goes on counting */
 #define SCAN_LINK_HOPS_MAX 8u   /* links that lead to links */
@@ -63,7 +63,6 @@ struct scan {
     struct scan_file *files;
     size_t count;
     uint64_t total_size;
-    int64_t newest_mtime_ns;
     struct scan_note *notes; /* at most SCAN_NOTES_MAX, problems first */
     size_t note_count;
     uint64_t note_total; /* how many there would have been */
@@ -84,6 +83,11 @@ void scan_free(struct scan *);
 bool scan_digest(const struct scan *, struct sha256_digest *out); /* false: no memory */
 /* Is this still the file that was scanned: size, time, inode, device? */
 bool scan_file_unchanged(const struct scan_file *, const struct env_stat *);
+
+/* Was every file last written at least SCAN_SETTLED_S seconds before now_unix, or in the future?
+ * Only then does a later write show in its time: clocks of file systems are as coarse as 2 s. */
+#define SCAN_SETTLED_S 3
+bool scan_is_settled(const struct scan *, int64_t now_unix);
 
 /* An English clause for a kind: "is a socket, pipe or device". */
 const char *scan_note_text(enum scan_note_kind);

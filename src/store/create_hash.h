@@ -1,0 +1,90 @@
+/* The hashing of create.c: how a scan's files become pieces, how the pieces are dealt out in units
+ * of a few MiB, and how one unit is read and hashed.
+ *
+ * Piece space is that of the torrent to come: in v1 alone the files end to end; in v2 and hybrids
+ * each file begins with a piece of its own. Either way a unit is a run of whole pieces, and the
+ * bytes of a unit are a run of bytes of the files end to end: so a unit is read into its buffer
+ * without gaps, and each piece is a part of the buffer.
+ *
+ * create_plan_* belong to the loop's thread; hash_unit_run is for the inside of a job, and touches
+ * nothing but its unit and the hashes of its own pieces. */
+#ifndef KITH_STORE_CREATE_HASH_H
+#define KITH_STORE_CREATE_HASH_H
+
+#include "base/ids.h"
+#include "crypto/hash.h"
+#include "store/create.h"
+#include "store/scan.h"
+
+#define CREATE_UNIT_PIECES_MAX 256u
+/* SHA-1 of a hybrid's small files is mostly SHA-1 of pads: a bound on those of one unit, so that a
+ * cancelled creation stops soon. */
+#define CREATE_UNIT_PADDED_MAX ((uint64_t)256 << 20)
+#define CREATE_BLOCK_SIZE 16384u
+/* Leaves of a unit that fits the buffer: full ones, and a short one for each piece. */
+#define CREATE_UNIT_LEAVES (CREATE_BUFFER_SIZE / CREATE_BLOCK_SIZE + CREATE_UNIT_PIECES_MAX)
+
+struct unit_piece {
+    uint32_t size;   /* bytes of files in it */
+    uint32_t pad;    /* zeros that SHA-1 covers after them (hybrids) */
+    uint32_t height; /* of the tree over its leaves (v2) */
+};
+
+/* Everything that is the same for all units. */
+struct create_plan {
+    const struct scan *scan;
+    bool v1, v2;
+    uint32_t piece_length;
+    unsigned piece_height; /* log2(piece_length / 16 KiB) */
+    uint64_t piece_count;
+    size_t last_data_file; /* the last file with a byte in it; scan->count if there is none */
+    struct sha1_digest *v1_pieces;   /* piece_count; NULL without v1 */
+    struct sha256_digest *v2_pieces; /* piece_count: a file's layer is a run of them. A file no
+                                        longer than a piece has its root there */
+    uint8_t *zeros;                  /* piece_length of them, never touched: hybrids' pads */
+    const atomic_bool *cancel;
+
+    /* the next unit begins here */
+    uint64_t next_piece;
+    size_t next_file;
+    uint64_t next_offset; /* in that file */
+};
+
+/* One job's work and its room. */
+struct hash_unit {
+    const struct create_plan *plan;
+    uint64_t first_piece;
+    size_t piece_count;
+    size_t first_file;
+    uint64_t first_offset;
+    uint64_t size; /* bytes of files in it */
+    struct unit_piece pieces[CREATE_UNIT_PIECES_MAX];
+
+    uint8_t *buffer;              /* hash_unit_room */
+    struct sha256_digest *leaves; /* v2 */
+    struct hash_stream *stream;   /* v1: of pieces larger than the buffer */
+
+    int err;         /* after hash_unit_run: 0, or what happened ... */
+    size_t err_file; /* ... to which file */
+    uint64_t files_ended;
+};
+
+/* The layout for a scan. Units point to the plan: it must not move. ERR_LIMIT: more pieces than a
+ * torrent may have; ERR_NOMEM. Free with create_plan_free, also after failure. */
+int create_plan_init(struct create_plan *, const struct scan *, enum create_kind,
+    uint32_t piece_length, const atomic_bool *cancel);
+void create_plan_free(struct create_plan *);
+/* The next run of pieces; false when all have been dealt out. */
+bool create_plan_next(struct create_plan *, struct hash_unit *);
+
+/* Allocates a unit's buffers, once. ERR_NOMEM. */
+int hash_unit_room(struct hash_unit *, const struct create_plan *);
+void hash_unit_free(struct hash_unit *);
+/* Reads and hashes; sets err. Blocking. */
+void hash_unit_run(struct hash_unit *);
+
+/* The root of file `file`, whose first piece is `first_piece`: from its layer if it has one. */
+struct sha256_digest create_plan_root(
+    const struct create_plan *, size_t file, uint64_t first_piece);
+
+#endif
