@@ -1,0 +1,79 @@
+/* The real disk: POSIX calls beneath an open folder, with counted faults for tests. Thread-safe;
+ * knows nothing of the loop. disk.c: folders and open files; path.c: names; beneath.c: how a path is
+ * opened without leaving its folder. */
+#ifndef KITH_ENV_UV_DISK_H
+#define KITH_ENV_UV_DISK_H
+
+#include "env/ops.h"
+#include "env/uv/uv_env.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+struct real_disk {
+    pthread_mutex_t lock;
+    struct uv_env_fault fault;
+    uint64_t calls, hits;
+};
+
+struct real_dir {
+    const struct env_ops *ops;
+    struct real_disk *disk;
+    int fd;
+    atomic_uint references; /* the owner's, and one for each open file */
+};
+
+struct real_file {
+    const struct env_ops *ops;
+    struct real_dir *dir;
+    int fd;
+};
+
+void real_disk_init(struct real_disk *, const struct uv_env_fault *);
+void real_disk_free(struct real_disk *);
+void real_disk_set_fault(struct real_disk *, const struct uv_env_fault *);
+void real_disk_fault_counts(struct real_disk *, uint64_t *calls, uint64_t *hits);
+/* Counts a call. Returns the errno that it must fail with, or 0. For writes *size may be cut. */
+int real_disk_fault(struct real_disk *, enum uv_env_disk_call, size_t *size);
+
+/* ---- beneath.c: both return a descriptor or -errno ------------------------------------------------ */
+int real_open_beneath(int folder, const char *path, int flags, mode_t mode);
+/* Opens the folder of the path's last component and points *name at it; makes it if asked to. The
+ * caller closes the descriptor. */
+int real_open_parent(int folder, const char *path, bool make, const char **name);
+
+static inline int real_file_fd(struct env_file *f)
+{
+    return ((struct real_file *)f)->fd;
+}
+
+void real_stat_convert(const struct stat *, struct env_stat *out);
+
+int real_dir_open(struct real_disk *, const struct env_ops *, const char *, bool, struct env_dir **);
+void real_dir_close(struct env_dir *);
+int real_dir_stat(struct env_dir *, struct env_stat *);
+int real_dir_free_space(struct env_dir *, uint64_t *);
+int real_dir_sync(struct env_dir *, const char *);
+int real_file_open(struct env_dir *, const char *, unsigned, struct env_file **);
+void real_file_close(struct env_file *);
+int real_file_preadv(struct env_file *, const struct iovec *, int, uint64_t);
+int real_file_pwritev(struct env_file *, const struct iovec *, int, uint64_t);
+int real_file_sync(struct env_file *);
+int real_file_stat(struct env_file *, struct env_stat *);
+int real_file_truncate(struct env_file *, uint64_t);
+int real_file_allocate(struct env_file *, uint64_t, uint64_t);
+int real_file_set_executable(struct env_file *);
+int real_file_warm(struct env_file *, uint64_t, uint64_t);
+void real_file_drop(struct env_file *, uint64_t, uint64_t);
+int real_file_next_data(struct env_file *, uint64_t, uint64_t *, uint64_t *);
+int real_path_stat(struct env_dir *, const char *, struct env_stat *);
+int real_path_rename(struct env_dir *, const char *, struct env_dir *, const char *);
+int real_path_unlink(struct env_dir *, const char *);
+int real_path_remove_folder(struct env_dir *, const char *);
+int real_path_make_folder(struct env_dir *, const char *);
+int real_path_symlink(struct env_dir *, const char *, const char *);
+int real_path_readlink(struct env_dir *, const char *, char *, size_t);
+int real_path_list(struct env_dir *, const char *,
+    bool (*)(void *, const char *, const struct env_stat *), void *);
+
+#endif

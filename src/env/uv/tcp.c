@@ -1,0 +1,343 @@
+/* TCP connections of the real world: a descriptor of our own under a uv_poll_t. Never uv_tcp_t,
+ * which reads into one buffer only. Listeners are in listen.c.
+ *
+ * Interest is lazy. libuv 1.44 pays two epoll_ctl for each change of interest, so a wish that ends
+ * stays registered until an event comes that nobody wants; most often the wish is back before. */
+#include "base/list.h"
+#include "env/uv/real.h"
+#include "env/uv/socket.h"
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+struct real_tcp {
+    const struct env_ops *ops;
+    struct real_env *env;
+    uv_poll_t poll;
+    int fd;
+    int connect_errno;  /* connect() failed at once: told when the loop turns */
+    uint8_t wanted;     /* UV_READABLE, UV_WRITABLE: as the owner said */
+    uint8_t registered; /* as the kernel knows */
+    bool connecting;
+    bool corked; /* TCP_CORK is set: a sendfile said that more follows */
+    bool closed; /* the memory lives until libuv has let go of the handle */
+    struct env_tcp_events events;
+    void *user;
+};
+
+static struct real_tcp *tcp_of(struct env_tcp *t)
+{
+    return (struct real_tcp *)t;
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events);
+
+static void register_interest(struct real_tcp *t, int interest)
+{
+    if (interest == 0)
+        uv_poll_stop(&t->poll);
+    else
+        uv_poll_start(&t->poll, interest, on_poll);
+    t->registered = (uint8_t)interest;
+    real_touch(t->env);
+}
+
+/* Tells the kernel what is wanted and not yet watched. */
+static void follow_wishes(struct real_tcp *t)
+{
+    if ((t->wanted & ~t->registered) != 0)
+        register_interest(t, t->wanted);
+}
+
+static void finish_connect(struct real_tcp *t)
+{
+    int error = t->connect_errno;
+    socklen_t size = sizeof error;
+    if (error == 0 && getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+    t->connecting = false;
+    /* "Could not" is one thing for a caller that tries addresses in turn; a local EPERM (a firewall
+     * rule) is no different from a remote one. */
+    int err = error == 0 ? 0 : socket_err(error);
+    if (err == ERR_PERMISSION || err == ERR_AGAIN)
+        err = ERR_NETWORK;
+    t->events.connected(t->user, err);
+    if (!t->closed && t->registered != t->wanted)
+        register_interest(t, t->wanted);
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+    struct real_tcp *t = handle->data;
+    if (status < 0) {
+        /* libuv has stopped the handle: an error waits, which the next read or write will tell. */
+        t->registered = 0;
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    if (t->connecting) {
+        finish_connect(t);
+        return;
+    }
+    if ((events & t->wanted & UV_READABLE) != 0)
+        t->events.readable(t->user);
+    if (!t->closed && (events & t->wanted & UV_WRITABLE) != 0)
+        t->events.writable(t->user);
+    if (t->closed)
+        return;
+    if ((events & t->registered & ~t->wanted) != 0)
+        register_interest(t, t->wanted);
+    else
+        follow_wishes(t);
+}
+
+static void free_tcp(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* Takes over a descriptor that is counted already; gives both back on failure. */
+static int new_tcp(struct real_env *e, int fd, struct real_tcp **out)
+{
+    struct real_tcp *t = calloc(1, sizeof *t);
+    int err = t == NULL ? ERR_NOMEM : 0;
+    if (err == 0 && uv_poll_init(&e->loop, &t->poll, fd) != 0)
+        err = ERR_NOMEM;
+    if (err != 0) {
+        free(t);
+        close(fd);
+        real_descriptor_give(e);
+        return err;
+    }
+    int on = 1;
+    /* Nagle delays the last piece of a message until the one before is acknowledged; we gather
+     * whole messages ourselves and say MSG_MORE where more follows. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    t->ops = e->ops;
+    t->env = e;
+    t->fd = fd;
+    t->poll.data = t;
+    *out = t;
+    return 0;
+}
+
+int real_tcp_adopt(struct real_env *e, int fd, struct env_tcp **out)
+{
+    struct real_tcp *t;
+    int err = new_tcp(e, fd, &t);
+    if (err == 0)
+        *out = (struct env_tcp *)t;
+    return err;
+}
+
+/* A refusal by the other side, or one that looks like it: reported as every other, by connected().
+ * All else (no route, no such source address) is known now and returned now. */
+static bool is_late_error(int error)
+{
+    return error == ECONNREFUSED || error == ECONNRESET || error == ETIMEDOUT;
+}
+
+static int begin_connect(int fd, const struct endpoint *to, int *late_errno)
+{
+    struct sockaddr_storage address;
+    socklen_t size = socket_address(to, &address);
+    if (connect(fd, (struct sockaddr *)&address, size) == 0 || errno == EINPROGRESS ||
+        errno == EINTR)
+        return 0;
+    if (is_late_error(errno)) {
+        *late_errno = errno;
+        return 0;
+    }
+    return ERR_NETWORK;
+}
+
+int real_tcp_connect(struct env *env, const struct endpoint *to,
+    const struct env_tcp_options *options, const struct env_tcp_events *events, void *user,
+    struct env_tcp **out)
+{
+    struct real_env *e = real_env_of(env);
+    if (to->family == ADDR_NONE || to->port == 0)
+        return ERR_INVALID;
+    if (!real_descriptor_take(e))
+        return ERR_LIMIT;
+    int fd, late_errno = 0;
+    int err = socket_open(to->family, SOCK_STREAM, options, &fd);
+    if (err != 0) {
+        real_descriptor_give(e);
+        return err;
+    }
+    err = socket_bind_source(fd, to->family, options);
+    if (err == 0)
+        err = begin_connect(fd, to, &late_errno);
+    if (err != 0) {
+        close(fd);
+        real_descriptor_give(e);
+        return err;
+    }
+    struct real_tcp *t;
+    err = new_tcp(e, fd, &t);
+    if (err != 0)
+        return err;
+    t->events = *events;
+    t->user = user;
+    t->connecting = true;
+    t->connect_errno = late_errno;
+    register_interest(t, UV_WRITABLE);
+    *out = (struct env_tcp *)t;
+    return 0;
+}
+
+void real_tcp_set_events(struct env_tcp *tcp, const struct env_tcp_events *events, void *user)
+{
+    struct real_tcp *t = tcp_of(tcp);
+    t->events = *events;
+    t->user = user;
+}
+
+void real_tcp_want(struct env_tcp *tcp, bool read, bool write)
+{
+    struct real_tcp *t = tcp_of(tcp);
+    t->wanted = (uint8_t)((read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0));
+    if (!t->connecting)
+        follow_wishes(t);
+}
+
+static int clamp_count(int count)
+{
+    return count < IOV_MAX ? count : IOV_MAX;
+}
+
+/* The contract knows no more than these: what went wrong with a stream helps nobody. */
+static ssize_t stream_err(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK ? ERR_AGAIN : ERR_NETWORK;
+}
+
+ssize_t real_tcp_readv(struct env_tcp *tcp, const struct iovec *iov, int count)
+{
+    struct real_tcp *t = tcp_of(tcp);
+    ssize_t got;
+    do
+        got = readv(t->fd, iov, clamp_count(count));
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return stream_err(errno);
+    return got == 0 ? ERR_CLOSED : got;
+}
+
+static void set_cork(struct real_tcp *t, bool corked)
+{
+    int value = corked;
+    if (t->corked != corked && setsockopt(t->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value) == 0)
+        t->corked = corked;
+}
+
+ssize_t real_tcp_writev(struct env_tcp *tcp, const struct iovec *iov, int count, bool more)
+{
+    struct real_tcp *t = tcp_of(tcp);
+    struct msghdr message = {
+        .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)clamp_count(count)};
+    ssize_t sent;
+    do
+        sent = sendmsg(t->fd, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return stream_err(errno);
+    if (!more)
+        set_cork(t, false);
+    return sent;
+}
+
+/* sendfile() has no MSG_NOSIGNAL. SIGPIPE belongs to the process, whose handler we may not change:
+ * hold it back on this thread, and take the one that we caused off the queue. */
+static ssize_t sendfile_quietly(int out, int in, off_t *offset, size_t size)
+{
+    sigset_t pipe_only, before, pending;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    ssize_t sent = sendfile(out, in, offset, size);
+    int error = errno;
+    if (sent < 0 && error == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
+        static const struct timespec at_once;
+        while (sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR)
+            ;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return sent;
+}
+
+static ssize_t sendfile_err(int error)
+{
+    switch (error) {
+    case EINVAL:
+    case ENOSYS:
+    case EOVERFLOW:
+    case EOPNOTSUPP:
+        return ERR_UNSUPPORTED;
+    case EIO:
+        return ERR_IO;
+    case ENOMEM:
+        return ERR_NOMEM;
+    default:
+        return stream_err(error);
+    }
+}
+
+ssize_t real_tcp_sendfile(
+    struct env_tcp *tcp, struct env_file *file, uint64_t offset, size_t size, bool more)
+{
+    struct real_tcp *t = tcp_of(tcp);
+    if (offset > INT64_MAX)
+        return ERR_INVALID;
+    /* MSG_MORE's counterpart: set when the first sendfile of a run says so, cleared (which sends
+     * what was held) by the write that does not. */
+    if (more)
+        set_cork(t, true);
+    off_t at = (off_t)offset;
+    int in = real_file_fd(file);
+    ssize_t sent;
+    do
+        sent = t->env->sigpipe_ignored ? sendfile(t->fd, in, &at, size)
+                                       : sendfile_quietly(t->fd, in, &at, size);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return sendfile_err(errno);
+    if (sent == 0)
+        return ERR_CHANGED;
+    if (!more)
+        set_cork(t, false);
+    return sent;
+}
+
+void real_tcp_local(struct env_tcp *tcp, struct endpoint *out)
+{
+    socket_local(tcp_of(tcp)->fd, out);
+}
+
+void real_tcp_remote(struct env_tcp *tcp, struct endpoint *out)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    memset(out, 0, sizeof *out);
+    if (getpeername(tcp_of(tcp)->fd, (struct sockaddr *)&address, &size) == 0)
+        socket_endpoint(&address, out);
+}
+
+void real_tcp_close(struct env_tcp *tcp)
+{
+    struct real_tcp *t = tcp_of(tcp);
+    assert(!t->closed);
+    t->closed = true;
+    uv_close((uv_handle_t *)&t->poll, free_tcp);
+    close(t->fd);
+    real_descriptor_give(t->env);
+    real_touch(t->env);
+}
