@@ -129,8 +129,10 @@ void hash_many(enum hash_algorithm algorithm, const struct hash_job *jobs, size_
 {
     hash_init();
     const struct hash_plan *plan = &shared.plan[algorithm];
-    if (plan->kernel && count >= plan->break_even) {
-        hash_many_in_lanes(plan->kernel, plan->break_even, algorithm, jobs, count);
+    bool few = plan->few.kernel && count <= plan->few.kernel->lanes;
+    const struct hash_choice *choice = few ? &plan->few : &plan->many;
+    if (choice->kernel && count >= choice->break_even) {
+        hash_many_in_lanes(choice->kernel, choice->break_even, algorithm, jobs, count);
         return;
     }
     for (size_t i = 0; i < count; i++)
@@ -140,7 +142,7 @@ void hash_many(enum hash_algorithm algorithm, const struct hash_job *jobs, size_
 const char *hash_kernel_name(enum hash_algorithm algorithm)
 {
     hash_init();
-    const struct hash_kernel *kernel = shared.plan[algorithm].kernel;
+    const struct hash_kernel *kernel = shared.plan[algorithm].many.kernel;
     return kernel ? kernel->name : "openssl";
 }
 

@@ -31,10 +31,13 @@ struct hash_job {
     size_t part_count;
     uint8_t *digest; /* out: 20 or 32 bytes */
 };
-/* Hashes all jobs, in the lanes of a vector where the CPU allows. Returns when all are done. */
+/* Hashes all jobs, in the lanes of a vector where the CPU allows. Returns when all are done. Most
+ * efficient with 16 jobs or more; one, or a few, are never slower than one after the other. Lengths
+ * and parts may differ from job to job. */
 void hash_many(enum hash_algorithm, const struct hash_job *jobs, size_t count);
 
-/* Which implementation hash_many uses: "openssl", "avx2", "avx512". */
+/* Which implementation hash_many uses where there are many messages: "openssl", "avx2", "avx512".
+ */
 const char *hash_kernel_name(enum hash_algorithm);
 
 #endif

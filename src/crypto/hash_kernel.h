@@ -15,6 +15,13 @@
 #define HASH_WORDS_MAX 8 /* 32-bit words of a state */
 #define HASH_BLOCK_SIZE 64
 
+/* The loops of the kernels index registers, and so have to be unrolled. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 80")
+#endif
+
 static inline unsigned hash_word_count(enum hash_algorithm algorithm)
 {
     return algorithm == HASH_SHA1 ? 5 : 8;
@@ -46,10 +53,14 @@ void hash_serial(
 void hash_many_in_lanes(const struct hash_kernel *kernel, unsigned break_even,
     enum hash_algorithm algorithm, const struct hash_job *jobs, size_t count);
 
-/* What hash_many does: chosen once, by what the CPU can and by measurement. */
-struct hash_plan {
+/* How hash_many hashes, by what the CPU can and by measurement. */
+struct hash_choice {
     const struct hash_kernel *kernel; /* NULL: OpenSSL for all */
     unsigned break_even;
+};
+struct hash_plan {
+    struct hash_choice few;  /* for no more messages than its kernel has lanes */
+    struct hash_choice many; /* for more */
 };
 struct hash_plan hash_plan_for_cpu(enum hash_algorithm algorithm);
 

@@ -63,14 +63,11 @@ LANE_FN vec load_halves(const uint8_t *const *lane, size_t offset)
     return _mm256_inserti128_si256(x, _mm_loadu_si128((const __m128i *)(lane[4] + offset)), 1);
 }
 
-/* Four words of every lane: with the halves so placed, a 4 by 4 transpose within each 128 bits
- * puts lane l at element l. */
-LANE_FN void load_words(vec w[4], const uint8_t *const *lane, size_t offset)
+/* With the lanes so placed, a 4 by 4 transpose within each 128 bits puts lane l at element l. */
+LANE_FN void transpose(vec w[4], vec r0, vec r1, vec r2, vec r3)
 {
     const vec swap = _mm256_broadcastsi128_si256(
         _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
-    vec r0 = load_halves(lane, offset), r1 = load_halves(lane + 1, offset);
-    vec r2 = load_halves(lane + 2, offset), r3 = load_halves(lane + 3, offset);
     vec low01 = _mm256_unpacklo_epi32(r0, r1), high01 = _mm256_unpackhi_epi32(r0, r1);
     vec low23 = _mm256_unpacklo_epi32(r2, r3), high23 = _mm256_unpackhi_epi32(r2, r3);
     w[0] = _mm256_shuffle_epi8(_mm256_unpacklo_epi64(low01, low23), swap);
@@ -79,12 +76,20 @@ LANE_FN void load_words(vec w[4], const uint8_t *const *lane, size_t offset)
     w[3] = _mm256_shuffle_epi8(_mm256_unpackhi_epi64(high01, high23), swap);
 }
 
+/* Messages often lie a power of two apart, so that their cache lines fall into one set, which holds
+ * fewer than there are lanes: a line is read to its end before the next is touched. */
 LANE_FN void v_load_block(vec w[16], const uint8_t *const *lane, size_t offset)
 {
-    load_words(w, lane, offset);
-    load_words(w + 4, lane, offset + 16);
-    load_words(w + 8, lane, offset + 32);
-    load_words(w + 12, lane, offset + 48);
+    vec rows[4][4];
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        UNROLL
+        for (int part = 0; part < 4; part++)
+            rows[part][i] = load_halves(lane + i, offset + 16 * part);
+    }
+    UNROLL
+    for (int part = 0; part < 4; part++)
+        transpose(w + 4 * part, rows[part][0], rows[part][1], rows[part][2], rows[part][3]);
 }
 
 #include "crypto/lanes.h"
