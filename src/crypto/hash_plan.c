@@ -1,4 +1,7 @@
-/* Which vector kernel beats OpenSSL on this CPU, and from how many messages on. */
+/* Which vector kernel beats OpenSSL on this CPU, and from how many messages on.
+ *
+ * The one place that asks the CPU what it can. hash.c calls it once for the process; machines other
+ * than x86-64 have no kernels of ours, and hash with OpenSSL alone. */
 #include "crypto/hash_kernel.h"
 
 #if HASH_X86
