@@ -1,0 +1,359 @@
+/* Between a TCP connection and what stands behind it: first the greeting, then the peer. The only
+ * file that knows both sockets and peers. docs/architecture.md, "Where a block goes". */
+#include "node/node_internal.h"
+
+#include "base/err.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define READS_PER_TURN 8   /* then others get their turn */
+#define SEND_CHUNKS_MAX 64
+
+struct link {
+    struct list_link all;
+    struct list_link pump; /* in node->to_pump */
+    struct kith_node *node;
+    struct kith_torrent *torrent; /* outgoing: who asked; incoming: once it is known */
+    struct env_tcp *tcp;
+    struct endpoint remote;
+    bool incoming;
+    struct greeting *greeting; /* until there is a peer */
+    struct peer *peer;
+    bool wants_read, wants_write;
+    bool dead; /* closed; freed when no caller can still hold it */
+    struct timer timer; /* the greeting's patience */
+};
+
+static void want(struct link *l, bool read, bool write)
+{
+    if (l->wants_read == read && l->wants_write == write)
+        return;
+    l->wants_read = read;
+    l->wants_write = write;
+    env_tcp_want(l->tcp, read, write);
+}
+
+/* ---- birth and death --------------------------------------------------------------------------------- */
+
+static void greeting_late(struct timer *timer, usec now);
+
+static struct link *link_new(struct kith_node *n, const struct endpoint *remote, bool incoming)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->greeting = malloc(sizeof *l->greeting);
+    if (!l->greeting || timer_heap_reserve(&n->timers, n->timers.count + 64) != 0) {
+        free(l->greeting);
+        free(l);
+        return NULL;
+    }
+    l->node = n;
+    l->remote = *remote;
+    l->incoming = incoming;
+    l->timer.fire = greeting_late;
+    list_init(&l->pump);
+    list_push_back(&n->links, &l->all);
+    n->connections++;
+    return l;
+}
+
+/* Closes it at once; the memory lives until links_bury, because callers up the stack hold it. */
+static void link_close(struct link *l)
+{
+    if (l->dead)
+        return;
+    l->dead = true;
+    l->peer = NULL;
+    timer_cancel(&l->node->timers, &l->timer);
+    list_remove(&l->pump);
+    list_remove(&l->all);
+    list_push_back(&l->node->dead_links, &l->all);
+    if (l->tcp)
+        env_tcp_close(l->tcp);
+    l->tcp = NULL;
+    l->node->connections--;
+    node_arm(l->node);
+}
+
+void links_bury(struct kith_node *n)
+{
+    struct list_link *at;
+    while ((at = list_pop_front(&n->dead_links)) != NULL) {
+        struct link *l = list_entry(at, struct link, all);
+        free(l->greeting);
+        free(l);
+    }
+}
+
+/* The greeting came to nothing. */
+static void give_up(struct link *l, int err)
+{
+    struct kith_torrent *k = l->incoming ? NULL : l->torrent;
+    struct endpoint remote = l->remote;
+    link_close(l);
+    if (k && k->torrent)
+        torrent_connect_failed(k->torrent, &remote, err);
+}
+
+static void greeting_late(struct timer *timer, usec now)
+{
+    (void)now;
+    give_up(container_of(timer, struct link, timer), ERR_TIMEOUT);
+}
+
+void link_hang_up(struct link *l)
+{
+    link_close(l);
+}
+
+void links_close_all(struct kith_node *n, struct kith_torrent *of)
+{
+    list_for_each_safe (at, &n->links) {
+        struct link *l = list_entry(at, struct link, all);
+        if (!l->peer && (!of || l->torrent == of))
+            link_close(l);
+    }
+}
+
+/* ---- the greeting -------------------------------------------------------------------------------------- */
+
+static void become_peer(struct link *l)
+{
+    struct greeting *g = l->greeting;
+    struct kith_torrent *k = l->incoming ? g->torrent : l->torrent;
+    struct peer_intro intro = {.address = l->remote,
+        .incoming = l->incoming,
+        .extensions = g->theirs.extensions,
+        .fast = g->theirs.fast,
+        .dht = g->theirs.dht,
+        .v2 = g->is_v2,
+        .can_send_files = true,
+        .id = g->theirs.peer_id,
+        .leftover = greeting_leftover(g),
+        .scratch = l->node->scratch,
+        .source = ADDR_FROM_STRANGER};
+    timer_cancel(&l->node->timers, &l->timer);
+    l->torrent = k;
+    l->greeting = NULL;
+    struct peer *p = k->torrent ? torrent_adopt(k->torrent, &intro, l) : NULL;
+    free(g);
+    if (!p) { /* not wanted, or it broke the protocol at once */
+        link_close(l);
+        return;
+    }
+    l->peer = p;
+    want(l, true, l->wants_write);
+    link_pump_later(l->node, l);
+}
+
+static void greet(struct link *l, const struct greeting_config *config)
+{
+    greeting_init(l->greeting, config);
+    timer_set(&l->node->timers, &l->timer, l->greeting->deadline);
+    node_arm(l->node);
+}
+
+/* False: the link is gone. */
+static bool send_greeting(struct link *l)
+{
+    struct bytes out = greeting_output(l->greeting);
+    if (out.size == 0)
+        return true;
+    struct iovec v = {(void *)(uintptr_t)out.data, out.size};
+    ssize_t n = env_tcp_writev(l->tcp, &v, 1, false);
+    if (n < 0 && n != ERR_AGAIN) {
+        give_up(l, (int)n);
+        return false;
+    }
+    if (n > 0)
+        greeting_sent(l->greeting, (size_t)n);
+    want(l, true, greeting_output(l->greeting).size > 0);
+    return true;
+}
+
+static void read_greeting(struct link *l)
+{
+    size_t room;
+    uint8_t *at = greeting_room(l->greeting, &room);
+    struct iovec v = {at, room};
+    ssize_t n = room ? env_tcp_readv(l->tcp, &v, 1) : ERR_PROTOCOL;
+    if (n == ERR_AGAIN)
+        return;
+    int err = n < 0 ? (int)n : greeting_input(l->greeting, (size_t)n);
+    if (err) {
+        give_up(l, err);
+        return;
+    }
+    if (send_greeting(l) && greeting_done(l->greeting))
+        become_peer(l);
+}
+
+/* ---- the peer ---------------------------------------------------------------------------------------------- */
+
+static void read_peer(struct link *l)
+{
+    struct iovec iov[RECEIVER_IOV_MAX];
+    for (int i = 0; i < READS_PER_TURN; i++) {
+        usec now = env_now(l->node->env);
+        int count = peer_receive_layout(l->peer, iov, now);
+        if (count == 0) {
+            want(l, false, l->wants_write);
+            return;
+        }
+        ssize_t n = env_tcp_readv(l->tcp, iov, count);
+        if (n == ERR_AGAIN)
+            return;
+        if (n < 0) {
+            peer_link_lost(l->peer, (int)n);
+            return;
+        }
+        if (peer_received(l->peer, iov, count, (size_t)n, now) != 0)
+            return;
+    }
+}
+
+/* Sends one run of memory chunks, or one file range. Bytes, or an error. */
+static ssize_t send_some(struct link *l, const struct send_chunk *chunks, int count)
+{
+    if (!chunks[0].data)
+        return env_tcp_sendfile(l->tcp, chunks[0].file, chunks[0].offset, chunks[0].size, count > 1);
+    struct iovec iov[SEND_CHUNKS_MAX];
+    int n = 0;
+    for (; n < count && chunks[n].data; n++)
+        iov[n] = (struct iovec){(void *)(uintptr_t)chunks[n].data, chunks[n].size};
+    return env_tcp_writev(l->tcp, iov, n, n < count);
+}
+
+static void write_peer(struct link *l)
+{
+    struct send_chunk chunks[SEND_CHUNKS_MAX];
+    for (int i = 0; i < READS_PER_TURN; i++) {
+        usec now = env_now(l->node->env);
+        int count = peer_send_chunks(l->peer, chunks, SEND_CHUNKS_MAX, now);
+        if (count == 0) {
+            want(l, l->wants_read, false);
+            return;
+        }
+        ssize_t n = send_some(l, chunks, count);
+        if (n == ERR_AGAIN)
+            break;
+        if (n < 0) {
+            if (chunks[0].data)
+                peer_link_lost(l->peer, (int)n);
+            else
+                peer_send_failed(l->peer, (int)n);
+            return;
+        }
+        peer_sent(l->peer, (size_t)n, now);
+        if (l->dead)
+            return;
+    }
+    want(l, l->wants_read, true);
+}
+
+/* ---- events ---------------------------------------------------------------------------------------------------- */
+
+static void on_connected(void *user, int err)
+{
+    struct link *l = user;
+    struct kith_node *n = l->node;
+    if (err) {
+        give_up(l, err);
+    } else {
+        want(l, true, false);
+        send_greeting(l);
+    }
+    links_pump(n);
+}
+
+static void on_readable(void *user)
+{
+    struct link *l = user;
+    struct kith_node *n = l->node;
+    if (l->peer)
+        read_peer(l);
+    else
+        read_greeting(l);
+    links_pump(n);
+}
+
+static void on_writable(void *user)
+{
+    struct link *l = user;
+    struct kith_node *n = l->node;
+    if (l->peer)
+        write_peer(l);
+    else if (send_greeting(l) && greeting_done(l->greeting))
+        become_peer(l);
+    links_pump(n);
+}
+
+static const struct env_tcp_events link_events = {on_connected, on_readable, on_writable};
+
+void link_pump_later(struct kith_node *n, struct link *l)
+{
+    list_remove(&l->pump);
+    list_push_back(&n->to_pump, &l->pump);
+    node_arm(n);
+}
+
+void links_pump(struct kith_node *n)
+{
+    struct list_link *at;
+    while ((at = list_pop_front(&n->to_pump)) != NULL) {
+        struct link *l = list_entry(at, struct link, pump);
+        if (!l->peer)
+            continue;
+        want(l, true, l->wants_write);
+        write_peer(l);
+    }
+}
+
+/* ---- in and out --------------------------------------------------------------------------------------------------- */
+
+bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
+{
+    if (n->connections >= n->connections_max)
+        return false;
+    struct link *l = link_new(n, to, false);
+    if (!l)
+        return false;
+    l->torrent = k;
+    struct greeting_config config = {.our_id = n->peer_id, .now = env_now(n->env)};
+    struct sha256_digest v2;
+    bool has_v1 = torrent_hash_v1(k->torrent, &config.say.info_hash);
+    bool has_v2 = torrent_hash_v2(k->torrent, &v2);
+    struct info_hash short_v2 = info_hash_of_sha256(&v2);
+    config.say.v2 = has_v2;
+    if (!has_v1) {
+        config.say.info_hash = short_v2;
+        config.say.is_v2 = true;
+    }
+    config.has_other_hash = has_v1 && has_v2;
+    config.other_hash = short_v2;
+    if (env_tcp_connect(n->env, to, NULL, &link_events, l, &l->tcp) != 0) {
+        l->tcp = NULL;
+        link_close(l);
+        return false;
+    }
+    greet(l, &config);
+    return true;
+}
+
+void link_accept(void *user, struct env_tcp *tcp, const struct endpoint *from)
+{
+    struct kith_node *n = user;
+    struct link *l = n->connections < n->connections_max && !n->stopping ? link_new(n, from, true)
+                                                                         : NULL;
+    if (!l) {
+        env_tcp_close(tcp);
+        return;
+    }
+    l->tcp = tcp;
+    env_tcp_set_events(tcp, &link_events, l);
+    struct greeting_config config = {.incoming = true, .our_id = n->peer_id, .find = entry_find,
+        .user = n, .now = env_now(n->env)};
+    greet(l, &config);
+    want(l, true, false);
+}

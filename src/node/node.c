@@ -1,0 +1,347 @@
+/* A node's birth, loop, listening, events, stopping and death. See node_internal.h. */
+#include "node/node_internal.h"
+
+#include "base/err.h"
+#include "env/uv/uv_env.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PEER_ID_PREFIX "-KI0100-" /* Azureus style: client KI, version 0.1.0 */
+
+/* ---- errors and events ------------------------------------------------------------------------------ */
+
+int node_fail(struct kith_node *n, int err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(n->error, sizeof n->error, format, args);
+    va_end(args);
+    return err;
+}
+
+static struct kith_event *repeated(struct kith_node *n, int type, struct kith_torrent *k)
+{
+    list_for_each (at, &n->events) {
+        struct kith_event *e = list_entry(at, struct kith_event, link);
+        if (e->type == type && e->torrent == k)
+            return e;
+    }
+    return NULL;
+}
+
+void node_event(
+    struct kith_node *n, int type, struct kith_torrent *k, int error, const char *text)
+{
+    struct kith_event *e = n->event_count >= NODE_EVENTS_MAX ? repeated(n, type, k) : NULL;
+    if (!e) {
+        e = calloc(1, sizeof *e);
+        if (!e)
+            return;
+        list_push_back(&n->events, &e->link);
+        n->event_count++;
+    }
+    e->type = type;
+    e->torrent = k;
+    e->error = error;
+    snprintf(e->text, sizeof e->text, "%s", text ? text : "");
+}
+
+const struct kith_event *kith_next_event(struct kith_node *n)
+{
+    if (n->pulled && n->pulled->type == KITH_EVENT_REMOVED)
+        entry_free(n->pulled->torrent);
+    free(n->pulled);
+    n->pulled = NULL;
+    struct list_link *first = list_pop_front(&n->events);
+    if (!first)
+        return NULL;
+    n->event_count--;
+    n->pulled = list_entry(first, struct kith_event, link);
+    return n->pulled;
+}
+
+int kith_event_type(const struct kith_event *e)
+{
+    return e->type;
+}
+
+struct kith_torrent *kith_event_torrent(const struct kith_event *e)
+{
+    return e->torrent;
+}
+
+int kith_event_error(const struct kith_event *e)
+{
+    return e->error;
+}
+
+const char *kith_event_text(const struct kith_event *e)
+{
+    return e->text;
+}
+
+const char *kith_last_error(struct kith_node *n)
+{
+    return n->error;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------------------- */
+
+static void wake(void *user, usec now)
+{
+    struct kith_node *n = user;
+    timer_heap_run(&n->timers, now);
+    links_pump(n);
+    links_bury(n);
+    node_arm(n);
+}
+
+void node_arm(struct kith_node *n)
+{
+    usec deadline = timer_heap_deadline(&n->timers);
+    if (!list_empty(&n->to_pump) || !list_empty(&n->dead_links))
+        deadline = env_now(n->env);
+    env_wake_at(n->env, deadline, wake, n);
+}
+
+int kith_fd(struct kith_node *n)
+{
+    return uv_env_fd(n->env);
+}
+
+int64_t kith_timeout(struct kith_node *n)
+{
+    return uv_env_timeout_ms(n->env);
+}
+
+int kith_process(struct kith_node *n)
+{
+    return uv_env_process(n->env);
+}
+
+int kith_run(struct kith_node *n, int64_t milliseconds)
+{
+    usec end = milliseconds < 0 ? NEVER : env_now(n->env) + MSECS(milliseconds);
+    for (;;) {
+        if (!list_empty(&n->events))
+            return 1;
+        usec now = env_now(n->env);
+        if (now >= end)
+            return 0;
+        /* One turn, so that a wake from another thread comes through. */
+        int64_t left = end == NEVER ? -1 : (end - now) / USEC_PER_MSEC + 1;
+        int err = uv_env_run(n->env, left);
+        if (err)
+            return err;
+        if (list_empty(&n->events) && n->woken) {
+            n->woken = 0;
+            return 0;
+        }
+    }
+}
+
+void kith_wake(struct kith_node *n)
+{
+    n->woken = 1;
+    env_loop_wake(n->env);
+}
+
+/* ---- birth --------------------------------------------------------------------------------------------------- */
+
+static void write_log(struct log *log, enum log_level level, const char *subsystem, const char *text)
+{
+    struct kith_node *n = container_of(log, struct kith_node, log);
+    n->log_call(log->user, (int)level, subsystem, text);
+}
+
+static int listen_at(struct kith_node *n, unsigned index, const char *address, uint16_t port)
+{
+    struct endpoint at;
+    int err = endpoint_parse_ip(&at, bytes_of_str(address), port);
+    if (err)
+        return err;
+    err = env_tcp_listen(n->env, &at, NULL, link_accept, n, &n->listeners[index]);
+    if (!err) {
+        env_listener_local(n->listeners[index], &at);
+        n->port = at.port;
+    }
+    return err;
+}
+
+/* One address, or all of IPv4 and all of IPv6 on one port. A machine without IPv6 is fine. */
+static int start_listening(struct kith_node *n, const struct kith_options *o)
+{
+    uint16_t port = o->listen_port > 0 ? (uint16_t)o->listen_port : 0;
+    if (o->listen_port < 0)
+        return 0;
+    if (o->listen_address)
+        return listen_at(n, 0, o->listen_address, port);
+    int err = listen_at(n, 0, "0.0.0.0", port);
+    if (err)
+        return err;
+    (void)listen_at(n, 1, "::", n->port);
+    return 0;
+}
+
+static int make_parts(struct kith_node *n, const struct kith_options *o)
+{
+    n->pool = chunk_pool_new(o->memory_max ? (size_t)o->memory_max : CHUNK_POOL_DEFAULT);
+    n->files = file_cache_new();
+    n->scratch = malloc(sizeof *n->scratch);
+    n->user_agent = strdup(o->user_agent ? o->user_agent : "kith/0.1.0");
+    if (!n->pool || !n->files || !n->scratch || !n->user_agent)
+        return ERR_NOMEM;
+    memcpy(n->peer_id.b, PEER_ID_PREFIX, 8);
+    env_random(n->env, n->peer_id.b + 8, sizeof n->peer_id.b - 8);
+    n->connections_max = o->connections_max > 0 ? (unsigned)o->connections_max : NODE_CONNECTIONS_MAX;
+    kith_set_rates(n, o->download_rate_max, o->upload_rate_max);
+    return start_listening(n, o);
+}
+
+static void stop_late(struct timer *timer, usec now);
+
+int kith_open(const struct kith_options *options, struct kith_node **out)
+{
+    struct kith_options o = {.size = sizeof o};
+    if (options)
+        memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    *out = NULL;
+    struct kith_node *n = calloc(1, sizeof *n);
+    if (!n)
+        return ERR_NOMEM;
+    list_init(&n->links);
+    list_init(&n->dead_links);
+    list_init(&n->to_pump);
+    list_init(&n->torrents);
+    list_init(&n->events);
+    n->stop_timer.fire = stop_late;
+    n->log_call = o.log;
+    if (o.log)
+        n->log = (struct log){(enum log_level)o.log_level, write_log, o.log_user};
+    timer_heap_init(&n->timers);
+    struct uv_env_config config = {.workers = o.worker_threads > 0 ? (unsigned)o.worker_threads : 0};
+    int err = timer_heap_reserve(&n->timers, 64);
+    if (!err)
+        err = uv_env_new(&config, &n->env);
+    if (!err)
+        err = make_parts(n, &o);
+    if (err) {
+        kith_close(n);
+        return err;
+    }
+    *out = n;
+    return 0;
+}
+
+uint16_t kith_listen_port(struct kith_node *n)
+{
+    return n->port;
+}
+
+void kith_set_rates(struct kith_node *n, uint64_t download_max, uint64_t upload_max)
+{
+    token_bucket_set(&n->limits.download, download_max, env_now(n->env));
+    token_bucket_set(&n->limits.upload, upload_max, env_now(n->env));
+}
+
+/* ---- stopping and death ------------------------------------------------------------------------------------------ */
+
+void node_maybe_stopped(struct kith_node *n)
+{
+    if (!n->stopping || n->stopped)
+        return;
+    list_for_each (at, &n->torrents)
+        if (!list_entry(at, struct kith_torrent, link)->stopped)
+            return;
+    n->stopped = true;
+    timer_cancel(&n->timers, &n->stop_timer);
+    node_event(n, KITH_EVENT_STOPPED, NULL, 0, NULL);
+}
+
+static void stop_late(struct timer *timer, usec now)
+{
+    struct kith_node *n = container_of(timer, struct kith_node, stop_timer);
+    (void)now;
+    n->stopped = true;
+    node_event(n, KITH_EVENT_STOPPED, NULL, ERR_TIMEOUT, "not everything was saved in time");
+}
+
+static void close_listeners(struct kith_node *n)
+{
+    for (unsigned i = 0; i < NODE_LISTENERS; i++) {
+        if (n->listeners[i])
+            env_listener_close(n->listeners[i]);
+        n->listeners[i] = NULL;
+    }
+}
+
+void kith_stop(struct kith_node *n)
+{
+    if (n->stopping)
+        return;
+    n->stopping = true;
+    close_listeners(n);
+    links_close_all(n, NULL);
+    list_for_each_safe (at, &n->torrents)
+        entry_stop(list_entry(at, struct kith_torrent, link));
+    if (timer_heap_reserve(&n->timers, n->timers.count + 8) == 0)
+        timer_set(&n->timers, &n->stop_timer, env_now(n->env) + NODE_STOP_PATIENCE);
+    node_arm(n);
+    node_maybe_stopped(n);
+}
+
+/* Jobs that are under way need their torrents: turn the loop until each has ended. */
+static void finish_jobs(struct kith_node *n)
+{
+    kith_stop(n);
+    for (;;) {
+        bool idle = true;
+        list_for_each (at, &n->torrents) {
+            struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
+            idle &= !k->create && (!k->storage || storage_idle(k->storage));
+            if (k->torrent)
+                torrent_tick(k->torrent, env_now(n->env));
+        }
+        if (idle)
+            return;
+        uv_env_run(n->env, 50);
+    }
+}
+
+void kith_close(struct kith_node *n)
+{
+    if (!n)
+        return;
+    if (n->env)
+        finish_jobs(n);
+    list_for_each_safe (at, &n->torrents)
+        entry_free(list_entry(at, struct kith_torrent, link));
+    if (n->env) {
+        links_close_all(n, NULL);
+        links_bury(n);
+    }
+    if (n->pulled)
+        free(n->pulled);
+    list_for_each_safe (at, &n->events)
+        free(list_entry(at, struct kith_event, link));
+    file_cache_free(n->files);
+    uv_env_free(n->env);
+    chunk_pool_free(n->pool);
+    timer_heap_free(&n->timers);
+    free(n->scratch);
+    free(n->user_agent);
+    free(n);
+}
+
+const char *kith_version(void)
+{
+    return "0.1.0";
+}
+
+const char *kith_strerror(int error)
+{
+    return err_text(error);
+}
