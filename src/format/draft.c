@@ -22,20 +22,18 @@ uint32_t metainfo_choose_piece_length(uint64_t total_size, uint64_t file_count)
 
 /* ---- the v1 stream --------------------------------------------------------------------------- */
 
-static bool data_follows(const struct torrent_draft *d, size_t file)
+/* BEP 47 asks for pads only before a file. BEP 52's reference maker and libtorrent since 2.0.4 pad
+ * the last file too, if there is more than one. Kith does as they do, so that the same files get
+ * the same info-hash, and their sharers meet in one swarm. */
+static bool is_padded(const struct torrent_draft *d)
 {
-    for (size_t i = file + 1; i < d->file_count; i++)
-        if (d->files[i].length > 0)
-            return true;
-    return false;
+    return d->v1 && d->v2 && d->file_count > 1;
 }
 
 uint64_t torrent_draft_pad_after(const struct torrent_draft *d, size_t file)
 {
-    if (!d->v1 || !d->v2)
-        return 0;
     uint64_t rest = d->files[file].length % d->piece_length;
-    return rest == 0 || !data_follows(d, file) ? 0 : d->piece_length - rest;
+    return rest == 0 || !is_padded(d) ? 0 : d->piece_length - rest;
 }
 
 uint64_t torrent_draft_stream_length(const struct torrent_draft *d)
@@ -47,7 +45,7 @@ uint64_t torrent_draft_stream_length(const struct torrent_draft *d)
         length = (d->v2 ? aligned : length) + d->files[i].length;
         aligned = draft_pieces(length, d->piece_length) * d->piece_length;
     }
-    return length;
+    return is_padded(d) ? aligned : length;
 }
 
 uint64_t torrent_draft_v1_piece_count(const struct torrent_draft *d)
@@ -228,19 +226,13 @@ static void put_v1_file(struct builder *b, const struct torrent_draft_file *f)
 
 static void put_v1_files(struct builder *b, const struct torrent_draft *d)
 {
-    /* Pads are decided from the end, where it is known whether data follows: going forward each
-     * file would have to look ahead. */
-    size_t last_data = d->file_count;
-    for (size_t i = 0; i < d->file_count; i++)
-        if (d->files[i].length > 0)
-            last_data = i;
     bencode_put_key(b, "files");
     bencode_begin_list(b);
     for (size_t i = 0; i < d->file_count; i++) {
         put_v1_file(b, &d->files[i]);
-        uint64_t rest = d->files[i].length % d->piece_length;
-        if (d->v2 && rest != 0 && i < last_data)
-            put_pad(b, d->piece_length - rest);
+        uint64_t pad = torrent_draft_pad_after(d, i);
+        if (pad > 0)
+            put_pad(b, pad);
     }
     bencode_end(b);
 }

@@ -62,8 +62,8 @@ struct torrent_draft {
 /* Order of paths: component by component, bytes within ('a/b' before 'a.b'). */
 int torrent_path_compare(const char *a, const char *b);
 
-/* Zero bytes that follow a file in the v1 stream of a hybrid (BEP 47), so that the next file that
- * is not empty begins with a piece; 0 in v1 alone, and when no file with a byte in it follows. */
+/* Zero bytes that follow a file in the v1 stream of a hybrid (BEP 47), up to the end of its last
+ * piece; 0 in v1 alone, and in a torrent of one file. */
 uint64_t torrent_draft_pad_after(const struct torrent_draft *d, size_t file);
 /* Bytes of the v1 stream, pads included, and its pieces. Linear. */
 uint64_t torrent_draft_stream_length(const struct torrent_draft *d);

@@ -22,12 +22,8 @@ static uint64_t pieces_of(uint64_t size, uint32_t piece_length)
 
 static void count_pieces(struct create_plan *p)
 {
-    p->last_data_file = p->scan->count;
     p->piece_count = p->v2 ? 0 : pieces_of(p->scan->total_size, p->piece_length);
     for (size_t i = 0; i < p->scan->count; i++) {
-        if (p->scan->files[i].size == 0)
-            continue;
-        p->last_data_file = i;
         if (p->v2)
             p->piece_count += pieces_of(p->scan->files[i].size, p->piece_length);
     }
@@ -97,8 +93,8 @@ static struct unit_piece take_aligned(struct create_plan *p)
     uint64_t rest = f->size - p->next_offset;
     piece.size = rest < p->piece_length ? (uint32_t)rest : p->piece_length;
     p->next_offset += piece.size;
-    /* BEP 47: no pad where no file with a byte in it follows. */
-    if (p->v1 && p->next_file != p->last_data_file)
+    /* As torrent_draft_pad_after has it. */
+    if (p->v1 && p->scan->count > 1)
         piece.pad = p->piece_length - piece.size;
     /* BEP 52: a file no longer than a piece has a tree of its own height. */
     if (f->size <= p->piece_length)
@@ -138,8 +134,7 @@ struct sha256_digest create_plan_root(
     if (size <= p->piece_length)
         return p->v2_pieces[first_piece];
     size_t count = pieces_of(size, p->piece_length);
-    return merkle_root(
-        &p->v2_pieces[first_piece], count, p->piece_height, p->piece_height + merkle_height(count));
+    return merkle_root(&p->v2_pieces[first_piece], count, p->piece_height, merkle_height(count));
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

@@ -37,7 +37,6 @@ struct create_plan {
     uint32_t piece_length;
     unsigned piece_height; /* log2(piece_length / 16 KiB) */
     uint64_t piece_count;
-    size_t last_data_file; /* the last file with a byte in it; scan->count if there is none */
     struct sha1_digest *v1_pieces;   /* piece_count; NULL without v1 */
     struct sha256_digest *v2_pieces; /* piece_count: a file's layer is a run of them. A file no
                                         longer than a piece has its root there */
