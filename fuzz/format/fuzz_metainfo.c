@@ -60,13 +60,17 @@ static void check_piece(const struct metainfo *m, uint32_t index)
     check(p.size > 0 && p.size <= m->piece_length && p.first_file < m->file_count);
     check((p.v1 != NULL) == m->has_v1 && p.has_v2 == m->has_v2);
     check(!p.has_v2 || (p.v2_size > 0 && p.v2_size <= p.size && m->files[p.v2_file].has_root));
-    uint64_t covered = 0;
-    struct metainfo_slice s = metainfo_slices(m, index, 0, p.size);
+    uint32_t size = metainfo_request_size(m, index);
+    check(size >= p.size && size <= m->piece_length);
+    uint64_t covered = 0, data = 0;
+    struct metainfo_slice s = metainfo_slices(m, index, 0, m->piece_length);
     while (metainfo_slice_next(m, &s)) {
-        check(s.file < m->file_count && s.file_offset + s.length <= m->files[s.file].length);
+        check(s.file < m->file_count && s.length > 0);
+        check(s.pad || s.file_offset + s.length <= m->files[s.file].length);
         covered += s.length;
+        data += s.pad ? 0 : s.length;
     }
-    check(covered == p.size);
+    check(covered == size && data <= p.size && (!p.has_v2 || data == p.v2_size));
 }
 
 static void check_pieces(const struct metainfo *m)

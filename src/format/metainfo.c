@@ -103,6 +103,11 @@ uint32_t metainfo_piece_size(const struct metainfo *m, uint32_t index)
     return size_up_to(m, index, f->offset + f->length);
 }
 
+uint32_t metainfo_request_size(const struct metainfo *m, uint32_t index)
+{
+    return m->has_v1 ? metainfo_piece_size(m, index) : m->piece_length;
+}
+
 static uint32_t blocks_in(uint32_t size)
 {
     return (size + METAINFO_BLOCK_SIZE - 1) / METAINFO_BLOCK_SIZE;
@@ -148,23 +153,28 @@ struct metainfo_slice metainfo_slices(
 {
     assert(piece < m->piece_count);
     struct metainfo_slice s = {0};
-    s.at = piece_offset(m, piece) + offset;
-    s.end = s.at + length;
+    uint64_t start = piece_offset(m, piece);
+    uint64_t piece_end = start + metainfo_request_size(m, piece);
+    s.file = metainfo_file_behind(m, start);
+    s.at = start + offset;
+    s.end = s.at + length < piece_end ? s.at + length : piece_end;
     s.next_file = metainfo_file_behind(m, s.at);
     return s;
 }
 
-bool metainfo_slice_next(const struct metainfo *m, struct metainfo_slice *s)
+/* What lies between s->at and the next file is the gap behind the file before it. */
+static void slice_gap(struct metainfo_slice *s, uint64_t next_offset)
 {
-    if (s->next_file < m->file_count && m->files[s->next_file].length == 0)
-        s->next_file = metainfo_file_behind(m, s->at); /* over a run of empty files in one step */
-    if (s->next_file >= m->file_count)
-        return false;
+    uint64_t stop = s->end < next_offset ? s->end : next_offset;
+    s->pad = true;
+    s->file_offset = 0;
+    s->length = stop - s->at;
+    s->at = stop;
+}
+
+static void slice_file(const struct metainfo *m, struct metainfo_slice *s)
+{
     const struct metainfo_file *f = &m->files[s->next_file];
-    if (f->offset >= s->end)
-        return false;
-    if (s->at < f->offset)
-        s->at = f->offset; /* the gap behind a file in v2 */
     uint64_t file_end = f->offset + f->length;
     uint64_t stop = s->end < file_end ? s->end : file_end;
     s->file = s->next_file++;
@@ -172,7 +182,21 @@ bool metainfo_slice_next(const struct metainfo *m, struct metainfo_slice *s)
     s->file_offset = s->at - f->offset;
     s->length = stop - s->at;
     s->at = stop;
-    return s->length > 0;
+}
+
+bool metainfo_slice_next(const struct metainfo *m, struct metainfo_slice *s)
+{
+    if (s->at >= s->end)
+        return false;
+    if (s->next_file < m->file_count && m->files[s->next_file].length == 0)
+        s->next_file = metainfo_file_behind(m, s->at); /* over a run of empty files in one step */
+    uint64_t next_offset =
+        s->next_file < m->file_count ? m->files[s->next_file].offset : UINT64_MAX;
+    if (next_offset > s->at)
+        slice_gap(s, next_offset);
+    else
+        slice_file(m, s);
+    return true;
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */

@@ -18,14 +18,15 @@
 #include "format/detail.h"
 #include "format/path.h"
 
-#define METAINFO_INFO_MAX ((size_t)32 << 20)     /* bytes of an info dictionary */
-#define METAINFO_TORRENT_MAX ((size_t)192 << 20) /* bytes of a .torrent: piece layers are outside  \
-                                                  */
-#define METAINFO_FILES_MAX 1000000u              /* files, pads and links */
+#define METAINFO_INFO_MAX ((size_t)32 << 20) /* bytes of an info dictionary */
+#define METAINFO_TORRENT_MAX                                                                       \
+    ((size_t)192 << 20)                /* bytes of a .torrent: piece layers are outside            \
+                                        */
+#define METAINFO_FILES_MAX 1000000u    /* files, pads and links */
 #define METAINFO_PIECES_MAX (8u << 20) /* a bitfield of 1 MiB: what peers take (wire.md 1) */
 #define METAINFO_PIECE_LENGTH_MAX (512u << 20)
-#define METAINFO_PATHS_MAX ((size_t)128 << 20) /* bytes of all paths: a tree shares its folders */
-#define METAINFO_MEMORY_MAX ((size_t)1 << 30)  /* of one metainfo, layers included */
+#define METAINFO_PATHS_MAX ((size_t)128 << 20)  /* bytes of all paths: a tree shares its folders */
+#define METAINFO_MEMORY_MAX ((size_t)1 << 30)   /* of one metainfo, layers included */
 #define METAINFO_LENGTH_MAX ((uint64_t)1 << 62) /* bytes of the whole stream */
 #define METAINFO_TRACKERS_MAX 1000u             /* the rest is left out, here and below */
 #define METAINFO_WEB_SEEDS_MAX 1000u
@@ -52,8 +53,8 @@ struct metainfo_file {
      * May hold anything: escape before showing. */
     struct bytes raw_path;
     /* A link's: the path of the file or folder of this torrent that it leads to, under either rule,
-     * relative to the torrent's folder. NULL: not a link, or a link that leads outside, to itself or
-     * to nothing, of which nothing is made on disk. */
+     * relative to the torrent's folder. NULL: not a link, or a link that leads outside, to itself
+     * or to nothing, of which nothing is made on disk. */
     const char *target;
     const char *portable_target;
     uint64_t length;
@@ -162,17 +163,24 @@ void metainfo_piece(const struct metainfo *m, uint32_t index, struct metainfo_pi
 /* Only the size on the wire: constant time in v1 and hybrids, log n in v2. */
 uint32_t metainfo_piece_size(const struct metainfo *m, uint32_t index);
 
+/* How far into a piece a peer's request may reach. More than its size only in v2 alone: there
+ * libtorrent 2.0 asks for the gap behind a file as if it were padding (and answers requests that
+ * end with the file as well as those that do not), so serve zeros there; metainfo_slices gives them
+ * as a pad. Ask others for metainfo_piece_size only. */
+uint32_t metainfo_request_size(const struct metainfo *m, uint32_t index);
+
 /* The part of a range of piece space that lies in one file. */
 struct metainfo_slice {
-    uint32_t file;
-    bool pad; /* read as zeros, write nowhere */
-    uint64_t file_offset;
+    uint32_t file;        /* of a gap behind a file (v2 alone): that file */
+    bool pad;             /* a pad or a gap: read as zeros, write nowhere */
+    uint64_t file_offset; /* meaningless for a gap */
     uint64_t length;
     /* private to metainfo_slice_next */
     uint64_t at, end;
     uint32_t next_file;
 };
-/* Walks the files under [offset, offset + length) of a piece. Empty files and links have no slice.
+/* Walks the files under [offset, offset + length) of a piece, which is cut at
+ * metainfo_request_size. Slices cover the range without holes. Empty files and links have none.
  *     struct metainfo_slice s = metainfo_slices(m, piece, 0, size);
  *     while (metainfo_slice_next(m, &s))
  *         use(s.file, s.file_offset, s.length); */

@@ -140,7 +140,13 @@ static void v2_pieces_end_where_their_file_ends(void **state)
         assert_true(metainfo_slice_next(m, &s));
         assert_int_equal(s.file, files[i]);
         assert_int_equal(s.length, sizes[i]);
+        assert_false(s.pad);
+        bool gap = sizes[i] < m->piece_length;
+        assert_int_equal(metainfo_slice_next(m, &s), gap);
+        assert_true(!gap || (s.pad && s.length == m->piece_length - sizes[i]));
+        assert_int_equal(s.file, files[i]);
         assert_false(metainfo_slice_next(m, &s));
+        assert_int_equal(metainfo_request_size(m, i), m->piece_length);
     }
     assert_int_equal(m->files[1].first_piece, 1);
     assert_int_equal(m->files[1].piece_count, 3);

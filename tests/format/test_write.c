@@ -218,6 +218,24 @@ static void hybrids_are_padded_as_libtorrent_pads_them(void **state)
     check_same_info(made, "lt-hybrid-multi");
 }
 
+static void a_file_that_is_alone_is_not_padded(void **state)
+{
+    (void)state;
+    for (unsigned count = 1; count <= 2; count++) {
+        struct made *made = new_made();
+        add(made, "a", 20000, 0);
+        if (count == 2)
+            add(made, "b", 0, 0);
+        make(made, "top", true, true, 16384);
+        struct metainfo *m = write_and_parse(&made->draft);
+        assert_int_equal(m->pad_count, count - 1);
+        assert_int_equal(m->content_length, 20000);
+        assert_int_equal(m->stream_length, count == 1 ? 20000 : 32768);
+        metainfo_unref(m);
+        unmake(made);
+    }
+}
+
 static void everything_in_a_draft_comes_back(void **state)
 {
     (void)state;
@@ -411,6 +429,7 @@ int main(void)
         cmocka_unit_test(info_dictionaries_are_those_that_libtorrent_makes),
         cmocka_unit_test(v1_pieces_are_those_of_other_makers),
         cmocka_unit_test(hybrids_are_padded_as_libtorrent_pads_them),
+        cmocka_unit_test(a_file_that_is_alone_is_not_padded),
         cmocka_unit_test(everything_in_a_draft_comes_back),
         cmocka_unit_test(the_same_draft_gives_the_same_bytes),
         cmocka_unit_test(identical_files_share_one_layer),
