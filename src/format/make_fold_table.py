@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes path_fold_table.h: for each code point whose canonical decomposition and case folding is
+"""Writes path_fold_table.inc: for each code point whose canonical decomposition and case folding is
 not itself, what it becomes. Hangul syllables are left out: path_fold decomposes them by arithmetic.
-Run by hand when Unicode moves on:  python3 make_fold_table.py > path_fold_table.h"""
+Run by hand when Unicode moves on:  python3 make_fold_table.py > path_fold_table.inc"""
 import sys
 import unicodedata
 

@@ -14,9 +14,9 @@
 #define CREATE_PIECES_AIM 2000u /* pieces that the rule stays below while it can */
 
 /* The piece length for so many bytes in so many files: the smallest power of two from 16 KiB to
- * 16 MiB that gives at most CREATE_PIECES_AIM pieces. In v2 and hybrids each file ends a piece of
- * its own whatever the length, and a hybrid pads it, so files count as half a piece each only up to
- * the point where pieces would be longer than the average file. */
+ * 16 MiB that gives fewer than CREATE_PIECES_AIM pieces. Many small files stop it earlier, at four
+ * times as many pieces: in v2 and hybrids each file ends a piece of its own, so pieces longer than
+ * the average file would save little and pad a lot. */
 uint32_t metainfo_choose_piece_length(uint64_t total_size, uint64_t file_count);
 
 /* One file of a draft. Pads are not listed: the writer puts them where they belong. */

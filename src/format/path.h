@@ -19,9 +19,9 @@
 #define PATH_LENGTH_MAX 4000u   /* bytes of one path, made safe */
 
 enum path_rule {
-    /* Repairs UTF-8; replaces by '_': NUL, '/', '\\', control characters (C0, DEL, C1), bidi
-     * controls, zero-width characters and line separators; "" becomes "_", "." "_", ".." "__";
-     * "C:" in front of a name loses its colon; over 255 bytes are cut in the stem. */
+    /* Repairs UTF-8; replaces by '_': '/', '\\', control characters (C0, DEL, C1), bidi controls,
+     * line separators and invisible characters (not the joiners that scripts are spelt with); ""
+     * becomes "_", "." "_", ".." "__", "C:" "C_"; over 255 bytes are cut before the extension. */
     PATH_LOCAL,
     /* The same, and: < > : " | ? * replaced; trailing dots and spaces replaced; CON, NUL, COM1 and
      * their like, with or without an extension, get a '_' in front. */

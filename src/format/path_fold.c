@@ -11,7 +11,7 @@ struct fold_entry {
 };
 
 static const struct fold_entry fold_table[] = {
-#include "format/path_fold_table.h"
+#include "format/path_fold_table.inc"
 };
 #define FOLD_COUNT (sizeof fold_table / sizeof fold_table[0])
 
