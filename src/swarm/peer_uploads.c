@@ -57,7 +57,7 @@ static bool request_fits(const struct peer *p, uint32_t piece, uint32_t begin, u
     const struct metainfo *m = torrent_metainfo(p->torrent);
     if (!m || piece >= m->piece_count || length == 0 || length > PEER_BLOCK_MAX)
         return false;
-    uint32_t size = metainfo_piece_size(m, piece);
+    uint32_t size = metainfo_request_size(m, piece); /* more than its size in v2 alone */
     return begin < size && length <= size - begin;
 }
 
