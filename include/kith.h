@@ -95,14 +95,12 @@ enum kith_log_level { KITH_LOG_ERROR, KITH_LOG_WARN, KITH_LOG_INFO, KITH_LOG_DEB
 
 struct kith_options {
     size_t size;
-    const char *state_folder;    /* where the node remembers; NULL: nothing outlives the process */
     const char *listen_address;  /* numeric; NULL: every IPv4 and IPv6 address */
     int32_t listen_port;         /* 0: the system chooses; -1: do not listen */
     int32_t encryption;          /* enum kith_encryption */
     uint64_t download_rate_max;  /* bytes a second; 0: no limit */
     uint64_t upload_rate_max;
     int32_t connections_max;     /* of all torrents; 0: 500 */
-    int32_t active_downloads_max; /* further ones wait in a queue; 0: no limit */
     uint64_t memory_max;         /* for piece buffers; 0: 32 MiB */
     int32_t worker_threads;      /* 0: as many as cores */
     const char *user_agent;      /* towards trackers and web seeds; NULL: "kith/VERSION" */
@@ -115,7 +113,7 @@ struct kith_options {
  * in the return value: KITH_E_BUSY (another process has the state), KITH_E_DATABASE,
  * KITH_E_EXISTS (the port is taken), KITH_E_PERMISSION, KITH_E_NOMEM. */
 KITH_API int kith_open(const struct kith_options *options, struct kith_node **out);
-/* Starts a clean stop: saves, tells trackers, finishes writes. KITH_EVENT_STOPPED follows, within
+/* Starts a clean stop: tells trackers, finishes writes. KITH_EVENT_STOPPED follows, within
  * about two seconds. Calling it again does nothing. */
 KITH_API void kith_stop(struct kith_node *node);
 /* Frees everything at once. Safe without kith_stop: what was not saved is checked next time. */
@@ -144,7 +142,7 @@ KITH_API void kith_set_rates(struct kith_node *node, uint64_t download_max, uint
 
 /* What to do with files that stand where the torrent's belong and hold something else. Identical
  * data is always adopted. */
-enum kith_existing { KITH_EXISTING_REFUSE = 0, KITH_EXISTING_OVERWRITE = 1, KITH_EXISTING_RENAME = 2 };
+enum kith_existing { KITH_EXISTING_REFUSE = 0, KITH_EXISTING_OVERWRITE = 1 };
 
 struct kith_add {
     size_t size;
@@ -179,19 +177,15 @@ struct kith_share {
     size_t web_seed_count;
     const char *comment;
 };
-/* Hashes the data where it stands and seeds it. Data that did not change since the last time is
- * not read again. Progress is in kith_status; KITH_EVENT_READY when the link is there. */
+/* Hashes the data where it stands and seeds it. Progress is in kith_status; KITH_EVENT_READY when the link is there. */
 KITH_API int kith_share(
     struct kith_node *node, const struct kith_share *share, struct kith_torrent **out);
 
 KITH_API void kith_pause(struct kith_torrent *torrent);
 KITH_API void kith_resume(struct kith_torrent *torrent);
-/* Forgets the torrent; with delete_data, also the files that kith wrote or verified, and nothing
- * else. KITH_EVENT_REMOVED follows. */
-KITH_API void kith_remove(struct kith_torrent *torrent, int delete_data);
-KITH_API void kith_recheck(struct kith_torrent *torrent);
-/* Moves the data while seeding goes on. KITH_EVENT_MOVED or KITH_EVENT_TROUBLE follows. */
-KITH_API int kith_move(struct kith_torrent *torrent, const char *folder);
+/* Forgets the torrent; its files stay. KITH_EVENT_REMOVED follows; the handle is valid until the
+ * event after that is pulled. */
+KITH_API void kith_remove(struct kith_torrent *torrent);
 KITH_API int kith_add_peer(struct kith_torrent *torrent, const char *host_port);
 /* 0: unwanted, 1 to 7: priority, 4 is normal. */
 KITH_API int kith_set_file_priority(struct kith_torrent *torrent, uint32_t file, int priority);
@@ -218,7 +212,6 @@ enum kith_state {
     KITH_STATE_DOWNLOADING = 4,
     KITH_STATE_SEEDING = 5,
     KITH_STATE_PAUSED = 6,
-    KITH_STATE_QUEUED = 7,
     KITH_STATE_TROUBLE = 8   /* stopped by a disk or data problem: see error and error_text */
 };
 
@@ -268,17 +261,6 @@ struct kith_peer {
 /* The index-th connected peer; KITH_E_NOT_FOUND past the last. */
 KITH_API int kith_peer(struct kith_torrent *torrent, uint32_t index, struct kith_peer *peer);
 
-struct kith_tracker {
-    size_t size;
-    const char *url;
-    int32_t tier;
-    int32_t working;       /* 1: the last announce was answered */
-    const char *message;   /* the tracker's words or our error; "" if none */
-    int64_t next_in_ms;
-    int64_t seeds, leeches; /* -1: not said */
-};
-KITH_API int kith_tracker(struct kith_torrent *torrent, uint32_t index, struct kith_tracker *tracker);
-
 /* ---- events --------------------------------------------------------------------------------- */
 
 enum kith_event_type {
@@ -289,12 +271,10 @@ enum kith_event_type {
     KITH_EVENT_TROUBLE = 5,   /* see kith_event_error and kith_event_text */
     KITH_EVENT_RECOVERED = 6, /* the trouble has passed by itself */
     KITH_EVENT_REMOVED = 7,
-    KITH_EVENT_MOVED = 8,
     KITH_EVENT_PEER = 9,      /* a first, or one more, peer is connected; text: its address */
     KITH_EVENT_COPY = 10,     /* a connected peer has everything now */
     KITH_EVENT_TRACKER = 11,  /* a tracker answered or failed; text: in words */
     KITH_EVENT_CONFLICT = 12, /* existing files hold something else; text: the first of them */
-    KITH_EVENT_WARNING = 13,  /* of the node: state database set aside, ... */
     KITH_EVENT_STOPPED = 14   /* the clean stop is done: call kith_close */
 };
 /* The next event, or NULL. At most 4096 wait; of repeated ones the newest is kept. */

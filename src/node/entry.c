@@ -100,9 +100,8 @@ void entry_stop(struct kith_torrent *k)
         torrent_stop(k->torrent);
 }
 
-void kith_remove(struct kith_torrent *k, int delete_data)
+void kith_remove(struct kith_torrent *k)
 {
-    (void)delete_data;
     k->removing = true;
     entry_stop(k);
 }

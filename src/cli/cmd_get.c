@@ -1,0 +1,323 @@
+/* kith get: fetch what a link or torrent names, verify it, say where it is, and go on sharing it. */
+#include "cli/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/session.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define INPUT_MAX ((size_t)192 << 20)
+
+static struct session_options options = {0};
+static struct text_list peers;
+static const char *folder = ".", *files;
+static bool exit_when_done, overwrite, sequential, sparse, list_only;
+static double ratio;
+static int64_t seed_seconds;
+
+static struct option_spec specs[] = {
+    {'o', "output", "FOLDER", OPTION_TEXT, &folder, "where to put it (here)"},
+    {0, "exit", NULL, OPTION_FLAG, &exit_when_done, "leave when it is complete, do not share"},
+    {0, "ratio", "N", OPTION_REAL, &ratio, "leave when N times its size was sent"},
+    {0, "for", "TIME", OPTION_DURATION, &seed_seconds, "share for so long: 30m, 2h"},
+    {'p', "peer", "HOST:PORT", OPTION_LIST, &peers, "also ask this peer (repeat for more)"},
+    {0, "files", "GLOB", OPTION_TEXT, &files, "only files whose path matches"},
+    {0, "list", NULL, OPTION_FLAG, &list_only, "show what is in it and leave"},
+    {0, "overwrite", NULL, OPTION_FLAG, &overwrite, "replace files that hold something else"},
+    {0, "sequential", NULL, OPTION_FLAG, &sequential, "in order, for watching meanwhile"},
+    {0, "sparse", NULL, OPTION_FLAG, &sparse, "do not reserve disk space"},
+    {'P', "port", "PORT", OPTION_NUMBER, &options.port, "listen on this port (any)", false, 0, 65535},
+    {0, "listen", "ADDRESS", OPTION_TEXT, &options.listen, "listen on this address only"},
+    {0, "download", "RATE", OPTION_SIZE, &options.download_max, "at most so many bytes a second"},
+    {0, "upload", "RATE", OPTION_SIZE, &options.upload_max, "at most so many bytes a second"},
+    {0, "encryption", "prefer|require|off", OPTION_CHOICE, &options.encryption,
+        "of connections (prefer)"},
+    {0, "json", NULL, OPTION_FLAG, &options.json, "one JSON object a line on standard output"},
+    {'q', "quiet", NULL, OPTION_FLAG, &options.quiet, "say nothing but errors"},
+    {'v', "verbose", NULL, OPTION_COUNT, &options.verbose, "say more; twice: much more"},
+    {0, "color", "auto|always|never", OPTION_CHOICE, &options.colour, "colours (auto)"},
+    {0},
+};
+
+static const struct command_spec spec = {
+    .name = "get",
+    .operands = "LINK|FILE|-",
+    .summary = "fetch what a link or a .torrent file names",
+    .text = "Fetches, verifies, says where the data is, and goes on sharing it until Ctrl-C. Data\n"
+            "that is there already is checked and kept. A link can be a secret: without an\n"
+            "operand it is read from KITH_LINK or asked for; '-' reads it from standard input.",
+    .examples = "  kith get 'magnet:?xt=...'\n  kith get film.torrent -o ~/films --exit",
+    .options = specs,
+};
+
+const struct command_spec *get_spec(void)
+{
+    return &spec;
+}
+
+/* ---- what to fetch -------------------------------------------------------------------------------------- */
+
+static struct builder read_all(FILE *in)
+{
+    struct builder b = builder_heap(INPUT_MAX);
+    uint8_t part[65536];
+    size_t n;
+    while ((n = fread(part, 1, sizeof part, in)) > 0)
+        builder_bytes_put(&b, part, n);
+    return b;
+}
+
+/* Asks on the terminal without showing what is typed: links hold keys. */
+static struct builder ask(void)
+{
+    struct builder b = builder_heap(INPUT_MAX);
+    struct termios shown, hidden;
+    char line[65536];
+    fputs("link: ", stderr);
+    if (tcgetattr(STDIN_FILENO, &shown) == 0) {
+        hidden = shown;
+        hidden.c_lflag &= ~(tcflag_t)ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+        if (fgets(line, sizeof line, stdin))
+            builder_str(&b, line);
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+        fputc('\n', stderr);
+    }
+    return b;
+}
+
+static bool is_link(const char *text)
+{
+    return strncasecmp(text, "magnet:", 7) == 0;
+}
+
+/* The link's or torrent's bytes from wherever they are. -1 after a message. */
+static int take_input(const char *operand, struct builder *out)
+{
+    const char *environment = getenv("KITH_LINK");
+    if (!operand && environment) {
+        *out = builder_heap(INPUT_MAX);
+        builder_str(out, environment);
+        return 0;
+    }
+    if (!operand) {
+        *out = ask();
+        return 0;
+    }
+    if (strcmp(operand, "-") == 0) {
+        *out = read_all(stdin);
+        return 0;
+    }
+    if (is_link(operand)) {
+        *out = builder_heap(INPUT_MAX);
+        builder_str(out, operand);
+        return 0;
+    }
+    FILE *in = fopen(operand, "rb");
+    if (!in) {
+        char *name = term_escape(bytes_of_str(operand));
+        fprintf(stderr, "kith: %s: %s (it is neither a magnet link nor a file)\n", name, strerror(errno));
+        free(name);
+        return -1;
+    }
+    *out = read_all(in);
+    fclose(in);
+    return 0;
+}
+
+/* The process list is everybody's: a link that was an argument is not left there. */
+static void blank(const char *operand)
+{
+    if (operand && is_link(operand))
+        memset((char *)(uintptr_t)operand, ' ', strlen(operand));
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------ */
+
+static void show_name(struct session *s, struct kith_torrent *t)
+{
+    struct kith_status st;
+    char size[16];
+    KITH_INIT(st);
+    if (kith_status(t, &st) != 0 || st.bytes_total == 0)
+        return;
+    char *name = term_escape(bytes_of_str(st.name));
+    term_note(&s->term, "%s: %s in %u file%s", name, human_size(st.bytes_total, size), st.file_count,
+        st.file_count == 1 ? "" : "s");
+    free(name);
+}
+
+static void show_files(struct session *s, struct kith_torrent *t)
+{
+    struct kith_file f;
+    char size[16];
+    KITH_INIT(f);
+    for (uint32_t i = 0; kith_file(t, i, &f) == 0; i++) {
+        char *path = term_escape(bytes_of_str(f.path));
+        if (f.priority > 0)
+            printf("%10s  %s\n", human_size(f.length, size), path);
+        free(path);
+    }
+    (void)s;
+}
+
+static void show_complete(struct session *s, struct kith_torrent *t)
+{
+    struct kith_status st;
+    char where[PATH_MAX], size[16];
+    KITH_INIT(st);
+    if (kith_status(t, &st) != 0)
+        return;
+    const char *base = realpath(st.folder, where) ? where : st.folder;
+    if (s->options.json) {
+        session_json_status(s, "complete", &st);
+        json_put_text(&s->json, "folder", base);
+        json_close_object(&s->json);
+        json_end_line(&s->json);
+        return;
+    }
+    char *name = term_escape(bytes_of_str(st.name));
+    term_note(&s->term, "complete and verified: %s/%s (%s)", base, name,
+        human_size(st.bytes_total, size));
+    free(name);
+    if (!exit_when_done)
+        term_note(&s->term, "Sharing it with others now; Ctrl-C stops.");
+}
+
+/* -1: go on; else the exit code. */
+static int handle(struct session *s, const struct kith_event *e)
+{
+    struct kith_torrent *t = kith_event_torrent(e);
+    switch (kith_event_type(e)) {
+    case KITH_EVENT_METADATA:
+        show_name(s, t);
+        if (list_only)
+            show_files(s, t);
+        return list_only ? EXIT_OK : -1;
+    case KITH_EVENT_COMPLETE:
+        show_complete(s, t);
+        return exit_when_done ? EXIT_OK : -1;
+    case KITH_EVENT_CONFLICT:
+        term_error(&s->term,
+            "%s holds something else. Choose another folder with -o, or --overwrite to replace it.",
+            kith_event_text(e));
+        return EXIT_EXISTS;
+    case KITH_EVENT_TROUBLE:
+        term_error(&s->term, "%s", kith_event_text(e));
+        return exit_code_of(kith_event_error(e));
+    case KITH_EVENT_TRACKER:
+        term_note(&s->term, "tracker %s", kith_event_text(e));
+        return -1;
+    default:
+        return -1;
+    }
+}
+
+static bool shared_enough(const struct kith_status *st, int64_t complete_since)
+{
+    if (st->state != KITH_STATE_SEEDING)
+        return false;
+    if (seed_seconds > 0 && session_now_ms() - complete_since >= seed_seconds * 1000)
+        return true;
+    return ratio > 0 && (double)st->uploaded >= ratio * (double)st->bytes_total;
+}
+
+static int run(struct session *s, struct kith_torrent *t)
+{
+    int64_t complete_since = 0, last_json = 0;
+    for (;;) {
+        struct kith_status st;
+        KITH_INIT(st);
+        session_wait(s, 250);
+        const struct kith_event *e;
+        while ((e = kith_next_event(s->node)) != NULL) {
+            int code = handle(s, e);
+            if (code >= 0)
+                return code;
+        }
+        session_show_progress(s, t);
+        kith_status(t, &st);
+        if (st.state == KITH_STATE_SEEDING && complete_since == 0)
+            complete_since = session_now_ms();
+        if (s->options.json && session_now_ms() - last_json >= 1000) {
+            last_json = session_now_ms();
+            session_json_status(s, "progress", &st);
+            json_close_object(&s->json);
+            json_end_line(&s->json);
+        }
+        if (shared_enough(&st, complete_since))
+            return EXIT_OK;
+        if (!session_interrupted())
+            continue;
+        if (complete_since)
+            return EXIT_OK;
+        term_note(&s->term, "stopped; the same command goes on from here");
+        return EXIT_UNFINISHED;
+    }
+}
+
+static int start(struct session *s, const struct builder *input, struct kith_torrent **out)
+{
+    struct kith_add add;
+    KITH_INIT(add);
+    bool link = input->size >= 7 && strncasecmp((const char *)input->data, "magnet:", 7) == 0;
+    if (link) {
+        add.link = (const char *)input->data;
+    } else {
+        add.torrent = input->data;
+        add.torrent_size = input->size;
+    }
+    add.folder = folder;
+    add.existing = overwrite ? KITH_EXISTING_OVERWRITE : KITH_EXISTING_REFUSE;
+    add.sequential = sequential;
+    add.sparse = sparse;
+    add.metadata_only = list_only;
+    add.peers = peers.items;
+    add.peer_count = peers.count;
+    add.files_wanted = files;
+    int err = kith_add(s->node, &add, out);
+    if (err == 0 && !link) {
+        show_name(s, *out);
+        if (list_only)
+            show_files(s, *out);
+    }
+    return err;
+}
+
+int cmd_get(int argc, char **argv)
+{
+    const char *operands[2];
+    struct session s;
+    struct kith_torrent *torrent;
+    struct builder input;
+    int count = args_parse(&spec, argc, argv, operands, 1);
+    if (count < 0)
+        return EXIT_USAGE;
+    if (count == 0 && !getenv("KITH_LINK") && !isatty(STDIN_FILENO)) {
+        fputs("kith get: say what to fetch: a link, a .torrent file, or - (see 'kith help get')\n",
+            stderr);
+        return EXIT_USAGE;
+    }
+    if (take_input(count ? operands[0] : NULL, &input) != 0)
+        return EXIT_NO_PEERS;
+    blank(count ? operands[0] : NULL);
+    builder_text(&input);
+    int code = session_open(&s, &options);
+    if (code)
+        return code;
+    int err = start(&s, &input, &torrent);
+    if (err) {
+        char *what = term_escape(bytes_of_str(kith_last_error(s.node)));
+        term_error(&s.term, "%s%s%s", what, *what ? ": " : "", kith_strerror(err));
+        free(what);
+        code = exit_code_of(err);
+    } else {
+        code = list_only && torrent && input.data[0] == 'd' ? EXIT_OK : run(&s, torrent);
+    }
+    builder_free(&input);
+    session_close(&s);
+    return code;
+}

@@ -1,0 +1,36 @@
+/* See exit_codes.h. */
+#include "cli/exit_codes.h"
+
+#include <kith.h>
+
+int exit_code_of(int err)
+{
+    switch (err) {
+    case 0:
+        return EXIT_OK;
+    case KITH_E_SYNTAX:
+    case KITH_E_LIMIT:
+    case KITH_E_TRUNCATED:
+    case KITH_E_UNSUPPORTED:
+    case KITH_E_MISMATCH:
+        return EXIT_BAD_LINK;
+    case KITH_E_NOT_FOUND:
+    case KITH_E_ABSENT:
+        return EXIT_NO_PEERS;
+    case KITH_E_EXISTS:
+        return EXIT_EXISTS;
+    case KITH_E_PERMISSION:
+    case KITH_E_UNSAFE_PATH:
+        return EXIT_PERMISSION;
+    case KITH_E_NO_SPACE:
+        return EXIT_DISK_FULL;
+    case KITH_E_HASH:
+        return EXIT_BAD_DATA;
+    case KITH_E_TIMEOUT:
+        return EXIT_TIMEOUT;
+    case KITH_E_REFUSED:
+        return EXIT_REFUSED;
+    default:
+        return EXIT_FAILED;
+    }
+}

@@ -1,0 +1,210 @@
+/* See session.h. */
+#include "cli/session.h"
+
+#include "cli/exit_codes.h"
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t interrupts, resized;
+
+static void on_signal(int number)
+{
+    if (number == SIGWINCH) {
+        resized = 1;
+        return;
+    }
+    /* The first asks, the second does not wait. */
+    if (++interrupts > 1)
+        _exit(EXIT_KILLED);
+}
+
+bool session_interrupted(void)
+{
+    return interrupts > 0;
+}
+
+static void take_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGWINCH, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void write_log(void *user, int level, const char *subsystem, const char *text)
+{
+    struct session *s = user;
+    (void)level;
+    term_note(&s->term, "%s: %s", subsystem, text);
+}
+
+int64_t session_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int session_open(struct session *s, const struct session_options *options)
+{
+    struct kith_options o;
+    memset(s, 0, sizeof *s);
+    s->options = *options;
+    term_init(&s->term, (enum term_colour)options->colour, options->quiet || options->json);
+    s->json = json_to(stdout);
+    take_signals();
+    KITH_INIT(o);
+    o.listen_port = (int32_t)options->port;
+    o.listen_address = options->listen;
+    o.encryption = options->encryption;
+    o.download_rate_max = options->download_max;
+    o.upload_rate_max = options->upload_max;
+    if (options->verbose) {
+        o.log = write_log;
+        o.log_user = s;
+        o.log_level = options->verbose > 1 ? KITH_LOG_DEBUG : KITH_LOG_INFO;
+    }
+    int err = kith_open(&o, &s->node);
+    if (err == 0)
+        return 0;
+    term_error(&s->term, "cannot start: %s%s", kith_strerror(err),
+        err == KITH_E_EXISTS ? " (the port is taken: choose another with --port)" : "");
+    return exit_code_of(err);
+}
+
+int session_wait(struct session *s, int64_t milliseconds)
+{
+    if (resized) {
+        resized = 0;
+        term_resized(&s->term);
+    }
+    return kith_run(s->node, milliseconds);
+}
+
+void session_close(struct session *s)
+{
+    if (!s->node)
+        return;
+    term_clear(&s->term);
+    kith_stop(s->node);
+    int64_t end = session_now_ms() + 3000;
+    for (bool stopped = false; !stopped && session_now_ms() < end;) {
+        kith_run(s->node, 100);
+        const struct kith_event *e;
+        while ((e = kith_next_event(s->node)) != NULL)
+            stopped |= kith_event_type(e) == KITH_EVENT_STOPPED;
+    }
+    kith_close(s->node);
+    s->node = NULL;
+}
+
+/* ---- progress ---------------------------------------------------------------------------------------- */
+
+static const char *verb_of(int state)
+{
+    switch (state) {
+    case KITH_STATE_HASHING:
+        return "hashing";
+    case KITH_STATE_METADATA:
+        return "looking it up";
+    case KITH_STATE_CHECKING:
+        return "checking";
+    case KITH_STATE_DOWNLOADING:
+        return "getting";
+    case KITH_STATE_SEEDING:
+        return "sharing";
+    case KITH_STATE_PAUSED:
+        return "paused";
+    default:
+        return "stopped";
+    }
+}
+
+static int percent_of(uint64_t done, uint64_t total)
+{
+    return total ? (int)((double)done * 100 / (double)total) : -1;
+}
+
+static void put_amounts(struct builder *b, uint64_t done, uint64_t total)
+{
+    char a[16], z[16];
+    builder_format(b, "  %s of %s", human_size(done, a), human_size(total, z));
+}
+
+static int describe(struct session *s, const struct kith_status *st, struct builder *b)
+{
+    char rate[20], left[16];
+    bool working = st->state == KITH_STATE_HASHING || st->state == KITH_STATE_CHECKING;
+    uint64_t done = working ? st->work_done : st->bytes_done;
+    uint64_t total = working ? st->work_total : st->bytes_total;
+    int percent = percent_of(done, total);
+    builder_format(b, "%s", verb_of(st->state));
+    if (st->state == KITH_STATE_SEEDING) {
+        builder_format(b, "  %s sent, %s, %u peer%s",
+            human_size(st->uploaded, left), human_rate(st->upload_rate, rate), st->peers_connected,
+            st->peers_connected == 1 ? "" : "s");
+        return -1;
+    }
+    if (percent >= 0 && st->state != KITH_STATE_METADATA) {
+        builder_str(b, "  ");
+        if (s->term.interactive)
+            term_bar(&s->term, percent / 100.0, 20, b);
+        builder_format(b, " %3d %%", percent);
+        put_amounts(b, done, total);
+    }
+    if (st->waiting_for[0])
+        builder_format(b, "  %s", st->waiting_for);
+    else if (st->state == KITH_STATE_DOWNLOADING)
+        builder_format(b, "  %s  %s left  %u peer%s", human_rate(st->download_rate, rate),
+            human_time(st->eta_seconds, left), st->peers_connected,
+            st->peers_connected == 1 ? "" : "s");
+    return percent;
+}
+
+void session_show_progress(struct session *s, struct kith_torrent *t)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    if (kith_status(t, &st) != 0)
+        return;
+    struct builder b = builder_heap(4096);
+    int percent = describe(s, &st, &b);
+    term_progress(&s->term, builder_text(&b), percent, MSECS(session_now_ms()));
+    builder_free(&b);
+}
+
+static void put_hash(struct json *j, const char *key, const uint8_t *hash, size_t size)
+{
+    char hex[65];
+    for (size_t i = 0; i < size; i++)
+        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    json_put_text(j, key, hex);
+}
+
+void session_json_status(struct session *s, const char *type, const struct kith_status *st)
+{
+    struct json *j = &s->json;
+    json_open_object(j);
+    json_put_text(j, "type", type);
+    json_put_text(j, "state", verb_of(st->state));
+    json_put_text(j, "name", st->name);
+    if (st->has_v1)
+        put_hash(j, "info_hash_v1", st->info_hash_v1, 20);
+    if (st->has_v2)
+        put_hash(j, "info_hash_v2", st->info_hash_v2, 32);
+    json_put_unsigned(j, "bytes_total", st->bytes_total);
+    json_put_unsigned(j, "bytes_done", st->bytes_done);
+    json_put_unsigned(j, "work_done", st->work_done);
+    json_put_unsigned(j, "work_total", st->work_total);
+    json_put_unsigned(j, "downloaded", st->downloaded);
+    json_put_unsigned(j, "uploaded", st->uploaded);
+    json_put_unsigned(j, "download_rate", st->download_rate);
+    json_put_unsigned(j, "upload_rate", st->upload_rate);
+    json_put_integer(j, "eta_seconds", st->eta_seconds);
+    json_put_unsigned(j, "peers", st->peers_connected);
+    json_put_text(j, "waiting_for", st->waiting_for);
+}

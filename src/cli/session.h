@@ -1,0 +1,41 @@
+/* What `share` and `get` have in common: a node, the terminal, signals, and the loop that shows
+ * progress until the work is done or the user has had enough. */
+#ifndef KITH_CLI_SESSION_H
+#define KITH_CLI_SESSION_H
+
+#include "cli/json.h"
+#include "cli/term.h"
+#include <kith.h>
+
+struct session_options {
+    bool quiet, json, no_qr;
+    int verbose;
+    int colour; /* enum term_colour */
+    int64_t port;
+    const char *listen;
+    int encryption; /* enum kith_encryption */
+    uint64_t download_max, upload_max;
+};
+
+struct session {
+    struct session_options options;
+    struct term term;
+    struct json json;
+    struct kith_node *node;
+};
+
+/* Opens the node and takes over SIGINT, SIGTERM and SIGWINCH. 0, or an exit code after a message. */
+int session_open(struct session *, const struct session_options *);
+/* Stops cleanly (at most about two seconds; a second Ctrl-C ends at once) and closes. */
+void session_close(struct session *);
+/* The user asked to stop. */
+bool session_interrupted(void);
+/* Waits for events at most this long; handles a changed window. 1: an event waits. */
+int session_wait(struct session *, int64_t milliseconds);
+/* "name  63 %  1.2 GB of 1.9 GB  45 MB/s  12 s left  3 peers", or why nothing moves. */
+void session_show_progress(struct session *, struct kith_torrent *);
+/* An object with the status as --json has it, without its end. */
+void session_json_status(struct session *, const char *type, const struct kith_status *);
+int64_t session_now_ms(void);
+
+#endif

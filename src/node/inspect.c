@@ -1,0 +1,268 @@
+/* What kith.h lets people look at: status, files, peers, links. See node_internal.h. */
+#include "node/node_internal.h"
+
+#include "base/err.h"
+#include "base/text.h"
+#include "format/magnet.h"
+#include "format/metainfo_write.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINK_MAX (256u << 10)
+#define LINK_PEERS_MAX 8u
+
+struct kith_torrent *kith_torrent_at(struct kith_node *n, size_t index)
+{
+    list_for_each (at, &n->torrents)
+        if (index-- == 0)
+            return list_entry(at, struct kith_torrent, link);
+    return NULL;
+}
+
+struct kith_torrent *kith_torrent_find(struct kith_node *n, const char *hex)
+{
+    uint8_t wanted[32];
+    size_t size = strlen(hex) / 2;
+    if ((size != 20 && size != 32) || hex_decode(bytes_of_str(hex), wanted, size) != 0)
+        return NULL;
+    list_for_each (at, &n->torrents) {
+        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
+        struct info_hash v1;
+        struct sha256_digest v2;
+        if (!k->torrent)
+            continue;
+        if (size == 20 && torrent_hash_v1(k->torrent, &v1) && memcmp(v1.b, wanted, 20) == 0)
+            return k;
+        if (torrent_hash_v2(k->torrent, &v2) && memcmp(v2.b, wanted, size) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+/* ---- status -------------------------------------------------------------------------------------------- */
+
+static int state_of(const struct kith_torrent *k, const struct torrent_stats *s)
+{
+    if (k->state)
+        return k->state;
+    switch (s->state) {
+    case TORRENT_METADATA:
+    case TORRENT_NEW:
+        return KITH_STATE_METADATA;
+    case TORRENT_WAITING:
+    case TORRENT_CHECKING:
+        return KITH_STATE_CHECKING;
+    case TORRENT_ACTIVE:
+        return s->complete ? KITH_STATE_SEEDING : KITH_STATE_DOWNLOADING;
+    case TORRENT_PAUSED:
+        return KITH_STATE_PAUSED;
+    case TORRENT_FAILED:
+        return KITH_STATE_TROUBLE;
+    }
+    return KITH_STATE_TROUBLE;
+}
+
+/* In words, why nothing moves. */
+static const char *explain(struct kith_torrent *k, const struct torrent_stats *s, int state)
+{
+    k->waiting_for[0] = 0;
+    if ((state != KITH_STATE_DOWNLOADING && state != KITH_STATE_METADATA) || s->download_rate > 0)
+        return k->waiting_for;
+    const char *why = "";
+    if (s->peers == 0 && s->known == 0)
+        why = "waiting for peers: the link names none, and none has been found";
+    else if (s->peers == 0 && s->connecting > 0)
+        why = "connecting";
+    else if (s->peers == 0)
+        why = "waiting for peers: nobody answers at the addresses known";
+    else if (state == KITH_STATE_METADATA)
+        why = "asking peers what is in the torrent";
+    else if (s->unchoked_us == 0)
+        why = "connected; peers have not given us a turn yet";
+    else
+        why = "connected; nobody has what is missing";
+    snprintf(k->waiting_for, sizeof k->waiting_for, "%s", why);
+    return k->waiting_for;
+}
+
+static void fill_transfer(struct kith_torrent *k, struct kith_status *out)
+{
+    struct torrent_stats s;
+    torrent_stats(k->torrent, env_now(k->node->env), &s);
+    out->state = state_of(k, &s);
+    if (s.state == TORRENT_FAILED && !k->error) {
+        out->error = s.error;
+        out->error_text = torrent_error_text(k->torrent);
+    }
+    out->bytes_total = s.bytes_total;
+    out->bytes_done = s.bytes_done;
+    out->bytes_left = s.bytes_left;
+    out->downloaded = s.downloaded;
+    out->uploaded = s.uploaded;
+    out->wasted = s.wasted;
+    out->download_rate = s.download_rate;
+    out->upload_rate = s.upload_rate;
+    out->eta_seconds = s.complete ? 0
+        : s.download_rate         ? (int64_t)(s.bytes_left / s.download_rate)
+                                  : -1;
+    out->pieces_total = s.pieces_total;
+    out->pieces_done = s.pieces_done;
+    out->peers_connected = s.peers;
+    out->peers_known = s.known;
+    out->peers_connecting = s.connecting;
+    out->seeds_connected = out->full_copies_elsewhere = s.seeds;
+    out->peers_sending = s.sending;
+    out->peers_receiving = s.receiving;
+    out->waiting_for = explain(k, &s, out->state);
+    struct info_hash v1;
+    struct sha256_digest v2;
+    out->has_v1 = torrent_hash_v1(k->torrent, &v1);
+    if (out->has_v1)
+        memcpy(out->info_hash_v1, v1.b, sizeof v1.b);
+    out->has_v2 = torrent_hash_v2(k->torrent, &v2);
+    if (out->has_v2)
+        memcpy(out->info_hash_v2, v2.b, sizeof v2.b);
+}
+
+int kith_status(struct kith_torrent *k, struct kith_status *given)
+{
+    struct kith_status out = {.size = given->size,
+        .state = k->state,
+        .error = k->error,
+        .error_text = k->error_text,
+        .name = k->name,
+        .folder = k->folder,
+        .eta_seconds = -1,
+        .waiting_for = ""};
+    if (given->size > sizeof out)
+        return ERR_INVALID;
+    if (k->torrent)
+        fill_transfer(k, &out);
+    if (k->state == KITH_STATE_HASHING) {
+        out.work_done = k->create_progress.bytes_hashed;
+        out.work_total = k->create_progress.bytes_total;
+    } else if (k->state == KITH_STATE_CHECKING) {
+        out.work_done = k->check_done;
+        out.work_total = k->check_total;
+    }
+    if (k->metainfo) {
+        out.piece_length = k->metainfo->piece_length;
+        out.pieces_total = k->metainfo->piece_count;
+        out.file_count = k->metainfo->file_count;
+        if (out.bytes_total == 0)
+            out.bytes_total = out.bytes_left = k->metainfo->content_length;
+    }
+    memcpy(given, &out, given->size);
+    return 0;
+}
+
+int kith_file(struct kith_torrent *k, uint32_t index, struct kith_file *given)
+{
+    if (!k->metainfo || index >= k->metainfo->file_count)
+        return ERR_NOT_FOUND;
+    const struct metainfo_file *f = &k->metainfo->files[index];
+    struct kith_file out = {.size = given->size, .path = f->path, .length = f->length,
+        .priority = f->flags & METAINFO_PAD ? 0 : 4};
+    const struct bitfield *have = k->torrent ? torrent_have(k->torrent) : NULL;
+    for (uint32_t i = 0; have && have->bits && i < f->piece_count; i++) {
+        uint32_t piece = f->first_piece + i;
+        uint64_t begin = (uint64_t)piece * k->metainfo->piece_length;
+        uint64_t end = begin + k->metainfo->piece_length;
+        if (!bitfield_get(have, piece))
+            continue;
+        begin = begin < f->offset ? f->offset : begin;
+        end = end > f->offset + f->length ? f->offset + f->length : end;
+        out.done += end - begin;
+    }
+    if (given->size > sizeof out)
+        return ERR_INVALID;
+    memcpy(given, &out, given->size);
+    return 0;
+}
+
+int kith_peer(struct kith_torrent *k, uint32_t index, struct kith_peer *given)
+{
+    struct peer *p = k->torrent ? torrent_peer_at(k->torrent, index) : NULL;
+    struct peer_info i;
+    if (!p)
+        return ERR_NOT_FOUND;
+    peer_info(p, env_now(k->node->env), &i);
+    struct kith_peer out = {.size = given->size,
+        .download_rate = i.download_rate,
+        .upload_rate = i.upload_rate,
+        .downloaded = i.downloaded,
+        .uploaded = i.uploaded,
+        .progress = i.pieces_total ? (double)i.pieces_have / i.pieces_total : 0,
+        .encrypted = i.encrypted,
+        .incoming = i.incoming,
+        .choking_us = i.choking_us,
+        .interested_in_us = i.interested_in_us,
+        .we_choke = i.choked_by_us,
+        .we_are_interested = i.interesting};
+    endpoint_text(&i.address, out.address);
+    memcpy(out.client, i.client, sizeof out.client);
+    if (given->size > sizeof out)
+        return ERR_INVALID;
+    memcpy(given, &out, given->size);
+    return 0;
+}
+
+/* ---- links and files ------------------------------------------------------------------------------------- */
+
+/* This machine's own addresses, the ones that others can reach first; loopback only when there is
+ * no other. */
+static size_t own_peers(struct kith_node *n, struct magnet_peer *out)
+{
+    struct endpoint all[32];
+    size_t total = env_local_addresses(n->env, all, 32), count = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < total && count < LINK_PEERS_MAX; i++) {
+            enum addr_class class = endpoint_class(&all[i]);
+            bool good = class == ADDR_GLOBAL || class == ADDR_PRIVATE || class == ADDR_CGNAT;
+            bool last_resort = class == ADDR_LOOPBACK && count == 0;
+            if (pass == 0 ? !good : !last_resort)
+                continue;
+            all[i].port = n->port;
+            out[count++] = (struct magnet_peer){.endpoint = all[i]};
+        }
+    }
+    return count;
+}
+
+const char *kith_link(struct kith_torrent *k, int with_peers)
+{
+    struct magnet m = {0};
+    struct magnet_peer peers[LINK_PEERS_MAX];
+    struct info_hash v1;
+    if (!k->torrent)
+        return NULL;
+    m.has_v1 = torrent_hash_v1(k->torrent, &v1);
+    memcpy(m.v1.b, v1.b, m.has_v1 ? sizeof v1.b : 0);
+    m.has_v2 = torrent_hash_v2(k->torrent, &m.v2);
+    m.name = k->name && *k->name ? k->name : NULL;
+    const char *trackers[64];
+    for (size_t i = 0; i < k->tracker_count; i++)
+        trackers[m.tracker_count++] = k->trackers[i];
+    for (size_t i = 0; k->metainfo && i < k->metainfo->tracker_count && m.tracker_count < 64; i++)
+        trackers[m.tracker_count++] = k->metainfo->trackers[i].url;
+    m.trackers = trackers;
+    if (with_peers && k->node->port) {
+        m.peer_count = own_peers(k->node, peers);
+        m.peers = peers;
+    }
+    struct builder b = builder_heap(LINK_MAX);
+    free(k->link_text);
+    k->link_text = magnet_write(&m, &b) == 0 ? strdup(builder_text(&b)) : NULL;
+    builder_free(&b);
+    return k->link_text;
+}
+
+const void *kith_torrent_file(struct kith_torrent *k, size_t *size_out)
+{
+    if (k->torrent_file.size == 0 && k->metainfo &&
+        metainfo_write(k->metainfo, &k->torrent_file) != 0)
+        return NULL;
+    *size_out = k->torrent_file.size;
+    return k->torrent_file.size ? k->torrent_file.data : NULL;
+}
