@@ -39,6 +39,10 @@ static struct env_dir *root(struct share_bench *b)
 
 void share_bench_symlink(struct share_bench *b, const char *path, const char *target)
 {
+    char folder[512];
+    strcpy(folder, path);
+    *strrchr(folder, '/') = '\0';
+    share_bench_make_folder(b, folder);
     struct env_dir *dir = root(b);
     assert_int_equal(env_path_symlink(dir, path + 1, target), 0);
     env_dir_close(dir);
