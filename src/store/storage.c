@@ -71,6 +71,11 @@ bool storage_idle(const struct storage *s)
     return s->jobs == 0;
 }
 
+struct chunk_pool *storage_pool(const struct storage *s)
+{
+    return s->pool;
+}
+
 const char *storage_folder(const struct storage *s)
 {
     return s->folder;

@@ -38,6 +38,7 @@ struct storage *storage_new(const struct storage_config *);
 /* Nothing of it may be under way (storage_idle). */
 void storage_free(struct storage *);
 bool storage_idle(const struct storage *);
+struct chunk_pool *storage_pool(const struct storage *);
 const char *storage_folder(const struct storage *);
 /* What went wrong last, in words, with the path; "" if nothing did. */
 const char *storage_error(const struct storage *);

@@ -16,7 +16,7 @@ static bool predict(void *user, unsigned nth, struct receiver_block *out)
         struct request *r = request_ring_at(&p->requests, p->predict_at);
         if (!r)
             return false;
-        if (r->state == REQUEST_GAP)
+        if (r->state == REQUEST_GAP || receiver_is_inside(&p->receiver, r->piece, r->begin))
             continue;
         uint8_t *place = torrent_block_place(p->torrent, r->piece, r->begin);
         if (!place)

@@ -25,6 +25,11 @@ void receiver_free(struct receiver *r)
     r->message = NULL;
 }
 
+bool receiver_is_inside(const struct receiver *r, uint32_t piece, uint32_t begin)
+{
+    return r->state == RECEIVER_PAYLOAD && r->block.piece == piece && r->block.begin == begin;
+}
+
 const struct receiver_block *receiver_partial(const struct receiver *r)
 {
     return r->state == RECEIVER_PAYLOAD && r->block.place ? &r->block : NULL;
@@ -77,9 +82,12 @@ int receiver_layout(struct receiver *r, struct iovec *iov, size_t budget)
     size_t planned = count ? iov[0].iov_len : 0;
     size_t head_have = r->head_size;
     assert(head_have == 0 || r->state == RECEIVER_HEAD);
-    while (r->slot_count < RECEIVER_BLOCKS_MAX && planned < budget &&
-           r->ops->predict(r->user, r->slot_count, &r->slots[r->slot_count])) {
+    for (unsigned nth = 0; r->slot_count < RECEIVER_BLOCKS_MAX && planned < budget; nth++) {
         struct receiver_block *slot = &r->slots[r->slot_count];
+        if (!r->ops->predict(r->user, nth, slot))
+            break;
+        if (receiver_is_inside(r, slot->piece, slot->begin))
+            continue;
         count = add_vector(iov, count, r->heads[r->slot_count] + head_have,
             RECEIVER_HEAD_SIZE - head_have);
         count = add_vector(iov, count, slot->place, slot->length);

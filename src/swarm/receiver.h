@@ -90,6 +90,8 @@ int receiver_input(struct receiver *, const struct iovec *iov, int count, size_t
 int receiver_feed(struct receiver *, struct bytes plain);
 /* The places in this piece are gone: what is under way to them is discarded. */
 void receiver_forget_piece(struct receiver *, uint32_t piece);
+/* Is this block arriving right now? It is not expected a second time. */
+bool receiver_is_inside(const struct receiver *, uint32_t piece, uint32_t begin);
 /* The block that is arriving in part into its place, or NULL. */
 const struct receiver_block *receiver_partial(const struct receiver *);
 
