@@ -5,8 +5,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define KEY_VERSION 1 /* of what torrents look like: a change of the writer makes old keys stale   \
-                       */
+#define KEY_VERSION                                                                                \
+    1 /* of what torrents look like: a change of the writer makes old keys stale                   \
+       */
 
 bool create_name_is_good(const char *name)
 {
