@@ -22,7 +22,7 @@
 
 /* What a database file turned out to be. */
 enum verdict {
-    VERDICT_ABSENT,  /* no file, and no copy that says there should be one */
+    VERDICT_ABSENT,  /* no file or an empty one, and no copy that says there should be more */
     VERDICT_GOOD,    /* ours, whole */
     VERDICT_DAMAGED, /* ours, or it stands where ours should, and cannot be trusted */
     VERDICT_NEWER,
@@ -296,6 +296,9 @@ static enum verdict judge(sqlite3 *sql, int64_t *version)
         return VERDICT_FAILED;
     int64_t application = state_db_number(sql, "PRAGMA application_id", -1);
     *version = state_db_number(sql, "PRAGMA user_version", -1);
+    /* Creation was cut off before its one transaction. */
+    if (application == 0 && state_db_number(sql, "SELECT count(*) FROM sqlite_master", -1) == 0)
+        return VERDICT_ABSENT;
     if (application != STATE_APPLICATION_ID)
         return VERDICT_FOREIGN;
     if (*version > STATE_VERSION)
@@ -336,8 +339,9 @@ static enum verdict look_at(const char *path, sqlite3 **sql, int64_t *version, i
         sqlite3_close(*sql);
         *sql = NULL;
     }
-    /* Foreign where we have copies of our own: the header is damaged. */
-    return v == VERDICT_FOREIGN && has_copy(path) ? VERDICT_DAMAGED : v;
+    /* Foreign or empty where we have copies of our own: the header is damaged. */
+    bool other = v == VERDICT_FOREIGN || v == VERDICT_ABSENT;
+    return other && has_copy(path) ? VERDICT_DAMAGED : v;
 }
 
 /* ---- copies ---------------------------------------------------------------------------------- */
