@@ -161,12 +161,12 @@ int real_tcp_listen(struct env *env, const struct endpoint *at,
     struct real_listener *l = calloc(1, sizeof *l);
     if (l == NULL)
         return ERR_NOMEM;
-    int err = real_timer_room(e);
+    int err = real_timer_enter(e);
     if (err != 0)
         goto fail_memory;
     err = ERR_LIMIT;
     if (!real_descriptor_take(e))
-        goto fail_memory;
+        goto fail_timer;
     err = open_listening(at, options, &l->fd);
     if (err != 0)
         goto fail_descriptor;
@@ -188,6 +188,8 @@ fail_socket:
     close(l->fd);
 fail_descriptor:
     real_descriptor_give(e);
+fail_timer:
+    real_timer_leave(e, &l->rest);
 fail_memory:
     free(l);
     return err;
@@ -208,7 +210,7 @@ void real_listener_close(struct env_listener *listener)
     struct real_listener *l = listener_of(listener);
     assert(!l->closed);
     l->closed = true;
-    timer_cancel(&l->env->timers, &l->rest);
+    real_timer_leave(l->env, &l->rest);
     uv_close((uv_handle_t *)&l->poll, free_listener);
     close(l->fd);
     real_descriptor_give(l->env);

@@ -4,9 +4,9 @@
  * A turn is: wait (or not), let libuv call the handlers of ready descriptors and finished jobs,
  * then fire the deadlines that have passed. Deadlines are not uv_timer_t: libuv 1.44 runs a timer
  * again in the same pass when it is re-armed for "now", and would never come back from it. */
+#include "base/list.h"
 #include "env/uv/real.h"
 #include "env/uv/socket.h"
-#include "base/list.h"
 #include "env/uv/workers.h"
 #include <assert.h>
 #include <errno.h>
@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- clock and randomness ---------------------------------------------------------------------- */
+/* ---- clock and randomness ----------------------------------------------------------------------
+ */
 
 static usec read_clock(void)
 {
@@ -68,19 +69,34 @@ static void env_random_op(struct env *env, void *out, size_t size)
     }
 }
 
-/* ---- deadlines ----------------------------------------------------------------------------------- */
+static void arm_timer_fd(struct real_env *e, usec deadline);
 
-int real_timer_room(struct real_env *e)
+/* ---- deadlines
+ * ----------------------------------------------------------------------------------- */
+
+int real_timer_enter(struct real_env *e)
 {
-    return timer_heap_reserve(&e->timers, e->timers.count + 1);
+    int err = timer_heap_reserve(&e->timers, e->timer_owners + 1);
+    if (err == 0)
+        e->timer_owners++;
+    return err;
+}
+
+void real_timer_leave(struct real_env *e, struct timer *t)
+{
+    assert(e->timer_owners > 0);
+    timer_cancel(&e->timers, t);
+    e->timer_owners--;
 }
 
 void real_timer_set(struct real_env *e, struct timer *t, usec deadline)
 {
     int err = timer_set(&e->timers, t, deadline);
-    assert(err == 0);
+    assert(err == 0); /* room was reserved */
     (void)err;
-    real_touch(e);
+    /* Inside a turn the exported descriptor is set at the turn's end. */
+    if (!e->in_turn && e->timer_fd >= 0 && deadline < e->timer_fd_deadline)
+        arm_timer_fd(e, deadline);
 }
 
 static void fire_wake(struct timer *t, usec now)
@@ -98,7 +114,8 @@ static void env_wake_at_op(
     real_timer_set(e, &e->wake, deadline);
 }
 
-/* ---- the exported descriptor --------------------------------------------------------------------- */
+/* ---- the exported descriptor
+ * --------------------------------------------------------------------- */
 
 static void arm_timer_fd(struct real_env *e, usec deadline)
 {
@@ -165,7 +182,8 @@ int uv_env_fd(struct env *env)
     return poll_fd;
 }
 
-/* ---- turns --------------------------------------------------------------------------------------- */
+/* ---- turns
+ * --------------------------------------------------------------------------------------- */
 
 static int64_t deadline_ms(struct real_env *e)
 {
@@ -247,7 +265,8 @@ static void env_loop_wake_op(struct env *env)
     uv_async_send(&real_env_of(env)->async);
 }
 
-/* ---- small parts of the table ---------------------------------------------------------------------- */
+/* ---- small parts of the table
+ * ---------------------------------------------------------------------- */
 
 bool real_descriptor_take(struct real_env *e)
 {
@@ -348,7 +367,8 @@ static const struct env_ops real_ops = {
     .path_list = real_path_list,
 };
 
-/* ---- birth and death -------------------------------------------------------------------------------- */
+/* ---- birth and death
+ * -------------------------------------------------------------------------------- */
 
 static unsigned default_descriptors_max(void)
 {
@@ -410,7 +430,7 @@ int uv_env_new(const struct uv_env_config *config, struct env **out)
     timer_heap_init(&e->timers);
     real_disk_init(&e->disk, &c->fault);
 
-    int err = real_timer_room(e);
+    int err = real_timer_enter(e);
     if (err != 0)
         goto fail_memory;
     err = start_loop(e);

@@ -36,6 +36,7 @@ struct real_env {
     usec now; /* valid until now_stale */
     bool now_stale;
     struct timer_heap timers; /* all deadlines: the node's, HTTP's, resting listeners' */
+    size_t timer_owners;      /* the heap has room for so many */
     struct timer wake;
     void (*wake_call)(void *user, usec now);
     void *wake_user;
@@ -67,10 +68,11 @@ usec real_now(struct real_env *);
 /* To be called after any change to a libuv handle or a timer: an exported descriptor then becomes
  * readable, because libuv tells the kernel only during a turn. */
 void real_touch(struct real_env *);
-/* Arms a timer of the env's heap, whose room was reserved with real_timer_room. */
+/* Arms a timer of the env's heap, whose room was reserved with real_timer_enter. */
 void real_timer_set(struct real_env *, struct timer *, usec deadline);
-/* One more timer may be armed from now on. ERR_NOMEM. */
-int real_timer_room(struct real_env *);
+/* One more timer may be armed from now on, until its owner leaves. ERR_NOMEM. */
+int real_timer_enter(struct real_env *);
+void real_timer_leave(struct real_env *, struct timer *);
 
 /* Counts a socket against the budget: false when it is used up. */
 bool real_descriptor_take(struct real_env *);
