@@ -215,7 +215,14 @@ int kith_peer(struct kith_torrent *k, uint32_t index, struct kith_peer *given)
 static size_t own_peers(struct kith_node *n, struct magnet_peer *out)
 {
     struct endpoint all[32];
-    size_t total = env_local_addresses(n->env, all, 32), count = 0;
+    size_t total, count = 0;
+    env_listener_local(n->listeners[0], &all[0]);
+    uint8_t any[16] = {0};
+    if (memcmp(all[0].ip, any, sizeof any) != 0) { /* one address, of the user's choice */
+        out[0] = (struct magnet_peer){.endpoint = all[0]};
+        return 1;
+    }
+    total = env_local_addresses(n->env, all, 32);
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < total && count < LINK_PEERS_MAX; i++) {
             enum addr_class class = endpoint_class(&all[i]);

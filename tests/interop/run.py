@@ -1,0 +1,366 @@
+#!/usr/bin/python3
+"""kith beside real peers on loopback, both directions, content compared byte for byte.
+
+    tests/interop/run.py KITH [NAME...]
+
+Peers: libtorrent 2.0.8 (python3-libtorrent), transmission-daemon, aria2, rtorrent. Nothing sleeps
+where something can be awaited; a case that takes longer than its bound has failed.
+"""
+import filecmp
+import os
+import pathlib
+import random
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import libtorrent as lt
+
+BOUND_S = 60
+KITH = os.path.abspath(sys.argv[1])
+
+
+class Failure(Exception):
+    pass
+
+
+# ---- data -------------------------------------------------------------------------------------------
+
+
+def fill(path, size, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(random.Random(seed).randbytes(size))
+
+
+def make_folder(root):
+    fill(root / "film.bin", 18_000_001, 1)
+    fill(root / "Füße und 漢字.txt", 3_333, 2)
+    fill(root / "deep/er/still/photo.jpg", 5_000_000, 3)
+    fill(root / "deep/tiny", 1, 4)
+    (root / "empty").write_bytes(b"")
+
+
+def make_many(root):
+    for i in range(2000):
+        fill(root / f"{i % 20:02}/{i:04}.txt", 100 + i * 7 % 4000, i)
+
+
+def make_one(path):
+    fill(path, 12_345_678, 9)
+
+
+def compare(a, b):
+    if a.is_file():
+        if not filecmp.cmp(a, b, shallow=False):
+            raise Failure(f"{b} differs")
+        return
+    left = {p.relative_to(a) for p in a.rglob("*") if p.is_file()}
+    right = {p.relative_to(b) for p in b.rglob("*") if p.is_file() and ".pad" not in p.parts}
+    if left != right:
+        raise Failure(f"files differ: {sorted(map(str, left ^ right))[:5]}")
+    for path in left:
+        if not filecmp.cmp(a / path, b / path, shallow=False):
+            raise Failure(f"{path} differs")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+# ---- kith -------------------------------------------------------------------------------------------
+
+
+class Process:
+    """A program of which we read lines, and that is gone at the end of the case."""
+
+    def __init__(self, case, name, argv, **kwargs):
+        self.log = case.work / f"{name}.log"
+        case.logs.append(self.log)
+        self.process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=open(self.log, "wb"), stdin=subprocess.DEVNULL, **kwargs
+        )
+        case.processes.append(self.process)
+
+    def line(self):
+        ready, _, _ = select.select([self.process.stdout], [], [], BOUND_S)
+        line = self.process.stdout.readline().decode() if ready else ""
+        if not line:
+            raise Failure("no output")
+        return line.strip()
+
+    def wait(self):
+        try:
+            self.process.communicate(timeout=BOUND_S)
+        except subprocess.TimeoutExpired:
+            raise Failure("not finished in time") from None
+        if self.process.returncode != 0:
+            raise Failure(f"exit code {self.process.returncode}")
+
+
+class Case:
+    def __init__(self):
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="kith-interop-"))
+        self.processes, self.logs, self.sessions = [], [], []
+
+    def share(self, path, *options):
+        port = free_port()
+        argv = [KITH, "share", "--listen", "127.0.0.1", "--port", str(port), *options, str(path)]
+        link = Process(self, "kith-share", argv).line()
+        return link, port
+
+    def get(self, what, folder, *options):
+        folder.mkdir(exist_ok=True)
+        argv = [KITH, "get", "-v", "--listen", "127.0.0.1", "--exit", "-o", str(folder), *options, str(what)]
+        return Process(self, "kith-get", argv)
+
+    def close(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self.sessions.clear()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+# ---- libtorrent ---------------------------------------------------------------------------------------
+
+
+def lt_session(case, **more):
+    settings = {
+        "listen_interfaces": "127.0.0.1:0",
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "enable_incoming_utp": False,
+        "enable_outgoing_utp": False,
+        "allow_multiple_connections_per_ip": True,
+        "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
+    }
+    settings.update(more)
+    session = lt.session(settings)
+    case.sessions.append(session)
+    return session
+
+
+def lt_torrent(path, flags):
+    storage = lt.file_storage()
+    lt.add_files(storage, str(path))
+    creator = lt.create_torrent(storage, 0, flags=flags)
+    lt.set_piece_hashes(creator, str(path.parent))
+    return lt.bencode(creator.generate())
+
+
+LT_KINDS = {
+    "v1": lt.create_torrent.v1_only,
+    "v2": lt.create_torrent.v2_only,
+    "hybrid": 0,
+}
+
+
+def lt_seed(case, torrent, folder, **more):
+    session = lt_session(case, **more)
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(lt.bdecode(torrent))
+    params.save_path = str(folder)
+    params.flags |= lt.torrent_flags.seed_mode
+    handle = session.add_torrent(params)
+    wait_for(lambda: handle.status().is_seeding, "libtorrent to seed")
+    return session, handle
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + BOUND_S
+    while not condition():
+        if time.monotonic() > end:
+            raise Failure(f"waited in vain for {what}")
+        time.sleep(0.02)  # libtorrent, transmission: their state can only be asked for
+
+
+def kith_from_lt(kind, make, by_link=False, get_options=(), **settings):
+    def run(case):
+        source = case.work / "source" / "Data"
+        make(source)
+        torrent = lt_torrent(source, LT_KINDS[kind])
+        session, handle = lt_seed(case, torrent, source.parent, **settings)
+        peer = f"127.0.0.1:{session.listen_port()}"
+        file = case.work / "data.torrent"
+        file.write_bytes(torrent)
+        what = lt.make_magnet_uri(handle) if by_link else file
+        case.get(what, case.work / "out", "-p", peer, *get_options).wait()
+        compare(source, case.work / "out" / "Data")
+
+    return run
+
+
+def lt_from_kith(kind, make, share_options=(), **settings):
+    def run(case):
+        source = case.work / "source" / "Data"
+        make(source)
+        link, port = case.share(source, "--format", kind, *share_options)
+        session = lt_session(case, **settings)
+        params = lt.parse_magnet_uri(link)
+        params.save_path = str(case.work)
+        out = case.work / "out"
+        out.mkdir()
+        params.save_path = str(out)
+        handle = session.add_torrent(params)
+        handle.connect_peer(("127.0.0.1", port))
+        wait_for(lambda: handle.status().is_seeding, f"libtorrent to finish: {handle.status().state}")
+        compare(source, out / "Data")
+
+    return run
+
+
+# ---- transmission ---------------------------------------------------------------------------------------
+
+
+def transmission(case, folder, torrent):
+    rpc, port = free_port(), free_port()
+    config = case.work / "transmission"
+    config.mkdir()
+    argv = ["transmission-daemon", "-f", "-g", str(config), "-w", str(folder), "-p", str(rpc), "-P", str(port),
+            "-T", "--no-dht", "--no-lpd", "--no-portmap", "--no-utp", "-i", "127.0.0.1"]
+    Process(case, "transmission", argv)
+
+    def remote(*options):
+        done = subprocess.run(["transmission-remote", f"127.0.0.1:{rpc}", *options], capture_output=True, text=True)
+        return done.stdout if done.returncode == 0 else ""
+
+    wait_for(lambda: remote("-l"), "transmission to start")
+    remote("-a", str(torrent))
+    return remote, port
+
+
+def kith_from_transmission(case):
+    source = case.work / "source" / "Data"
+    make_folder(source)
+    torrent = case.work / "data.torrent"
+    torrent.write_bytes(lt_torrent(source, lt.create_torrent.v1_only))
+    remote, port = transmission(case, source.parent, torrent)
+    wait_for(lambda: "Percent Done: 100%" in remote("-t", "1", "-i"), "transmission to check its data")
+    case.get(torrent, case.work / "out", "-p", f"127.0.0.1:{port}").wait()
+    compare(source, case.work / "out" / "Data")
+
+
+def transmission_from_kith(case):
+    source = case.work / "source" / "Data"
+    make_folder(source)
+    link, _ = case.share(source, "--format", "v1")
+    out = case.work / "out"
+    out.mkdir()
+    remote, _ = transmission(case, out, link)
+    wait_for(lambda: "Percent Done: 100%" in remote("-t", "1", "-i"), "transmission to finish")
+    compare(source, out / "Data")
+
+
+# ---- aria2 ----------------------------------------------------------------------------------------------
+
+
+def aria2_from_kith(case):
+    source = case.work / "source" / "Data"
+    make_folder(source)
+    link, _ = case.share(source, "--format", "v1")
+    out = case.work / "out"
+    argv = ["aria2c", "--enable-dht=false", "--bt-enable-lpd=false", "--seed-time=0", "-d", str(out),
+            "--file-allocation=none", f"--listen-port={free_port()}", link]
+    Process(case, "aria2", argv).wait()
+    compare(source, out / "Data")
+
+
+def kith_from_aria2(case):
+    source = case.work / "source" / "Data"
+    make_folder(source)
+    torrent = case.work / "data.torrent"
+    torrent.write_bytes(lt_torrent(source, lt.create_torrent.v1_only))
+    port = free_port()
+    argv = ["aria2c", "--enable-dht=false", "--bt-enable-lpd=false", "--check-integrity=true", "--seed-ratio=0.0",
+            "-d", str(source.parent), f"--listen-port={port}", str(torrent)]
+    Process(case, "aria2", argv)
+    case.get(torrent, case.work / "out", "-p", f"127.0.0.1:{port}").wait()
+    compare(source, case.work / "out" / "Data")
+
+
+# ---- kith with kith -----------------------------------------------------------------------------------------
+
+
+def kith_from_kith(make, *share_options):
+    def run(case):
+        source = case.work / "source" / "Data"
+        make(source)
+        link, _ = case.share(source, *share_options)
+        case.get(link, case.work / "out").wait()
+        compare(source, case.work / "out" / "Data")
+
+    return run
+
+
+def killed_and_resumed(case):
+    source = case.work / "source" / "Data"
+    fill(source, 40_000_000, 5)
+    link, _ = case.share(source, "--upload", "12M")
+    for round in range(4):
+        get = case.get(link, case.work / "out")
+        part = case.work / "out" / "Data"
+        wanted = (round + 1) * 6_000_000
+        wait_for(lambda: part.exists() and part.stat().st_blocks * 512 > 0 and part.stat().st_size > wanted,
+                 "a part of the data")
+        get.process.send_signal(signal.SIGKILL)
+        get.process.wait()
+    case.get(link, case.work / "out").wait()
+    compare(source, case.work / "out" / "Data")
+
+
+CASES = {
+    "kith from kith, hybrid folder": kith_from_kith(make_folder),
+    "kith from kith, v1 folder": kith_from_kith(make_folder, "--format", "v1"),
+    "kith from kith, 2,000 files": kith_from_kith(make_many),
+    "kith killed four times, then complete": killed_and_resumed,
+    "kith from libtorrent, v1 torrent": kith_from_lt("v1", make_folder),
+    "kith from libtorrent, v1 link": kith_from_lt("v1", make_folder, by_link=True),
+    "kith from libtorrent, v1 single file": kith_from_lt("v1", make_one),
+    "kith from libtorrent, v2 torrent": kith_from_lt("v2", make_folder),
+    "kith from libtorrent, hybrid torrent": kith_from_lt("hybrid", make_folder),
+    "kith from libtorrent, hybrid link": kith_from_lt("hybrid", make_folder, by_link=True),
+    "kith from libtorrent, 2,000 files": kith_from_lt("v1", make_many),
+    "libtorrent from kith, v1": lt_from_kith("v1", make_folder),
+    "libtorrent from kith, v2": lt_from_kith("v2", make_folder),
+    "libtorrent from kith, hybrid": lt_from_kith("hybrid", make_folder),
+    "libtorrent from kith, 2,000 files": lt_from_kith("hybrid", make_many),
+    "kith from transmission": kith_from_transmission,
+    "transmission from kith": transmission_from_kith,
+    "kith from aria2": kith_from_aria2,
+    "aria2 from kith": aria2_from_kith,
+}
+
+
+def run_case(name, run):
+    case = Case()
+    try:
+        run(case)
+        print(f"ok - {name}", flush=True)
+        return True
+    except Failure as failure:
+        print(f"not ok - {name}: {failure}", flush=True)
+        for log in case.logs:
+            print(f"  {log.name}: " + log.read_text(errors="replace")[-1500:].replace("\n", "\n    "), flush=True)
+        return False
+    finally:
+        case.close()
+
+
+def main():
+    wanted = sys.argv[2:]
+    results = [run_case(name, run) for name, run in CASES.items() if not wanted or any(w in name for w in wanted)]
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    sys.exit(0 if all(results) and results else 1)
+
+
+main()
