@@ -1,5 +1,6 @@
 /* Network endpoints, their text forms, and the one classifier that every address named by a
- * stranger has to pass (trackers, redirects, web seeds, PEX, magnets; threats: SSRF, reflection). */
+ * stranger has to pass (trackers, redirects, web seeds, PEX, magnets; threats: SSRF, reflection).
+ */
 #ifndef KITH_BASE_ADDR_H
 #define KITH_BASE_ADDR_H
 
@@ -41,23 +42,23 @@ uint64_t endpoint_hash(const struct endpoint *e, const uint8_t key[16]);
 
 /* What kind of network an address belongs to (RFC 6890 and its successors). */
 enum addr_class {
-    ADDR_GLOBAL,       /* routable on the internet */
-    ADDR_LOOPBACK,     /* 127/8, ::1 */
-    ADDR_PRIVATE,      /* 10/8, 172.16/12, 192.168/16, fc00::/7 */
-    ADDR_LINK_LOCAL,   /* 169.254/16, fe80::/10 */
-    ADDR_CGNAT,        /* 100.64/10 */
-    ADDR_MULTICAST,    /* 224/4, ff00::/8 */
-    ADDR_UNUSABLE      /* unspecified, broadcast, documentation, reserved, benchmarking */
+    ADDR_GLOBAL,     /* routable on the internet */
+    ADDR_LOOPBACK,   /* 127/8, ::1 */
+    ADDR_PRIVATE,    /* 10/8, 172.16/12, 192.168/16, fc00::/7 */
+    ADDR_LINK_LOCAL, /* 169.254/16, fe80::/10 */
+    ADDR_CGNAT,      /* 100.64/10 */
+    ADDR_MULTICAST,  /* 224/4, ff00::/8 */
+    ADDR_UNUSABLE    /* unspecified, broadcast, documentation, reserved, benchmarking */
 };
 enum addr_class endpoint_class(const struct endpoint *e);
 
 /* Who named an address: decides which classes may be contacted. */
 enum addr_source {
-    ADDR_FROM_USER,    /* typed, -p, local API: anything but multicast and unusable */
-    ADDR_FROM_LINK,    /* x.pe of a link that the user opened: as the user's own word */
-    ADDR_FROM_LAN,     /* LSD, or a peer that itself is local: private and link-local too */
+    ADDR_FROM_USER,          /* typed, -p, local API: anything but multicast and unusable */
+    ADDR_FROM_LINK,          /* x.pe of a link that the user opened: as the user's own word */
+    ADDR_FROM_LAN,           /* LSD, or a peer that itself is local: private and link-local too */
     ADDR_FROM_LOCAL_TRACKER, /* a tracker that itself is on a local address */
-    ADDR_FROM_STRANGER /* trackers, PEX, DHT, torrents, redirects: global only */
+    ADDR_FROM_STRANGER       /* trackers, PEX, DHT, torrents, redirects: global only */
 };
 /* May we open a connection or send a datagram there? Ports: 0 never; below 1024 never when a
  * stranger names it, save 80 and 443. */

@@ -7,8 +7,8 @@
 struct arena_chunk;
 struct arena {
     struct arena_chunk *chunks;
-    size_t used;  /* bytes handed out */
-    size_t max;   /* bytes that may be handed out */
+    size_t used; /* bytes handed out */
+    size_t max;  /* bytes that may be handed out */
 };
 
 void arena_init(struct arena *a, size_t max);

@@ -8,20 +8,20 @@
 #define KITH_BASE_ERR_H
 
 enum kith_err {
-    ERR_NOMEM = -1,        /* memory ran out */
-    ERR_INVALID = -2,      /* an argument of ours is wrong */
-    ERR_SYNTAX = -3,       /* foreign bytes do not parse */
-    ERR_LIMIT = -4,        /* foreign bytes ask for more than a bound allows */
-    ERR_TRUNCATED = -5,    /* more bytes are needed */
-    ERR_UNSUPPORTED = -6,  /* understood, and not something that we do */
-    ERR_NOT_FOUND = -7,    /* no such file, torrent, peer */
-    ERR_EXISTS = -8,       /* something else stands where ours should go */
-    ERR_PERMISSION = -9,   /* EACCES, EPERM, EROFS */
-    ERR_NO_SPACE = -10,    /* ENOSPC, EDQUOT */
-    ERR_IO = -11,          /* EIO, short write, and every other disk error */
-    ERR_ABSENT = -12,      /* the volume or folder that holds the data is not there */
-    ERR_CHANGED = -13,     /* a file is not what it was: size or time differ, or it shrank under us */
-    ERR_HASH = -14,        /* data does not match its hash */
+    ERR_NOMEM = -1,       /* memory ran out */
+    ERR_INVALID = -2,     /* an argument of ours is wrong */
+    ERR_SYNTAX = -3,      /* foreign bytes do not parse */
+    ERR_LIMIT = -4,       /* foreign bytes ask for more than a bound allows */
+    ERR_TRUNCATED = -5,   /* more bytes are needed */
+    ERR_UNSUPPORTED = -6, /* understood, and not something that we do */
+    ERR_NOT_FOUND = -7,   /* no such file, torrent, peer */
+    ERR_EXISTS = -8,      /* something else stands where ours should go */
+    ERR_PERMISSION = -9,  /* EACCES, EPERM, EROFS */
+    ERR_NO_SPACE = -10,   /* ENOSPC, EDQUOT */
+    ERR_IO = -11,         /* EIO, short write, and every other disk error */
+    ERR_ABSENT = -12,     /* the volume or folder that holds the data is not there */
+    ERR_CHANGED = -13, /* a file is not what it was: size or time differ, or it shrank under us */
+    ERR_HASH = -14,    /* data does not match its hash */
     ERR_UNSAFE_PATH = -15, /* a path would lead outside its folder */
     ERR_BUSY = -16,        /* somebody else holds the lock */
     ERR_CLOSED = -17,      /* the other side closed, or the object is closing */

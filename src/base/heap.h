@@ -8,7 +8,7 @@
 
 struct timer {
     usec deadline;
-    size_t slot;                    /* its place in the heap; 0 when not armed */
+    size_t slot;                            /* its place in the heap; 0 when not armed */
     void (*fire)(struct timer *, usec now); /* called by timer_heap_run, already disarmed */
 };
 
@@ -24,7 +24,8 @@ void timer_heap_init(struct timer_heap *h);
 void timer_heap_free(struct timer_heap *h);
 /* Makes room so that `count` timers can be armed without allocating. ERR_NOMEM. */
 int timer_heap_reserve(struct timer_heap *h, size_t count);
-/* Arms, or moves an armed timer; deadline NEVER disarms. ERR_NOMEM only if room was not reserved. */
+/* Arms, or moves an armed timer; deadline NEVER disarms. ERR_NOMEM only if room was not reserved.
+ */
 int timer_set(struct timer_heap *h, struct timer *t, usec deadline);
 void timer_cancel(struct timer_heap *h, struct timer *t);
 static inline bool timer_armed(const struct timer *t)

@@ -1,4 +1,5 @@
-/* Intrusive doubly linked list. A link is part of one list at a time; a lone link points to itself. */
+/* Intrusive doubly linked list. A link is part of one list at a time; a lone link points to itself.
+ */
 #ifndef KITH_BASE_LIST_H
 #define KITH_BASE_LIST_H
 

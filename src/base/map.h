@@ -8,7 +8,8 @@
 
 struct map;
 
-/* `key_size` 1 to 64 bytes. `seed` must be random where strangers choose the keys. NULL: no memory. */
+/* `key_size` 1 to 64 bytes. `seed` must be random where strangers choose the keys. NULL: no memory.
+ */
 struct map *map_new(size_t key_size, const uint8_t seed[16]);
 void map_free(struct map *m);
 size_t map_count(const struct map *m);

@@ -11,8 +11,8 @@ typedef int64_t usec; /* a point on the monotonic clock, or a span of it */
 
 #define USEC_PER_MSEC ((usec)1000)
 #define USEC_PER_SEC ((usec)1000000)
-#define SECONDS(n) ((usec)(n) * USEC_PER_SEC)
-#define MSECS(n) ((usec)(n) * USEC_PER_MSEC)
+#define SECONDS(n) ((usec)(n)*USEC_PER_SEC)
+#define MSECS(n) ((usec)(n)*USEC_PER_MSEC)
 #define NEVER INT64_MAX /* the deadline of a thing that waits for nothing */
 
 static inline usec usec_min(usec a, usec b)

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values -----------------------------------------------------------------------------------
+ */
 
 /* A number with a unit out of `units`; its factor is in `factors`. */
 static int parse_scaled(
@@ -136,7 +137,8 @@ static int store(const struct option_spec *o, const char *text)
     return -1;
 }
 
-/* ---- the environment --------------------------------------------------------------------------- */
+/* ---- the environment ---------------------------------------------------------------------------
+ */
 
 static void environment_name(const char *option, char *out, size_t size)
 {
@@ -162,15 +164,15 @@ static int take_environment(const struct command_spec *c)
         if (!value || !*value || (is_flag(o) && strcmp(value, "0") == 0))
             continue;
         if (store(o, value) != 0) {
-            fprintf(stderr, "kith: %s=%s is not a %s\n", name, value,
-                o->value ? o->value : "flag");
+            fprintf(stderr, "kith: %s=%s is not a %s\n", name, value, o->value ? o->value : "flag");
             return -1;
         }
     }
     return 0;
 }
 
-/* ---- the parser ---------------------------------------------------------------------------------- */
+/* ---- the parser
+ * ---------------------------------------------------------------------------------- */
 
 struct parser {
     const struct command_spec *command;
@@ -201,7 +203,8 @@ static int store_or_complain(
     return complain(p, what, shown);
 }
 
-static const struct option_spec *find_long(const struct command_spec *c, const char *name, size_t size)
+static const struct option_spec *find_long(
+    const struct command_spec *c, const char *name, size_t size)
 {
     for (const struct option_spec *o = c->options; o->name; o++)
         if (strlen(o->name) == size && memcmp(o->name, name, size) == 0)
@@ -286,7 +289,8 @@ int args_parse(
     return p.count;
 }
 
-/* ---- help ------------------------------------------------------------------------------------------ */
+/* ---- help
+ * ------------------------------------------------------------------------------------------ */
 
 #define HELP_COLUMN 28
 

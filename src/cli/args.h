@@ -31,9 +31,9 @@ struct text_list {
 };
 
 struct option_spec {
-    char letter;         /* 0: none */
-    const char *name;    /* without the dashes */
-    const char *value;   /* its name in the help: "FOLDER"; for choices "a|b|c"; NULL for flags */
+    char letter;       /* 0: none */
+    const char *name;  /* without the dashes */
+    const char *value; /* its name in the help: "FOLDER"; for choices "a|b|c"; NULL for flags */
     enum option_kind kind;
     void *target;
     const char *help;
@@ -43,20 +43,20 @@ struct option_spec {
 
 struct command_spec {
     const char *name;
-    const char *operands; /* "PATH..." */
-    const char *summary;  /* one line, no full stop */
-    const char *text;     /* a paragraph or two for --help; may be NULL */
-    const char *examples; /* lines, each "  kith ..."; may be NULL */
+    const char *operands;        /* "PATH..." */
+    const char *summary;         /* one line, no full stop */
+    const char *text;            /* a paragraph or two for --help; may be NULL */
+    const char *examples;        /* lines, each "  kith ..."; may be NULL */
     struct option_spec *options; /* ends with a NULL name */
 };
 
-/* Parses argv[1...]; operands are left in `operands` (pointers into argv). Returns their count, or -1
- * after a message on stderr that names the option and what to do. */
+/* Parses argv[1...]; operands are left in `operands` (pointers into argv). Returns their count, or
+ * -1 after a message on stderr that names the option and what to do. */
 int args_parse(const struct command_spec *, int argc, char **argv, const char **operands, int max);
 /* The help text of a command. */
 void args_help(const struct command_spec *, FILE *out);
 
-int parse_size(const char *text, uint64_t *out);     /* 0 or -1 */
-int parse_duration(const char *text, int64_t *out);  /* seconds; 0 or -1 */
+int parse_size(const char *text, uint64_t *out);    /* 0 or -1 */
+int parse_duration(const char *text, int64_t *out); /* seconds; 0 or -1 */
 
 #endif

@@ -1,4 +1,5 @@
-/* kith get: fetch what a link or torrent names, verify it, say where it is, and go on sharing it. */
+/* kith get: fetch what a link or torrent names, verify it, say where it is, and go on sharing it.
+ */
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/session.h"
@@ -29,7 +30,8 @@ static struct option_spec specs[] = {
     {0, "overwrite", NULL, OPTION_FLAG, &overwrite, "replace files that hold something else"},
     {0, "sequential", NULL, OPTION_FLAG, &sequential, "in order, for watching meanwhile"},
     {0, "sparse", NULL, OPTION_FLAG, &sparse, "do not reserve disk space"},
-    {'P', "port", "PORT", OPTION_NUMBER, &options.port, "listen on this port (any)", false, 0, 65535},
+    {'P', "port", "PORT", OPTION_NUMBER, &options.port, "listen on this port (any)", false, 0,
+        65535},
     {0, "listen", "ADDRESS", OPTION_TEXT, &options.listen, "listen on this address only"},
     {0, "download", "RATE", OPTION_SIZE, &options.download_max, "at most so many bytes a second"},
     {0, "upload", "RATE", OPTION_SIZE, &options.upload_max, "at most so many bytes a second"},
@@ -58,7 +60,8 @@ const struct command_spec *get_spec(void)
     return &spec;
 }
 
-/* ---- what to fetch -------------------------------------------------------------------------------------- */
+/* ---- what to fetch
+ * -------------------------------------------------------------------------------------- */
 
 static struct builder read_all(FILE *in)
 {
@@ -119,7 +122,8 @@ static int take_input(const char *operand, struct builder *out)
     FILE *in = fopen(operand, "rb");
     if (!in) {
         char *name = term_escape(bytes_of_str(operand));
-        fprintf(stderr, "kith: %s: %s (it is neither a magnet link nor a file)\n", name, strerror(errno));
+        fprintf(stderr, "kith: %s: %s (it is neither a magnet link nor a file)\n", name,
+            strerror(errno));
         free(name);
         return -1;
     }
@@ -135,7 +139,9 @@ static void blank(const char *operand)
         memset((char *)(uintptr_t)operand, ' ', strlen(operand));
 }
 
-/* ---- events ------------------------------------------------------------------------------------------------ */
+/* ---- events
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void show_name(struct session *s, struct kith_torrent *t)
 {
@@ -145,8 +151,8 @@ static void show_name(struct session *s, struct kith_torrent *t)
     if (kith_status(t, &st) != 0 || st.bytes_total == 0)
         return;
     char *name = term_escape(bytes_of_str(st.name));
-    term_note(&s->term, "%s: %s in %u file%s", name, human_size(st.bytes_total, size), st.file_count,
-        st.file_count == 1 ? "" : "s");
+    term_note(&s->term, "%s: %s in %u file%s", name, human_size(st.bytes_total, size),
+        st.file_count, st.file_count == 1 ? "" : "s");
     free(name);
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static struct session_options options = {0};
-static struct text_list trackers, web_seeds;
+static struct text_list trackers, web_seeds, peers;
 static const char *comment;
 static uint64_t piece_length;
 static int format;
@@ -16,11 +16,13 @@ static bool is_private;
 static struct option_spec specs[] = {
     {'t', "tracker", "URL", OPTION_LIST, &trackers, "announce to this tracker (repeat for more)"},
     {'w', "web-seed", "URL", OPTION_LIST, &web_seeds, "also served at this address"},
+    {'p', "peer", "HOST:PORT", OPTION_LIST, &peers, "also offer it to this peer"},
     {0, "private", NULL, OPTION_FLAG, &is_private, "peers only from the trackers (BEP 27)"},
     {0, "format", "hybrid|v1|v2", OPTION_CHOICE, &format, "kind of torrent (hybrid)"},
     {0, "piece-length", "SIZE", OPTION_SIZE, &piece_length, "16K to 16M; chosen if not given"},
     {0, "comment", "TEXT", OPTION_TEXT, &comment, "a comment in the torrent"},
-    {'P', "port", "PORT", OPTION_NUMBER, &options.port, "listen on this port (any)", false, 0, 65535},
+    {'P', "port", "PORT", OPTION_NUMBER, &options.port, "listen on this port (any)", false, 0,
+        65535},
     {0, "listen", "ADDRESS", OPTION_TEXT, &options.listen, "listen on this address only"},
     {0, "upload", "RATE", OPTION_SIZE, &options.upload_max, "at most this many bytes a second"},
     {0, "encryption", "prefer|require|off", OPTION_CHOICE, &options.encryption,
@@ -49,7 +51,8 @@ const struct command_spec *share_spec(void)
     return &spec;
 }
 
-/* ---- events ------------------------------------------------------------------------------------------- */
+/* ---- events
+ * ------------------------------------------------------------------------------------------- */
 
 static void show_link(struct session *s, struct kith_torrent *t)
 {
@@ -70,7 +73,8 @@ static void show_link(struct session *s, struct kith_torrent *t)
         qr_print(stderr, link, s->term.columns);
     printf("%s\n", link);
     fflush(stdout);
-    term_note(&s->term, "Send this link; keep kith running until somebody has it all. Ctrl-C stops.");
+    term_note(
+        &s->term, "Send this link; keep kith running until somebody has it all. Ctrl-C stops.");
 }
 
 /* What the people who share want to know: is it safe to stop? */
@@ -80,7 +84,8 @@ static void show_copy(struct session *s, const struct kith_status *st)
     if (st->full_copies_elsewhere <= most)
         return;
     most = st->full_copies_elsewhere;
-    term_note(&s->term, "%u complete cop%s elsewhere: you may stop.", most, most == 1 ? "y" : "ies");
+    term_note(
+        &s->term, "%u complete cop%s elsewhere: you may stop.", most, most == 1 ? "y" : "ies");
 }
 
 /* -1: go on; else the exit code. */
@@ -92,6 +97,9 @@ static int handle(struct session *s, const struct kith_event *e)
     switch (kith_event_type(e)) {
     case KITH_EVENT_READY:
         show_link(s, t);
+        for (size_t i = 0; i < peers.count; i++)
+            if (kith_add_peer(t, peers.items[i]) != 0)
+                term_error(&s->term, "%s is not a numeric HOST:PORT", peers.items[i]);
         return -1;
     case KITH_EVENT_PEER:
         term_note(&s->term, "%s is here", kith_event_text(e));

@@ -6,16 +6,16 @@ enum exit_code {
     EXIT_OK = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
-    EXIT_NO_PEERS = 3,     /* not found, or nobody has it */
+    EXIT_NO_PEERS = 3, /* not found, or nobody has it */
     EXIT_TIMEOUT = 4,
-    EXIT_BAD_DATA = 5,     /* verification failed */
+    EXIT_BAD_DATA = 5, /* verification failed */
     EXIT_DISK_FULL = 6,
-    EXIT_UNFINISHED = 7,   /* interrupted; the same command goes on */
-    EXIT_EXISTS = 8,       /* something else stands where the data should go */
+    EXIT_UNFINISHED = 7, /* interrupted; the same command goes on */
+    EXIT_EXISTS = 8,     /* something else stands where the data should go */
     EXIT_PERMISSION = 9,
-    EXIT_BAD_LINK = 10,    /* a link or torrent that cannot be read */
+    EXIT_BAD_LINK = 10, /* a link or torrent that cannot be read */
     EXIT_REFUSED = 12,
-    EXIT_KILLED = 130      /* second Ctrl-C */
+    EXIT_KILLED = 130 /* second Ctrl-C */
 };
 
 /* For an error of the library. */

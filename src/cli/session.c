@@ -102,7 +102,8 @@ void session_close(struct session *s)
     s->node = NULL;
 }
 
-/* ---- progress ---------------------------------------------------------------------------------------- */
+/* ---- progress
+ * ---------------------------------------------------------------------------------------- */
 
 static const char *verb_of(int state)
 {
@@ -144,8 +145,8 @@ static int describe(struct session *s, const struct kith_status *st, struct buil
     int percent = percent_of(done, total);
     builder_format(b, "%s", verb_of(st->state));
     if (st->state == KITH_STATE_SEEDING) {
-        builder_format(b, "  %s sent, %s, %u peer%s",
-            human_size(st->uploaded, left), human_rate(st->upload_rate, rate), st->peers_connected,
+        builder_format(b, "  %s sent, %s, %u peer%s", human_size(st->uploaded, left),
+            human_rate(st->upload_rate, rate), st->peers_connected,
             st->peers_connected == 1 ? "" : "s");
         return -1;
     }

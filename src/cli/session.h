@@ -24,7 +24,8 @@ struct session {
     struct kith_node *node;
 };
 
-/* Opens the node and takes over SIGINT, SIGTERM and SIGWINCH. 0, or an exit code after a message. */
+/* Opens the node and takes over SIGINT, SIGTERM and SIGWINCH. 0, or an exit code after a message.
+ */
 int session_open(struct session *, const struct session_options *);
 /* Stops cleanly (at most about two seconds; a second Ctrl-C ends at once) and closes. */
 void session_close(struct session *);

@@ -13,11 +13,11 @@ enum term_colour { TERM_COLOUR_AUTO, TERM_COLOUR_ALWAYS, TERM_COLOUR_NEVER };
 struct term {
     bool interactive; /* stderr is a terminal that can redraw */
     bool colour;
-    bool unicode;     /* the locale is UTF-8 */
+    bool unicode; /* the locale is UTF-8 */
     bool quiet;
     unsigned columns;
-    bool line_shown;  /* a progress line stands on the screen */
-    usec last_plain;  /* when a plain line was printed last */
+    bool line_shown; /* a progress line stands on the screen */
+    usec last_plain; /* when a plain line was printed last */
     int last_percent;
 };
 
@@ -37,13 +37,15 @@ void term_error(struct term *, const char *format, ...) __attribute__((format(pr
 /* A bar of `width` cells for 0.0 to 1.0, in the characters that the terminal has. */
 void term_bar(const struct term *, double fraction, unsigned width, struct builder *out);
 
-/* ---- words ------------------------------------------------------------------------------------- */
+/* ---- words -------------------------------------------------------------------------------------
+ */
 
 /* "1.9 GB": powers of 1000, three digits. `out` holds 16. Returns out. */
 const char *human_size(uint64_t bytes, char out[16]);
 const char *human_rate(uint64_t bytes_per_second, char out[20]); /* "1.9 GB/s" */
 const char *human_time(int64_t seconds, char out[16]);           /* "12 s", "3 min", "2 h 5 min" */
-/* Foreign text made safe for a terminal, in a malloc'd string (never NULL: exits without memory). */
+/* Foreign text made safe for a terminal, in a malloc'd string (never NULL: exits without memory).
+ */
 char *term_escape(struct bytes foreign);
 
 #endif

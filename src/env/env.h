@@ -23,7 +23,8 @@
 
 struct env;
 
-/* ---- time and randomness ---------------------------------------------------------------------- */
+/* ---- time and randomness ----------------------------------------------------------------------
+ */
 
 /* The monotonic clock, read once per turn of the loop (so that one turn sees one time). */
 usec env_now(struct env *);
@@ -36,16 +37,18 @@ void env_random(struct env *, void *out, size_t size);
  * later call replaces an earlier one. */
 void env_wake_at(struct env *, usec deadline, void (*wake)(void *user, usec now), void *user);
 
-/* ---- TCP --------------------------------------------------------------------------------------- */
+/* ---- TCP ---------------------------------------------------------------------------------------
+ */
 
 struct env_tcp;
 struct env_listener;
 struct env_file;
 
 struct env_tcp_events {
-    void (*connected)(void *user, int err); /* once, for connections that we opened; 0 or an error */
-    void (*readable)(void *user);           /* while read interest is on: bytes, EOF or an error wait */
-    void (*writable)(void *user);           /* while write interest is on */
+    void (*connected)(
+        void *user, int err);     /* once, for connections that we opened; 0 or an error */
+    void (*readable)(void *user); /* while read interest is on: bytes, EOF or an error wait */
+    void (*writable)(void *user); /* while write interest is on */
 };
 
 /* What a socket is bound to and how it looks on the wire. Zeroed: defaults. */
@@ -54,7 +57,8 @@ struct env_tcp_options {
     const char *bind_device;        /* interface name; NULL: any */
 };
 
-/* Starts to connect. connected() follows. ERR_NETWORK, ERR_LIMIT (descriptors used up), ERR_NOMEM. */
+/* Starts to connect. connected() follows. ERR_NETWORK, ERR_LIMIT (descriptors used up), ERR_NOMEM.
+ */
 int env_tcp_connect(struct env *, const struct endpoint *to, const struct env_tcp_options *,
     const struct env_tcp_events *, void *user, struct env_tcp **out);
 /* Changes who is told, e.g. when a connection passes from the listener's hands to a peer's. */
@@ -82,7 +86,8 @@ int env_tcp_listen(struct env *, const struct endpoint *at, const struct env_tcp
 void env_listener_local(struct env_listener *, struct endpoint *out);
 void env_listener_close(struct env_listener *);
 
-/* ---- UDP --------------------------------------------------------------------------------------- */
+/* ---- UDP ---------------------------------------------------------------------------------------
+ */
 
 struct env_udp;
 struct env_datagram {
@@ -99,7 +104,8 @@ int env_udp_receive(struct env_udp *, struct env_datagram *, int count);
 int env_udp_send(struct env_udp *, const struct env_datagram *, int count);
 void env_udp_close(struct env_udp *);
 
-/* ---- names and addresses ------------------------------------------------------------------------ */
+/* ---- names and addresses ------------------------------------------------------------------------
+ */
 
 #define ENV_RESOLVE_MAX 16 /* addresses of one name that are looked at */
 struct env_resolve;
@@ -113,17 +119,18 @@ void env_resolve_cancel(struct env_resolve *);
  * most `max`. */
 size_t env_local_addresses(struct env *, struct endpoint *out, size_t max);
 
-/* ---- HTTP client -------------------------------------------------------------------------------- */
+/* ---- HTTP client --------------------------------------------------------------------------------
+ */
 
 struct env_http;
 struct env_http_request {
-    const char *url;               /* http or https only */
-    const char *user_agent;        /* NULL: none */
-    enum addr_source source;       /* judged for every address and every redirect */
-    uint64_t range_first;          /* with range_size > 0: bytes=first-(first+size-1) */
+    const char *url;         /* http or https only */
+    const char *user_agent;  /* NULL: none */
+    enum addr_source source; /* judged for every address and every redirect */
+    uint64_t range_first;    /* with range_size > 0: bytes=first-(first+size-1) */
     uint64_t range_size;
-    uint64_t body_max;             /* more is an error: ERR_LIMIT */
-    usec timeout;                  /* whole exchange without progress for this long: ERR_TIMEOUT */
+    uint64_t body_max; /* more is an error: ERR_LIMIT */
+    usec timeout;      /* whole exchange without progress for this long: ERR_TIMEOUT */
     const struct env_tcp_options *tcp; /* binding; NULL: none */
 };
 struct env_http_events {
@@ -141,10 +148,11 @@ void env_http_cancel(struct env_http *);
 /* Lets the body rest (back-pressure) and go on. */
 void env_http_pause(struct env_http *, bool paused);
 
-/* ---- work that blocks ---------------------------------------------------------------------------- */
+/* ---- work that blocks
+ * ---------------------------------------------------------------------------- */
 
-/* Intrusive: embed it, allocate nothing. run() is called on a worker, then done() on the loop. A job
- * cannot be taken back; give it a flag of yours. */
+/* Intrusive: embed it, allocate nothing. run() is called on a worker, then done() on the loop. A
+ * job cannot be taken back; give it a flag of yours. */
 struct env_job {
     void (*run)(struct env_job *);
     void (*done)(struct env_job *);
@@ -158,15 +166,16 @@ void env_submit(struct env *, enum env_lane, struct env_job *);
 /* How many jobs can run at once. */
 unsigned env_worker_count(struct env *);
 
-/* ---- disk: blocking, thread-safe, for the inside of jobs ------------------------------------------ */
+/* ---- disk: blocking, thread-safe, for the inside of jobs
+ * ------------------------------------------ */
 
 struct env_dir; /* an open folder; everything below is reached relative to it */
 
 enum env_open {
     ENV_OPEN_READ = 0,
-    ENV_OPEN_WRITE = 1,        /* read and write */
-    ENV_OPEN_CREATE = 2,       /* with WRITE: make it and its folders if they are not there */
-    ENV_OPEN_EXCLUSIVE = 4     /* with CREATE: ERR_EXISTS if it is there */
+    ENV_OPEN_WRITE = 1,    /* read and write */
+    ENV_OPEN_CREATE = 2,   /* with WRITE: make it and its folders if they are not there */
+    ENV_OPEN_EXCLUSIVE = 4 /* with CREATE: ERR_EXISTS if it is there */
 };
 struct env_stat {
     uint64_t size;
@@ -181,7 +190,8 @@ struct env_stat {
  * is counted: env_dir_close drops it. ERR_ABSENT if it is not there, ERR_PERMISSION, ERR_NOT... */
 int env_dir_open(struct env *, const char *path, bool create, struct env_dir **out);
 void env_dir_close(struct env_dir *);
-/* Identity of the folder's volume and inode, to tell "absent" from "empty" (device 0 never occurs). */
+/* Identity of the folder's volume and inode, to tell "absent" from "empty" (device 0 never occurs).
+ */
 int env_dir_stat(struct env_dir *, struct env_stat *out);
 int env_dir_free_space(struct env_dir *, uint64_t *bytes_out);
 
@@ -205,10 +215,12 @@ int env_file_set_executable(struct env_file *);
 /* Asks for a range to be read into the page cache and waits until it is; or lets it go. */
 int env_file_warm(struct env_file *, uint64_t offset, uint64_t size);
 void env_file_drop(struct env_file *, uint64_t offset, uint64_t size);
-/* The next range with data at or after `from` (SEEK_DATA/SEEK_HOLE); ERR_NOT_FOUND past the last. */
+/* The next range with data at or after `from` (SEEK_DATA/SEEK_HOLE); ERR_NOT_FOUND past the last.
+ */
 int env_file_next_data(struct env_file *, uint64_t from, uint64_t *start, uint64_t *end);
 
-int env_path_stat(struct env_dir *, const char *path, struct env_stat *out); /* does not follow links */
+int env_path_stat(
+    struct env_dir *, const char *path, struct env_stat *out); /* does not follow links */
 int env_path_rename(struct env_dir *from_dir, const char *from, struct env_dir *to_dir,
     const char *to); /* never replaces: ERR_EXISTS; ERR_UNSUPPORTED across volumes */
 int env_path_unlink(struct env_dir *, const char *path);
@@ -221,7 +233,8 @@ int env_dir_sync(struct env_dir *, const char *path); /* makes names durable */
 int env_path_list(struct env_dir *, const char *path,
     bool (*each)(void *user, const char *name, const struct env_stat *), void *user);
 
-/* ---- the loop, as its owner sees it (node/ and the embedder) ------------------------------------------ */
+/* ---- the loop, as its owner sees it (node/ and the embedder)
+ * ------------------------------------------ */
 
 void env_loop_wake(struct env *); /* from any thread: makes a blocked loop turn once */
 

@@ -40,8 +40,8 @@ struct env_ops {
     void (*resolve_cancel)(struct env_resolve *);
     size_t (*local_addresses)(struct env *, struct endpoint *, size_t);
 
-    int (*http_start)(struct env *, const struct env_http_request *,
-        const struct env_http_events *, void *, struct env_http **);
+    int (*http_start)(struct env *, const struct env_http_request *, const struct env_http_events *,
+        void *, struct env_http **);
     void (*http_cancel)(struct env_http *);
     void (*http_pause)(struct env_http *, bool);
 

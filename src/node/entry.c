@@ -1,6 +1,6 @@
 /* One torrent of the node, from being named to being removed: what happens between the user's word
- * and the swarm. Data that stands where the torrent's belongs is looked at and hashed in full before
- * anything is written. */
+ * and the swarm. Data that stands where the torrent's belongs is looked at and hashed in full
+ * before anything is written. */
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -14,7 +14,8 @@
 
 static void prepare(struct kith_torrent *k);
 
-/* ---- birth and death ---------------------------------------------------------------------------------- */
+/* ---- birth and death
+ * ---------------------------------------------------------------------------------- */
 
 static void timer_fired(struct timer *timer, usec now)
 {
@@ -106,7 +107,8 @@ void kith_remove(struct kith_torrent *k)
     entry_stop(k);
 }
 
-/* ---- the swarm's host ------------------------------------------------------------------------------------- */
+/* ---- the swarm's host
+ * ------------------------------------------------------------------------------------- */
 
 static bool host_connect(void *host, struct torrent *t, const struct endpoint *to)
 {
@@ -209,8 +211,8 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
     }
 }
 
-const struct swarm_host_ops entry_host_ops = {host_connect, host_pump, host_hang_up,
-    host_reschedule, host_event, host_now, host_random};
+const struct swarm_host_ops entry_host_ops = {
+    host_connect, host_pump, host_hang_up, host_reschedule, host_event, host_now, host_random};
 
 static int make_torrent(struct kith_torrent *k, const struct magnet *m)
 {
@@ -238,12 +240,14 @@ static int make_torrent(struct kith_torrent *k, const struct magnet *m)
     return 0;
 }
 
-/* ---- incoming: which torrent is meant? ------------------------------------------------------------------ */
+/* ---- incoming: which torrent is meant?
+ * ------------------------------------------------------------------ */
 
 bool entry_find(void *user, const struct handshake *theirs, struct greeting_answer *out)
 {
     struct kith_node *n = user;
-    list_for_each (at, &n->torrents) {
+    list_for_each(at, &n->torrents)
+    {
         struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
         struct info_hash v1;
         struct sha256_digest v2;
@@ -268,7 +272,8 @@ bool entry_find(void *user, const struct handshake *theirs, struct greeting_answ
     return false;
 }
 
-/* ---- storage: open, check, prepare, start ------------------------------------------------------------------ */
+/* ---- storage: open, check, prepare, start
+ * ------------------------------------------------------------------ */
 
 static void start(struct kith_torrent *k)
 {
@@ -311,7 +316,8 @@ static bool find_conflict(const struct kith_torrent *k, uint32_t *file)
         bool right = false;
         if (!k->file_existed[f] || file_info->length == 0)
             continue;
-        if (k->file_existed[f] != STORAGE_FILE_LONGER && k->file_existed[f] != STORAGE_FILE_NOT_A_FILE)
+        if (k->file_existed[f] != STORAGE_FILE_LONGER &&
+            k->file_existed[f] != STORAGE_FILE_NOT_A_FILE)
             for (uint32_t i = 0; i < file_info->piece_count && !right; i++)
                 right = bitfield_get(&k->have, file_info->first_piece + i);
         *file = f;
@@ -437,7 +443,8 @@ static int open_and_check(struct kith_torrent *k)
     return err ? err : storage_open(k->storage, opened, k);
 }
 
-/* ---- adding ---------------------------------------------------------------------------------------------- */
+/* ---- adding
+ * ---------------------------------------------------------------------------------------------- */
 
 static char *name_of(const struct metainfo *m)
 {
@@ -468,7 +475,8 @@ static void metadata_known(struct kith_torrent *k)
 static struct kith_torrent *find_same(
     struct kith_node *n, bool has_v1, const uint8_t *v1, bool has_v2, const uint8_t *v2)
 {
-    list_for_each (at, &n->torrents) {
+    list_for_each(at, &n->torrents)
+    {
         struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
         struct info_hash a;
         struct sha256_digest b;
@@ -604,7 +612,9 @@ int kith_add(struct kith_node *n, const struct kith_add *given, struct kith_torr
     return err;
 }
 
-/* ---- sharing ---------------------------------------------------------------------------------------------------- */
+/* ---- sharing
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void share_progress(void *user, const struct create_progress *progress)
 {
@@ -630,8 +640,7 @@ static void share_start(struct kith_torrent *k, const struct create_result *resu
     start(k);
 }
 
-static void share_done(
-    void *user, int err, const struct create_result *result, const char *detail)
+static void share_done(void *user, int err, const struct create_result *result, const char *detail)
 {
     struct kith_torrent *k = user;
     k->create = NULL;
@@ -668,9 +677,9 @@ static int start_create(struct kith_torrent *k, const struct kith_share *s)
         trackers[i] = (struct create_tracker){s->trackers[i], (unsigned)i};
     struct create_options options = {.path = s->path,
         .name = k->root,
-        .kind = s->format == KITH_FORMAT_V1 ? CREATE_V1
-            : s->format == KITH_FORMAT_V2   ? CREATE_V2
-                                            : CREATE_HYBRID,
+        .kind = s->format == KITH_FORMAT_V1   ? CREATE_V1
+                : s->format == KITH_FORMAT_V2 ? CREATE_V2
+                                              : CREATE_HYBRID,
         .piece_length = s->piece_length,
         .private_torrent = s->is_private,
         .trackers = trackers,
@@ -707,7 +716,9 @@ int kith_share(struct kith_node *n, const struct kith_share *given, struct kith_
     return 0;
 }
 
-/* ---- control ------------------------------------------------------------------------------------------------------ */
+/* ---- control
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 void kith_pause(struct kith_torrent *k)
 {

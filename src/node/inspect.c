@@ -14,9 +14,8 @@
 
 struct kith_torrent *kith_torrent_at(struct kith_node *n, size_t index)
 {
-    list_for_each (at, &n->torrents)
-        if (index-- == 0)
-            return list_entry(at, struct kith_torrent, link);
+    list_for_each(at, &n->torrents) if (index-- == 0) return list_entry(
+        at, struct kith_torrent, link);
     return NULL;
 }
 
@@ -26,7 +25,8 @@ struct kith_torrent *kith_torrent_find(struct kith_node *n, const char *hex)
     size_t size = strlen(hex) / 2;
     if ((size != 20 && size != 32) || hex_decode(bytes_of_str(hex), wanted, size) != 0)
         return NULL;
-    list_for_each (at, &n->torrents) {
+    list_for_each(at, &n->torrents)
+    {
         struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
         struct info_hash v1;
         struct sha256_digest v2;
@@ -40,7 +40,8 @@ struct kith_torrent *kith_torrent_find(struct kith_node *n, const char *hex)
     return NULL;
 }
 
-/* ---- status -------------------------------------------------------------------------------------------- */
+/* ---- status
+ * -------------------------------------------------------------------------------------------- */
 
 static int state_of(const struct kith_torrent *k, const struct torrent_stats *s)
 {
@@ -103,9 +104,9 @@ static void fill_transfer(struct kith_torrent *k, struct kith_status *out)
     out->wasted = s.wasted;
     out->download_rate = s.download_rate;
     out->upload_rate = s.upload_rate;
-    out->eta_seconds = s.complete ? 0
-        : s.download_rate         ? (int64_t)(s.bytes_left / s.download_rate)
-                                  : -1;
+    out->eta_seconds = s.complete        ? 0
+                       : s.download_rate ? (int64_t)(s.bytes_left / s.download_rate)
+                                         : -1;
     out->pieces_total = s.pieces_total;
     out->pieces_done = s.pieces_done;
     out->peers_connected = s.peers;
@@ -162,7 +163,9 @@ int kith_file(struct kith_torrent *k, uint32_t index, struct kith_file *given)
     if (!k->metainfo || index >= k->metainfo->file_count)
         return ERR_NOT_FOUND;
     const struct metainfo_file *f = &k->metainfo->files[index];
-    struct kith_file out = {.size = given->size, .path = f->path, .length = f->length,
+    struct kith_file out = {.size = given->size,
+        .path = f->path,
+        .length = f->length,
         .priority = f->flags & METAINFO_PAD ? 0 : 4};
     const struct bitfield *have = k->torrent ? torrent_have(k->torrent) : NULL;
     for (uint32_t i = 0; have && have->bits && i < f->piece_count; i++) {
@@ -208,7 +211,8 @@ int kith_peer(struct kith_torrent *k, uint32_t index, struct kith_peer *given)
     return 0;
 }
 
-/* ---- links and files ------------------------------------------------------------------------------------- */
+/* ---- links and files
+ * ------------------------------------------------------------------------------------- */
 
 /* This machine's own addresses, the ones that others can reach first; loopback only when there is
  * no other. */

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define READS_PER_TURN 8   /* then others get their turn */
+#define READS_PER_TURN 8 /* then others get their turn */
 #define SEND_CHUNKS_MAX 64
 
 struct link {
@@ -20,7 +20,7 @@ struct link {
     struct greeting *greeting; /* until there is a peer */
     struct peer *peer;
     bool wants_read, wants_write;
-    bool dead; /* closed; freed when no caller can still hold it */
+    bool dead;          /* closed; freed when no caller can still hold it */
     struct timer timer; /* the greeting's patience */
 };
 
@@ -33,7 +33,8 @@ static void want(struct link *l, bool read, bool write)
     env_tcp_want(l->tcp, read, write);
 }
 
-/* ---- birth and death --------------------------------------------------------------------------------- */
+/* ---- birth and death
+ * --------------------------------------------------------------------------------- */
 
 static void greeting_late(struct timer *timer, usec now);
 
@@ -109,14 +110,16 @@ void link_hang_up(struct link *l)
 
 void links_close_all(struct kith_node *n, struct kith_torrent *of)
 {
-    list_for_each_safe (at, &n->links) {
+    list_for_each_safe(at, &n->links)
+    {
         struct link *l = list_entry(at, struct link, all);
         if (!l->peer && (!of || l->torrent == of))
             link_close(l);
     }
 }
 
-/* ---- the greeting -------------------------------------------------------------------------------------- */
+/* ---- the greeting
+ * -------------------------------------------------------------------------------------- */
 
 static void become_peer(struct link *l)
 {
@@ -189,7 +192,8 @@ static void read_greeting(struct link *l)
         become_peer(l);
 }
 
-/* ---- the peer ---------------------------------------------------------------------------------------------- */
+/* ---- the peer
+ * ---------------------------------------------------------------------------------------------- */
 
 static void read_peer(struct link *l)
 {
@@ -217,7 +221,8 @@ static void read_peer(struct link *l)
 static ssize_t send_some(struct link *l, const struct send_chunk *chunks, int count)
 {
     if (!chunks[0].data)
-        return env_tcp_sendfile(l->tcp, chunks[0].file, chunks[0].offset, chunks[0].size, count > 1);
+        return env_tcp_sendfile(
+            l->tcp, chunks[0].file, chunks[0].offset, chunks[0].size, count > 1);
     struct iovec iov[SEND_CHUNKS_MAX];
     int n = 0;
     for (; n < count && chunks[n].data; n++)
@@ -252,7 +257,9 @@ static void write_peer(struct link *l)
     want(l, l->wants_read, true);
 }
 
-/* ---- events ---------------------------------------------------------------------------------------------------- */
+/* ---- events
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void on_connected(void *user, int err)
 {
@@ -310,7 +317,9 @@ void links_pump(struct kith_node *n)
     }
 }
 
-/* ---- in and out --------------------------------------------------------------------------------------------------- */
+/* ---- in and out
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
 {
@@ -344,16 +353,19 @@ bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoin
 void link_accept(void *user, struct env_tcp *tcp, const struct endpoint *from)
 {
     struct kith_node *n = user;
-    struct link *l = n->connections < n->connections_max && !n->stopping ? link_new(n, from, true)
-                                                                         : NULL;
+    struct link *l =
+        n->connections < n->connections_max && !n->stopping ? link_new(n, from, true) : NULL;
     if (!l) {
         env_tcp_close(tcp);
         return;
     }
     l->tcp = tcp;
     env_tcp_set_events(tcp, &link_events, l);
-    struct greeting_config config = {.incoming = true, .our_id = n->peer_id, .find = entry_find,
-        .user = n, .now = env_now(n->env)};
+    struct greeting_config config = {.incoming = true,
+        .our_id = n->peer_id,
+        .find = entry_find,
+        .user = n,
+        .now = env_now(n->env)};
     greet(l, &config);
     want(l, true, false);
 }

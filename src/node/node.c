@@ -11,7 +11,8 @@
 
 #define PEER_ID_PREFIX "-KI0100-" /* Azureus style: client KI, version 0.1.0 */
 
-/* ---- errors and events ------------------------------------------------------------------------------ */
+/* ---- errors and events
+ * ------------------------------------------------------------------------------ */
 
 int node_fail(struct kith_node *n, int err, const char *format, ...)
 {
@@ -24,7 +25,8 @@ int node_fail(struct kith_node *n, int err, const char *format, ...)
 
 static struct kith_event *repeated(struct kith_node *n, int type, struct kith_torrent *k)
 {
-    list_for_each (at, &n->events) {
+    list_for_each(at, &n->events)
+    {
         struct kith_event *e = list_entry(at, struct kith_event, link);
         if (e->type == type && e->torrent == k)
             return e;
@@ -32,8 +34,7 @@ static struct kith_event *repeated(struct kith_node *n, int type, struct kith_to
     return NULL;
 }
 
-void node_event(
-    struct kith_node *n, int type, struct kith_torrent *k, int error, const char *text)
+void node_event(struct kith_node *n, int type, struct kith_torrent *k, int error, const char *text)
 {
     struct kith_event *e = n->event_count >= NODE_EVENTS_MAX ? repeated(n, type, k) : NULL;
     if (!e) {
@@ -88,7 +89,8 @@ const char *kith_last_error(struct kith_node *n)
     return n->error;
 }
 
-/* ---- the loop -------------------------------------------------------------------------------------------- */
+/* ---- the loop
+ * -------------------------------------------------------------------------------------------- */
 
 static void wake(void *user, usec now)
 {
@@ -149,9 +151,12 @@ void kith_wake(struct kith_node *n)
     env_loop_wake(n->env);
 }
 
-/* ---- birth --------------------------------------------------------------------------------------------------- */
+/* ---- birth
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-static void write_log(struct log *log, enum log_level level, const char *subsystem, const char *text)
+static void write_log(
+    struct log *log, enum log_level level, const char *subsystem, const char *text)
 {
     struct kith_node *n = container_of(log, struct kith_node, log);
     n->log_call(log->user, (int)level, subsystem, text);
@@ -196,7 +201,8 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         return ERR_NOMEM;
     memcpy(n->peer_id.b, PEER_ID_PREFIX, 8);
     env_random(n->env, n->peer_id.b + 8, sizeof n->peer_id.b - 8);
-    n->connections_max = o->connections_max > 0 ? (unsigned)o->connections_max : NODE_CONNECTIONS_MAX;
+    n->connections_max =
+        o->connections_max > 0 ? (unsigned)o->connections_max : NODE_CONNECTIONS_MAX;
     kith_set_rates(n, o->download_rate_max, o->upload_rate_max);
     return start_listening(n, o);
 }
@@ -222,7 +228,8 @@ int kith_open(const struct kith_options *options, struct kith_node **out)
     if (o.log)
         n->log = (struct log){(enum log_level)o.log_level, write_log, o.log_user};
     timer_heap_init(&n->timers);
-    struct uv_env_config config = {.workers = o.worker_threads > 0 ? (unsigned)o.worker_threads : 0};
+    struct uv_env_config config = {
+        .workers = o.worker_threads > 0 ? (unsigned)o.worker_threads : 0};
     int err = timer_heap_reserve(&n->timers, 64);
     if (!err)
         err = uv_env_new(&config, &n->env);
@@ -247,15 +254,14 @@ void kith_set_rates(struct kith_node *n, uint64_t download_max, uint64_t upload_
     token_bucket_set(&n->limits.upload, upload_max, env_now(n->env));
 }
 
-/* ---- stopping and death ------------------------------------------------------------------------------------------ */
+/* ---- stopping and death
+ * ------------------------------------------------------------------------------------------ */
 
 void node_maybe_stopped(struct kith_node *n)
 {
     if (!n->stopping || n->stopped)
         return;
-    list_for_each (at, &n->torrents)
-        if (!list_entry(at, struct kith_torrent, link)->stopped)
-            return;
+    list_for_each(at, &n->torrents) if (!list_entry(at, struct kith_torrent, link)->stopped) return;
     n->stopped = true;
     timer_cancel(&n->timers, &n->stop_timer);
     node_event(n, KITH_EVENT_STOPPED, NULL, 0, NULL);
@@ -285,8 +291,7 @@ void kith_stop(struct kith_node *n)
     n->stopping = true;
     close_listeners(n);
     links_close_all(n, NULL);
-    list_for_each_safe (at, &n->torrents)
-        entry_stop(list_entry(at, struct kith_torrent, link));
+    list_for_each_safe(at, &n->torrents) entry_stop(list_entry(at, struct kith_torrent, link));
     if (timer_heap_reserve(&n->timers, n->timers.count + 8) == 0)
         timer_set(&n->timers, &n->stop_timer, env_now(n->env) + NODE_STOP_PATIENCE);
     node_arm(n);
@@ -299,7 +304,8 @@ static void finish_jobs(struct kith_node *n)
     kith_stop(n);
     for (;;) {
         bool idle = true;
-        list_for_each (at, &n->torrents) {
+        list_for_each(at, &n->torrents)
+        {
             struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
             idle &= !k->create && (!k->storage || storage_idle(k->storage));
             if (k->torrent)
@@ -317,16 +323,14 @@ void kith_close(struct kith_node *n)
         return;
     if (n->env)
         finish_jobs(n);
-    list_for_each_safe (at, &n->torrents)
-        entry_free(list_entry(at, struct kith_torrent, link));
+    list_for_each_safe(at, &n->torrents) entry_free(list_entry(at, struct kith_torrent, link));
     if (n->env) {
         links_close_all(n, NULL);
         links_bury(n);
     }
     if (n->pulled)
         free(n->pulled);
-    list_for_each_safe (at, &n->events)
-        free(list_entry(at, struct kith_event, link));
+    list_for_each_safe(at, &n->events) free(list_entry(at, struct kith_event, link));
     file_cache_free(n->files);
     uv_env_free(n->env);
     chunk_pool_free(n->pool);

@@ -53,7 +53,7 @@ struct kith_node {
     unsigned connections, connections_max;
     struct list_link links;
     struct list_link dead_links; /* freed between turns */
-    struct list_link to_pump; /* links that have something to do before the loop sleeps */
+    struct list_link to_pump;    /* links that have something to do before the loop sleeps */
 
     struct list_link torrents;
     struct list_link events;
@@ -69,20 +69,20 @@ struct kith_node {
 struct kith_torrent {
     struct list_link link;
     struct kith_node *node;
-    struct timer timer; /* the torrent's deadline */
-    int state;          /* enum kith_state, before the torrent itself has one */
+    struct timer timer;      /* the torrent's deadline */
+    int state;               /* enum kith_state, before the torrent itself has one */
     struct torrent *torrent; /* NULL while a share is hashed */
     struct metainfo *metainfo;
     struct storage *storage;
-    struct bitfield have;    /* found by the check */
-    uint8_t *file_existed;   /* by file: something stood there before us */
+    struct bitfield have;  /* found by the check */
+    uint8_t *file_existed; /* by file: something stood there before us */
     struct create *create;
     struct create_progress create_progress;
     uint64_t check_done, check_total;
     char *folder, *root, *name, *link_text, *files_wanted;
     struct builder torrent_file;
-    int existing;            /* enum kith_existing */
-    bool complete_known;     /* a share, just hashed: needs no check */
+    int existing;        /* enum kith_existing */
+    bool complete_known; /* a share, just hashed: needs no check */
     bool paused, sequential, preallocate, metadata_only, removing, stopped, syncing;
     char *trackers[64], *web_seeds[64];
     size_t tracker_count, web_seed_count;
@@ -91,23 +91,26 @@ struct kith_torrent {
     uint64_t download_max, upload_max;
     unsigned copies_seen;
     char waiting_for[NODE_TEXT_MAX];
-    usec moved_at;           /* payload last came or went */
+    usec moved_at; /* payload last came or went */
 };
 
-/* ---- node.c -------------------------------------------------------------------------------------- */
+/* ---- node.c
+ * -------------------------------------------------------------------------------------- */
 void node_event(struct kith_node *, int type, struct kith_torrent *, int error, const char *text);
 void node_arm(struct kith_node *); /* the env's deadline follows the timer heap */
 int node_fail(struct kith_node *, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void node_maybe_stopped(struct kith_node *);
 
-/* ---- entry.c -------------------------------------------------------------------------------------- */
+/* ---- entry.c
+ * -------------------------------------------------------------------------------------- */
 extern const struct swarm_host_ops entry_host_ops;
 void entry_free(struct kith_torrent *);
 void entry_stop(struct kith_torrent *);
 bool entry_find(void *user, const struct handshake *theirs, struct greeting_answer *out);
 
-/* ---- link.c --------------------------------------------------------------------------------------- */
+/* ---- link.c
+ * --------------------------------------------------------------------------------------- */
 /* Opens a connection for a torrent; false if there is none to spare. */
 bool link_open(struct kith_node *, struct kith_torrent *, const struct endpoint *);
 /* A listener's. */

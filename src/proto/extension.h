@@ -26,11 +26,11 @@ struct extension_ids {
 struct extension_handshake {
     struct extension_ids ids;
     char client[EXTENSION_CLIENT_MAX + 1]; /* v: escaped for people */
-    int64_t reqq;          /* requests it lets wait */
-    int64_t port;          /* where it listens */
-    int64_t metadata_size; /* BEP 9 */
-    int64_t upload_only;   /* BEP 21: 0 or 1 */
-    int64_t complete_ago;  /* seconds; -1 also means unknown on the wire */
+    int64_t reqq;                          /* requests it lets wait */
+    int64_t port;                          /* where it listens */
+    int64_t metadata_size;                 /* BEP 9 */
+    int64_t upload_only;                   /* BEP 21: 0 or 1 */
+    int64_t complete_ago;                  /* seconds; -1 also means unknown on the wire */
     bool prefers_encryption;
     struct endpoint your_ip; /* family ADDR_NONE if absent; port 0 */
 };

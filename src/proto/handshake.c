@@ -3,7 +3,8 @@
 
 #include "base/err.h"
 
-static const uint8_t protocol[HANDSHAKE_PROTOCOL_SIZE] = "\x13" "BitTorrent protocol";
+static const uint8_t protocol[HANDSHAKE_PROTOCOL_SIZE] = "\x13"
+                                                         "BitTorrent protocol";
 
 void handshake_encode(const struct handshake *h, uint8_t out[HANDSHAKE_SIZE])
 {

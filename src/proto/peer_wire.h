@@ -28,9 +28,9 @@ enum wire_id {
     WIRE_HASH_REJECT = 23
 };
 
-#define WIRE_BLOCK_MAX (128u << 10)   /* payload of a piece message */
-#define WIRE_BITFIELD_MAX (1u << 20)  /* before the piece count is known: 8 Mi pieces */
-#define WIRE_EXTENDED_MAX (1u << 20)  /* libtorrent's bound for any message */
+#define WIRE_BLOCK_MAX (128u << 10)  /* payload of a piece message */
+#define WIRE_BITFIELD_MAX (1u << 20) /* before the piece count is known: 8 Mi pieces */
+#define WIRE_EXTENDED_MAX (1u << 20) /* libtorrent's bound for any message */
 #define WIRE_HASHES_MAX (8192u * 32 + 64 * 32 + 49)
 
 struct wire_limits {
@@ -38,8 +38,8 @@ struct wire_limits {
     uint32_t piece_count; /* if metadata_known */
 };
 
-/* May a message of this id have this length (the prefix's value: id included)? 0, ERR_PROTOCOL for a
- * wrong fixed length, ERR_LIMIT for too long a one. Unknown ids: up to WIRE_EXTENDED_MAX. */
+/* May a message of this id have this length (the prefix's value: id included)? 0, ERR_PROTOCOL for
+ * a wrong fixed length, ERR_LIMIT for too long a one. Unknown ids: up to WIRE_EXTENDED_MAX. */
 int wire_check_length(uint8_t id, uint32_t length, const struct wire_limits *);
 
 #endif

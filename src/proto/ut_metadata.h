@@ -9,10 +9,10 @@
 enum ut_metadata_type { UT_METADATA_REQUEST = 0, UT_METADATA_DATA = 1, UT_METADATA_REJECT = 2 };
 
 struct ut_metadata {
-    int64_t type;  /* enum ut_metadata_type, or what a later version means */
+    int64_t type; /* enum ut_metadata_type, or what a later version means */
     uint32_t piece;
-    int64_t total_size;  /* -1 if absent */
-    struct bytes data;   /* of DATA: what stands behind the dictionary */
+    int64_t total_size; /* -1 if absent */
+    struct bytes data;  /* of DATA: what stands behind the dictionary */
 };
 
 void ut_metadata_put(struct builder *, const struct ut_metadata *);

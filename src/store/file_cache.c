@@ -10,7 +10,7 @@ struct entry {
     uint32_t number;
     bool writable;
     unsigned users;
-    uint64_t used_at; /* a count, not a time */
+    uint64_t used_at;      /* a count, not a time */
     struct env_file *file; /* NULL: free */
 };
 

@@ -24,9 +24,9 @@ struct piece_buffer {
     uint32_t piece, size;
     uint32_t block_count, chunk_count;
     uint32_t arriving, in_memory, on_disk; /* blocks in each state */
-    bool busy; /* a job works on it: no block may begin */
-    struct chunk **chunks; /* NULL: nothing of it is in memory */
-    uint8_t states[];      /* enum block_state, one a block */
+    bool busy;                             /* a job works on it: no block may begin */
+    struct chunk **chunks;                 /* NULL: nothing of it is in memory */
+    uint8_t states[];                      /* enum block_state, one a block */
 };
 
 /* NULL: no memory. */

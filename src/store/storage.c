@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- birth and death ------------------------------------------------------------------------------ */
+/* ---- birth and death
+ * ------------------------------------------------------------------------------ */
 
 /* "root/path" or "root" for every file, with the root's name of the caller's choice. */
 static int make_paths(struct storage *s, const char *root)
@@ -86,7 +87,8 @@ const char *storage_error(const struct storage *s)
     return s->error;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------ */
+/* ---- opening
+ * ------------------------------------------------------------------------------------------ */
 
 struct open_job {
     struct env_job job;
@@ -161,8 +163,12 @@ int storage_open(struct storage *s,
     struct open_job *o = calloc(1, sizeof *o);
     if (!o)
         return ERR_NOMEM;
-    *o = (struct open_job){.job = {.run = open_run, .done = open_done}, .storage = s,
-        .done = done, .user = user, .states = calloc(count, 1), .now = calloc(count, sizeof *o->now)};
+    *o = (struct open_job){.job = {.run = open_run, .done = open_done},
+        .storage = s,
+        .done = done,
+        .user = user,
+        .states = calloc(count, 1),
+        .now = calloc(count, sizeof *o->now)};
     if (!o->states || !o->now) {
         free(o->states);
         free(o->now);
@@ -174,7 +180,8 @@ int storage_open(struct storage *s,
     return 0;
 }
 
-/* ---- preparing ------------------------------------------------------------------------------------------ */
+/* ---- preparing
+ * ------------------------------------------------------------------------------------------ */
 
 struct simple_job {
     struct env_job job;
@@ -241,7 +248,9 @@ int storage_prepare(struct storage *s, void (*done)(void *user, int err), void *
     return 0;
 }
 
-/* ---- syncing ------------------------------------------------------------------------------------------------ */
+/* ---- syncing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct sync_job {
     struct env_job job;

@@ -16,8 +16,8 @@
 #include "store/file_cache.h"
 #include "store/piece_buffer.h"
 
-#define STORAGE_READ_MAX (128u << 10)   /* bytes of one read */
-#define STORAGE_CHECK_BATCH (4u << 20)  /* bytes that a check job reads before it hashes */
+#define STORAGE_READ_MAX (128u << 10)  /* bytes of one read */
+#define STORAGE_CHECK_BATCH (4u << 20) /* bytes that a check job reads before it hashes */
 #define STORAGE_ERROR_MAX 256u
 
 struct storage;
@@ -66,8 +66,8 @@ struct storage_opening {
     const struct storage_file_record *now;
     bool folder_exists;
 };
-/* Looks at the folder and its files; creates nothing. ERR_ABSENT is not an error here: everything is
- * absent then. */
+/* Looks at the folder and its files; creates nothing. ERR_ABSENT is not an error here: everything
+ * is absent then. */
 int storage_open(struct storage *,
     void (*done)(void *user, int err, const struct storage_opening *), void *user);
 

@@ -54,7 +54,8 @@ static int check_batch(struct storage *s, struct check_job *j, uint8_t *buffer)
         if (!there)
             continue;
         parts[count] = bytes_of(buffer + used, info.size);
-        pieces[count] = (struct verify_piece){.info = info, .parts = &parts[count], .part_count = 1};
+        pieces[count] =
+            (struct verify_piece){.info = info, .parts = &parts[count], .part_count = 1};
         of[count++] = i;
         used += info.size;
     }

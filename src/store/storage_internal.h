@@ -13,7 +13,7 @@
 #define STORAGE_FINISH_BATCH 16u /* pieces that one worker takes: the lanes of a hash kernel */
 
 struct storage_file {
-    char *path;       /* relative to the folder */
+    char *path;        /* relative to the folder */
     atomic_bool dirty; /* written since the last sync */
     atomic_bool made;  /* it exists and has been opened for writing before */
 };
@@ -27,17 +27,18 @@ struct storage {
     struct file_cache *files;
     char *folder;
     bool preallocate;
-    struct env_dir *dir; /* NULL until the folder was opened */
-    struct storage_file *file; /* one a file of the metainfo */
-    unsigned jobs;             /* under way */
-    unsigned finish_jobs;      /* of them, batches of pieces */
+    struct env_dir *dir;        /* NULL until the folder was opened */
+    struct storage_file *file;  /* one a file of the metainfo */
+    unsigned jobs;              /* under way */
+    unsigned finish_jobs;       /* of them, batches of pieces */
     struct list_link finishing; /* whole pieces that wait for a worker */
     struct check *check;
     pthread_mutex_t error_lock;
     char error[STORAGE_ERROR_MAX];
 };
 
-/* ---- storage_io.c: inside jobs ------------------------------------------------------------------- */
+/* ---- storage_io.c: inside jobs
+ * ------------------------------------------------------------------- */
 /* Remembers in words what failed where; returns err. */
 int storage_note_error(struct storage *, int err, const char *doing, uint32_t file);
 /* A range of a piece to or from memory; `iov` is used up. Pads read as zeros and are not written.

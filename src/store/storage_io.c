@@ -64,8 +64,8 @@ static uint32_t total(const struct iovec *iov, int count)
     return (uint32_t)size;
 }
 
-
-static int read_file(struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
+static int read_file(
+    struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
 {
     struct env_file *f;
     int err = file_cache_take(s->files, s, file, s->dir, s->file[file].path, ENV_OPEN_READ, &f);
@@ -83,7 +83,8 @@ int storage_read_range(
     struct metainfo_slice slice = metainfo_slices(s->metainfo, piece, begin, total(iov, count));
     int err = storage_open_folder(s, false);
     if (err)
-        return err == ERR_ABSENT ? ERR_NOT_FOUND : storage_note_error(s, err, "opening", UINT32_MAX);
+        return err == ERR_ABSENT ? ERR_NOT_FOUND
+                                 : storage_note_error(s, err, "opening", UINT32_MAX);
     while (metainfo_slice_next(s->metainfo, &slice)) {
         uint64_t done = 0;
         while (done < slice.length) {
@@ -105,7 +106,8 @@ int storage_read_range(
     return 0;
 }
 
-static int write_file(struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
+static int write_file(
+    struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
 {
     struct env_file *f;
     unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;

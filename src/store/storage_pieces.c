@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- finish: verify, then write ------------------------------------------------------------------- */
+/* ---- finish: verify, then write
+ * ------------------------------------------------------------------- */
 
 struct finish {
     struct list_link link;
@@ -15,8 +16,8 @@ struct finish {
     void (*done)(void *user, struct piece_buffer *, int err);
     void *user;
     int err;
-    struct bytes *parts;   /* the piece's chunks */
-    uint8_t *read_back;    /* spilled blocks, read again: a buffer of the whole piece */
+    struct bytes *parts; /* the piece's chunks */
+    uint8_t *read_back;  /* spilled blocks, read again: a buffer of the whole piece */
 };
 
 /* Pieces that wait are taken together, so that the hash kernels have lanes to fill. */
@@ -51,8 +52,7 @@ static int gather(struct storage *s, struct finish *f)
     for (uint32_t i = 0; i < pb->chunk_count; i++) {
         size_t begin = (size_t)i * CHUNK_SIZE;
         size_t size = pb->size - begin < CHUNK_SIZE ? pb->size - begin : CHUNK_SIZE;
-        f->parts[i] =
-            bytes_of(f->read_back ? f->read_back + begin : pb->chunks[i]->data, size);
+        f->parts[i] = bytes_of(f->read_back ? f->read_back + begin : pb->chunks[i]->data, size);
     }
     return 0;
 }
@@ -122,8 +122,7 @@ static void start_finish(struct storage *s)
             return; /* tried again when the next piece is finished */
         *j = (struct finish_job){.job = {.run = finish_run, .done = finish_done}, .storage = s};
         while (j->count < STORAGE_FINISH_BATCH && !list_empty(&s->finishing))
-            j->items[j->count++] =
-                list_entry(list_pop_front(&s->finishing), struct finish, link);
+            j->items[j->count++] = list_entry(list_pop_front(&s->finishing), struct finish, link);
         s->finish_jobs++;
         env_submit(s->env, ENV_LANE_DATA, &j->job);
     }
@@ -144,7 +143,8 @@ int storage_finish(struct storage *s, struct piece_buffer *pb,
     return 0;
 }
 
-/* ---- spill ------------------------------------------------------------------------------------------- */
+/* ---- spill
+ * ------------------------------------------------------------------------------------------- */
 
 struct spill_job {
     struct env_job job;
@@ -200,7 +200,9 @@ int storage_spill(struct storage *s, struct piece_buffer *pb,
     return 0;
 }
 
-/* ---- read ----------------------------------------------------------------------------------------------- */
+/* ---- read
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct read_job {
     struct env_job job;
@@ -221,8 +223,8 @@ static void read_run(struct env_job *job)
         iov[i] = (struct iovec){j->read.chunks[i]->data, n};
         left -= n;
     }
-    j->err = storage_read_range(
-        j->storage, j->read.piece, j->read.begin, iov, (int)j->read.chunk_count);
+    j->err =
+        storage_read_range(j->storage, j->read.piece, j->read.begin, iov, (int)j->read.chunk_count);
 }
 
 static void read_done(struct env_job *job)
@@ -250,8 +252,11 @@ int storage_read(struct storage *s, uint32_t piece, uint32_t begin, uint32_t len
     struct read_job *j = calloc(1, sizeof *j);
     if (!j)
         return ERR_NOMEM;
-    *j = (struct read_job){.job = {.run = read_run, .done = read_done}, .storage = s,
-        .read = {.piece = piece, .begin = begin, .length = length}, .done = done, .user = user};
+    *j = (struct read_job){.job = {.run = read_run, .done = read_done},
+        .storage = s,
+        .read = {.piece = piece, .begin = begin, .length = length},
+        .done = done,
+        .user = user};
     while (j->read.chunk_count < chunks) {
         struct chunk *c = chunk_take(s->pool);
         if (!c) {

@@ -1,7 +1,7 @@
 /* Are these bytes those pieces? SHA-1 (v1), the Merkle root over 16 KiB blocks (v2), or both.
  *
- * Pure computation, for the inside of jobs: many pieces at once, so that the hash kernels have lanes
- * to fill. */
+ * Pure computation, for the inside of jobs: many pieces at once, so that the hash kernels have
+ * lanes to fill. */
 #ifndef KITH_STORE_VERIFY_H
 #define KITH_STORE_VERIFY_H
 

@@ -1,9 +1,9 @@
 /* The choker: whom to let have data.
  *
- * Leeching: the peers that give most get most (tit for tat), and one slot goes to somebody by turns,
- * newcomers three times as likely (optimistic unchoke). Seeding: the slots go round, so that a fast
- * taker cannot hold one for ever; of those who wait, whoever waited longest is next. Pure: facts
- * in, decisions out. */
+ * Leeching: the peers that give most get most (tit for tat), and one slot goes to somebody by
+ * turns, newcomers three times as likely (optimistic unchoke). Seeding: the slots go round, so that
+ * a fast taker cannot hold one for ever; of those who wait, whoever waited longest is next. Pure:
+ * facts in, decisions out. */
 #ifndef KITH_SWARM_CHOKER_H
 #define KITH_SWARM_CHOKER_H
 
@@ -20,11 +20,11 @@
 
 struct choker_peer {
     bool interested;
-    bool unchoked;       /* now */
-    bool snubbed;        /* does not give though we ask */
-    uint64_t gives_rate; /* bytes a second to us */
+    bool unchoked;              /* now */
+    bool snubbed;               /* does not give though we ask */
+    uint64_t gives_rate;        /* bytes a second to us */
     usec joined_at, changed_at; /* changed_at: its last choke or unchoke */
-    bool unchoke;        /* out */
+    bool unchoke;               /* out */
 };
 
 struct choker {

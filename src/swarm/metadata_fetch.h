@@ -21,8 +21,8 @@ void metadata_fetch_free(struct metadata_fetch *);
 /* Which piece to ask this peer for, given the size that it claims; false: none now. */
 bool metadata_fetch_next(
     struct metadata_fetch *, uint32_t peer, uint64_t claimed_size, usec now, uint32_t *piece);
-/* A piece came. 1: all are here (see metadata_fetch_whole); 0: taken; ERR_PROTOCOL: it was not asked
- * for, or has the wrong size. */
+/* A piece came. 1: all are here (see metadata_fetch_whole); 0: taken; ERR_PROTOCOL: it was not
+ * asked for, or has the wrong size. */
 int metadata_fetch_data(struct metadata_fetch *, uint32_t peer, uint32_t piece, struct bytes data);
 /* The peer rejected it or left: others may be asked. */
 void metadata_fetch_rejected(struct metadata_fetch *, uint32_t peer, uint32_t piece);

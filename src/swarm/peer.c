@@ -1,5 +1,5 @@
-/* A peer's birth and death, and what links and watchers see of it. See peer_internal.h for the other
- * files of its life. */
+/* A peer's birth and death, and what links and watchers see of it. See peer_internal.h for the
+ * other files of its life. */
 #include "base/err.h"
 #include "proto/fast.h"
 #include "swarm/peer_internal.h"
@@ -25,8 +25,7 @@ static void choose_fast_set(struct peer *p)
         &p->address, &hash, m->piece_count, p->fast_set, PEER_FAST_SET_SIZE);
 }
 
-struct peer *peer_new(
-    struct torrent *t, const struct peer_intro *intro, void *link, usec now)
+struct peer *peer_new(struct torrent *t, const struct peer_intro *intro, void *link, usec now)
 {
     struct peer *p = calloc(1, sizeof *p);
     if (!p)
@@ -50,8 +49,8 @@ struct peer *peer_new(
     p->choking_us = p->choked_by_us = true;
     p->suggested = p->last_given = UINT32_MAX;
     p->joined_at = p->heard_at = p->said_at = now;
-    receiver_init(&p->receiver, &peer_receiver_ops, p, intro->decrypt ? &p->decrypt : NULL,
-        intro->scratch);
+    receiver_init(
+        &p->receiver, &peer_receiver_ops, p, intro->decrypt ? &p->decrypt : NULL, intro->scratch);
     send_queue_init(&p->out, release_block, p, intro->encrypt ? &p->encrypt : NULL);
     pipeline_init(&p->pipeline, now);
     choose_fast_set(p);
@@ -92,7 +91,8 @@ void peer_hang_up(struct peer *p, int err, const char *why)
 /* Peers are freed between the loop's turns, never under the feet of a caller. */
 void peer_bury(struct torrent *t)
 {
-    list_for_each_safe (link, &t->graveyard) {
+    list_for_each_safe(link, &t->graveyard)
+    {
         struct peer *p = list_entry(link, struct peer, grave);
         if (p->reads > 0)
             continue;
@@ -117,7 +117,8 @@ int peer_offend(struct peer *p, const char *what)
     return ERR_PROTOCOL;
 }
 
-/* ---- the link ------------------------------------------------------------------------------------ */
+/* ---- the link
+ * ------------------------------------------------------------------------------------ */
 
 int peer_receive_layout(struct peer *p, struct iovec iov[RECEIVER_IOV_MAX], usec now)
 {
@@ -188,7 +189,8 @@ void peer_link_lost(struct peer *p, int err)
     peer_hang_up(p, err, "connection lost");
 }
 
-/* ---- looking --------------------------------------------------------------------------------------- */
+/* ---- looking
+ * --------------------------------------------------------------------------------------- */
 
 void peer_info(struct peer *p, usec now, struct peer_info *out)
 {

@@ -42,7 +42,8 @@ void peer_send_failed(struct peer *, int err);
 /* The link is dead. The peer is gone afterwards (hang_up is called). */
 void peer_link_lost(struct peer *, int err);
 
-/* ---- for those who look ------------------------------------------------------------------------ */
+/* ---- for those who look ------------------------------------------------------------------------
+ */
 
 struct peer_info {
     struct endpoint address;

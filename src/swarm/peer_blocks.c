@@ -5,7 +5,8 @@
 
 #define PICK_MAX 64u /* blocks asked of the picker at once */
 
-/* ---- the receiver asks ------------------------------------------------------------------------ */
+/* ---- the receiver asks ------------------------------------------------------------------------
+ */
 
 static bool predict(void *user, unsigned nth, struct receiver_block *out)
 {
@@ -89,7 +90,8 @@ const struct receiver_ops peer_receiver_ops = {
     .check = check,
 };
 
-/* ---- asking ------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------------
+ */
 
 static void send_request(struct peer *p, const struct picker_block *b, usec now)
 {
@@ -177,7 +179,8 @@ void peer_cancel_block(struct peer *p, uint32_t piece, uint32_t begin)
 
 void peer_update_interest(struct peer *p)
 {
-    bool interesting = torrent_is_downloading(p->torrent) && torrent_finds_interesting(p->torrent, p);
+    bool interesting =
+        torrent_is_downloading(p->torrent) && torrent_finds_interesting(p->torrent, p);
     if (interesting == p->interesting || p->gone)
         return;
     p->interesting = interesting;

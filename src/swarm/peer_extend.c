@@ -58,7 +58,8 @@ static int hear_handshake(struct peer *p, struct bytes payload)
     return 0;
 }
 
-/* ---- peer exchange ------------------------------------------------------------------------------------ */
+/* ---- peer exchange
+ * ------------------------------------------------------------------------------------ */
 
 static int hear_pex(struct peer *p, struct bytes payload)
 {
@@ -70,9 +71,9 @@ static int hear_pex(struct peer *p, struct bytes payload)
         return peer_offend(p, "sends malformed peer exchange");
     /* A peer on our own network may know of others there; a stranger may not send us to it. */
     enum addr_class where = endpoint_class(&p->address);
-    enum addr_source source = where == ADDR_GLOBAL ? ADDR_FROM_STRANGER
-        : where == ADDR_LOOPBACK                   ? ADDR_FROM_LINK
-                                                   : ADDR_FROM_LAN;
+    enum addr_source source = where == ADDR_GLOBAL     ? ADDR_FROM_STRANGER
+                              : where == ADDR_LOOPBACK ? ADDR_FROM_LINK
+                                                       : ADDR_FROM_LAN;
     for (size_t i = 0; i < m.added_count; i++)
         torrent_add_candidate(t, &m.added[i].endpoint, source);
     return 0;
@@ -95,12 +96,13 @@ static void say_pex(struct peer *p, usec now)
     for (uint32_t i = 0; i < t->peer_count && m.added_count < UT_PEX_SEND_MAX; i++) {
         struct peer *other = t->peers[i];
         struct endpoint at;
-        if (other == p || other->joined_at <= p->pex_sent_at - PEX_EVERY / 4 ||
-            !other->extended || !reachable_at(other, &at))
+        if (other == p || other->joined_at <= p->pex_sent_at - PEX_EVERY / 4 || !other->extended ||
+            !reachable_at(other, &at))
             continue;
-        uint8_t flags = (uint8_t)((other->encrypted ? UT_PEX_ENCRYPTION : 0) |
-                                  (other->have.bits && bitfield_full(&other->have) ? UT_PEX_SEED : 0) |
-                                  (other->incoming ? 0 : UT_PEX_REACHABLE));
+        uint8_t flags =
+            (uint8_t)((other->encrypted ? UT_PEX_ENCRYPTION : 0) |
+                      (other->have.bits && bitfield_full(&other->have) ? UT_PEX_SEED : 0) |
+                      (other->incoming ? 0 : UT_PEX_REACHABLE));
         m.added[m.added_count++] = (struct ut_pex_peer){at, flags};
     }
     p->pex_sent_at = now;
@@ -121,7 +123,8 @@ void peer_tick_extensions(struct peer *p, usec now)
         say_pex(p, now);
 }
 
-/* ---- dispatch ------------------------------------------------------------------------------------------- */
+/* ---- dispatch
+ * ------------------------------------------------------------------------------------------- */
 
 static int hear_donthave(struct peer *p, struct bytes payload)
 {

@@ -6,7 +6,8 @@
 #include "swarm/torrent_internal.h"
 #include <stdlib.h>
 
-/* ---- what it has ---------------------------------------------------------------------------------- */
+/* ---- what it has
+ * ---------------------------------------------------------------------------------- */
 
 static int early_reserve(struct peer *p, size_t size)
 {
@@ -85,7 +86,8 @@ void peer_learn_sizes(struct peer *p)
     torrent_peer_known(p->torrent, p);
 }
 
-/* ---- choking ----------------------------------------------------------------------------------------- */
+/* ---- choking
+ * ----------------------------------------------------------------------------------------- */
 
 static int hear_choke(struct peer *p)
 {
@@ -126,7 +128,8 @@ static int hear_allowed_fast(struct peer *p, uint32_t piece)
     return 0;
 }
 
-/* ---- dispatch ------------------------------------------------------------------------------------------- */
+/* ---- dispatch
+ * ------------------------------------------------------------------------------------------- */
 
 static int hear_core(struct peer *p, int id, struct bytes payload)
 {
@@ -212,6 +215,7 @@ int peer_hear(struct peer *p, int id, struct bytes payload)
 int peer_check_length(struct peer *p, uint8_t id, uint32_t length)
 {
     const struct metainfo *m = torrent_metainfo(p->torrent);
-    struct wire_limits limits = {.piece_count = m ? m->piece_count : 0, .metadata_known = m != NULL};
+    struct wire_limits limits = {
+        .piece_count = m ? m->piece_count : 0, .metadata_known = m != NULL};
     return wire_check_length(id, length, &limits);
 }

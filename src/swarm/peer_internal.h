@@ -18,13 +18,13 @@
 #include "swarm/pipeline.h"
 #include "swarm/request_ring.h"
 
-#define PEER_REQUESTS_IN_MAX 2000u      /* requests that one peer may have waiting (reqq, BEP 10) */
-#define PEER_BLOCK_MAX 131072u          /* a request for more is a breach: rtorrent's bound too */
-#define PEER_OFFENCES_MAX 100u          /* small breaches before we hang up */
-#define PEER_EARLY_BITS_MAX (1u << 20)  /* pieces remembered before the metadata is known */
-#define PEER_FAST_SET_SIZE 8u           /* pieces that a choked peer may still ask for (BEP 6) */
-#define PEER_READ_BUDGET (512u << 10)   /* bytes of one read */
-#define PEER_SEND_BUDGET (512u << 10)   /* bytes of one send */
+#define PEER_REQUESTS_IN_MAX 2000u     /* requests that one peer may have waiting (reqq, BEP 10) */
+#define PEER_BLOCK_MAX 131072u         /* a request for more is a breach: rtorrent's bound too */
+#define PEER_OFFENCES_MAX 100u         /* small breaches before we hang up */
+#define PEER_EARLY_BITS_MAX (1u << 20) /* pieces remembered before the metadata is known */
+#define PEER_FAST_SET_SIZE 8u          /* pieces that a choked peer may still ask for (BEP 6) */
+#define PEER_READ_BUDGET (512u << 10)  /* bytes of one read */
+#define PEER_SEND_BUDGET (512u << 10)  /* bytes of one send */
 #define PEER_UPLOADS_READ_MAX (2u << 20) /* block bytes being read or waiting in the send queue */
 
 /* A block that the peer asked us for and that is not in the send queue yet. */
@@ -53,24 +53,24 @@ struct peer {
     /* BEP 3's four flags, and what the peer has */
     bool choking_us, choked_by_us, interested_in_us, interesting;
     bool upload_only;
-    bool spoke;        /* it sent a message: bitfields must come first */
-    bool has_all;      /* said before the metadata was known, or all bits set */
+    bool spoke;           /* it sent a message: bitfields must come first */
+    bool has_all;         /* said before the metadata was known, or all bits set */
     struct bitfield have; /* size 0 until the metadata is known */
-    uint8_t *early;    /* bitfield bytes from before the metadata */
+    uint8_t *early;       /* bitfield bytes from before the metadata */
     uint32_t early_size;
-    bool counted;      /* `have` is in the picker's availability */
+    bool counted; /* `have` is in the picker's availability */
 
     /* down */
     struct receiver receiver;
     struct request_ring requests;
     struct pipeline pipeline;
     struct rate_meter down_rate, up_rate;
-    uint32_t predict_at; /* where in the ring the receiver's next question begins */
-    bool starved;        /* waits for buffer memory */
-    bool throttled;      /* waits for the rate limit */
+    uint32_t predict_at;       /* where in the ring the receiver's next question begins */
+    bool starved;              /* waits for buffer memory */
+    bool throttled;            /* waits for the rate limit */
     uint32_t allowed_fast[32]; /* pieces that it lets us ask for while choked */
     unsigned allowed_fast_count;
-    uint32_t suggested;  /* the last piece it suggested; UINT32_MAX: none */
+    uint32_t suggested; /* the last piece it suggested; UINT32_MAX: none */
 
     /* up */
     struct send_queue out;
@@ -85,13 +85,13 @@ struct peer {
     char client[64];
     uint32_t reqq;
     uint64_t metadata_size;
-    bool extended; /* its handshake came */
+    bool extended;        /* its handshake came */
     uint16_t listen_port; /* what it said; 0: unknown */
     usec pex_sent_at;
 
     /* time */
     usec joined_at, heard_at, said_at, unchoked_at, choked_at;
-    uint32_t last_given;  /* the piece that its last block was of; UINT32_MAX: none */
+    uint32_t last_given;              /* the piece that its last block was of; UINT32_MAX: none */
     uint32_t good_pieces, bad_pieces; /* that it had a part in */
     unsigned offences;
     bool pump_wanted; /* the link was told to pump and has not yet */
@@ -99,8 +99,9 @@ struct peer {
     struct list_link grave;
 };
 
-/* ---- peer_say.c: each queues a message; on overflow the peer hangs up ------------------------------ */
-void peer_say_opening(struct peer *); /* extension handshake, bitfield or have-all/none */
+/* ---- peer_say.c: each queues a message; on overflow the peer hangs up
+ * ------------------------------ */
+void peer_say_opening(struct peer *);        /* extension handshake, bitfield or have-all/none */
 void peer_say_bitfield_later(struct peer *); /* metadata became known: haves instead */
 void peer_say_choke(struct peer *, bool choke);
 void peer_say_interested(struct peer *, bool interested);
@@ -113,13 +114,15 @@ void peer_say_keep_alive(struct peer *);
 void peer_say_extended(struct peer *, uint8_t id, struct bytes payload);
 void peer_say_raw(struct peer *, struct bytes message);
 
-/* ---- peer_hear.c ----------------------------------------------------------------------------------- */
+/* ---- peer_hear.c
+ * ----------------------------------------------------------------------------------- */
 int peer_hear(struct peer *, int id, struct bytes payload);
 int peer_check_length(struct peer *, uint8_t id, uint32_t length);
 /* The metadata has become known: what was said before is read again with it. */
 void peer_learn_sizes(struct peer *);
 
-/* ---- peer_blocks.c ----------------------------------------------------------------------------------- */
+/* ---- peer_blocks.c
+ * ----------------------------------------------------------------------------------- */
 extern const struct receiver_ops peer_receiver_ops;
 /* Asks for more blocks if the pipeline has room. */
 void peer_ask(struct peer *, usec now);
@@ -131,7 +134,8 @@ void peer_rejected(struct peer *, uint32_t piece, uint32_t begin, uint32_t lengt
 void peer_cancel_block(struct peer *, uint32_t piece, uint32_t begin);
 void peer_update_interest(struct peer *);
 
-/* ---- peer_uploads.c ------------------------------------------------------------------------------------ */
+/* ---- peer_uploads.c
+ * ------------------------------------------------------------------------------------ */
 int peer_asked(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
 void peer_ask_cancelled(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
 /* Moves requests into reads and reads into the send queue as far as there is room. */
@@ -139,14 +143,18 @@ void peer_serve(struct peer *);
 void peer_set_choked(struct peer *, bool choked, usec now);
 void peer_drop_uploads(struct peer *, bool say_reject);
 
-/* ---- peer_extend.c --------------------------------------------------------------------------------------- */
+/* ---- peer_extend.c
+ * --------------------------------------------------------------------------------------- */
 int peer_hear_extended(struct peer *, uint8_t id, struct bytes payload);
 void peer_say_extension_handshake(struct peer *);
 void peer_tick_extensions(struct peer *, usec now);
 
-/* ---- peer.c -------------------------------------------------------------------------------------------------- */
+/* ---- peer.c
+ * --------------------------------------------------------------------------------------------------
+ */
 struct peer *peer_new(struct torrent *, const struct peer_intro *, void *link, usec now);
-/* Ends it: everything it held is given back, the link is told, it is freed when its reads are done. */
+/* Ends it: everything it held is given back, the link is told, it is freed when its reads are done.
+ */
 void peer_hang_up(struct peer *, int err, const char *why);
 /* The link should send or read again. */
 void peer_pump(struct peer *);

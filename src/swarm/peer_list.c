@@ -64,8 +64,7 @@ static struct candidate *make_room(struct peer_list *l)
     return worst;
 }
 
-bool peer_list_add(
-    struct peer_list *l, const struct endpoint *e, enum addr_source source, usec now)
+bool peer_list_add(struct peer_list *l, const struct endpoint *e, enum addr_source source, usec now)
 {
     if (!endpoint_allowed(e, source) || find(l, e) || peer_list_banned(l, e))
         return false;

@@ -46,8 +46,8 @@ static void say_bitfield(struct peer *p)
     peer_say_raw(p, bits);
 }
 
-/* Exactly one of bitfield, have-all and have-none comes first with Fast (BEP 6); without it, nothing
- * need be said about having nothing (BEP 3). */
+/* Exactly one of bitfield, have-all and have-none comes first with Fast (BEP 6); without it,
+ * nothing need be said about having nothing (BEP 3). */
 static void say_what_we_have(struct peer *p)
 {
     const struct bitfield *have = &p->torrent->have;

@@ -5,7 +5,8 @@
 #include "swarm/torrent_internal.h"
 #include <stdlib.h>
 
-/* ---- the queue --------------------------------------------------------------------------------- */
+/* ---- the queue ---------------------------------------------------------------------------------
+ */
 
 static struct upload_request *queue_at(struct upload_queue *q, uint32_t i)
 {
@@ -42,7 +43,8 @@ static bool queue_remove(struct upload_queue *q, uint32_t piece, uint32_t begin,
     return false;
 }
 
-/* ---- being asked --------------------------------------------------------------------------------- */
+/* ---- being asked
+ * --------------------------------------------------------------------------------- */
 
 static bool in_fast_set(const struct peer *p, uint32_t piece)
 {
@@ -110,7 +112,8 @@ void peer_set_choked(struct peer *p, bool choked, usec now)
         peer_drop_uploads(p, true);
 }
 
-/* ---- serving ---------------------------------------------------------------------------------------- */
+/* ---- serving
+ * ---------------------------------------------------------------------------------------- */
 
 void peer_serve(struct peer *p)
 {

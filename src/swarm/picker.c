@@ -11,7 +11,7 @@
 #define NO_PARTIAL UINT16_MAX
 
 struct piece {
-    uint32_t position; /* in order[]; NOT_ORDERED if had, unwanted or begun */
+    uint32_t position;     /* in order[]; NOT_ORDERED if had, unwanted or begun */
     uint16_t availability; /* seeds not counted */
     uint16_t partial;      /* index, or NO_PARTIAL */
     uint8_t priority;
@@ -74,8 +74,8 @@ struct picker *picker_new(const struct picker_config *config)
         return NULL;
     }
     for (uint32_t i = 0; i < count; i++)
-        p->pieces[i] = (struct piece){.position = NOT_ORDERED, .partial = NO_PARTIAL,
-            .priority = PICKER_PRIORITY_NORMAL};
+        p->pieces[i] = (struct piece){
+            .position = NOT_ORDERED, .partial = NO_PARTIAL, .priority = PICKER_PRIORITY_NORMAL};
     return p;
 }
 
@@ -99,11 +99,13 @@ void picker_free(struct picker *p)
     free(p);
 }
 
-/* ---- the order -------------------------------------------------------------------------------- */
+/* ---- the order --------------------------------------------------------------------------------
+ */
 
 static unsigned group_of(const struct piece *piece)
 {
-    unsigned copies = piece->availability < AVAILABILITY_CAP ? piece->availability : AVAILABILITY_CAP;
+    unsigned copies =
+        piece->availability < AVAILABILITY_CAP ? piece->availability : AVAILABILITY_CAP;
     return (unsigned)(PICKER_PRIORITY_MAX - piece->priority) * (AVAILABILITY_CAP + 1) + copies;
 }
 
@@ -183,7 +185,8 @@ static void take_out(struct picker *p, uint32_t piece)
     x->position = NOT_ORDERED;
 }
 
-/* ---- availability -------------------------------------------------------------------------------- */
+/* ---- availability
+ * -------------------------------------------------------------------------------- */
 
 void picker_add_peer(struct picker *p, const struct bitfield *have)
 {
@@ -191,7 +194,8 @@ void picker_add_peer(struct picker *p, const struct bitfield *have)
         p->seeds++;
         return;
     }
-    for (uint32_t i = bitfield_next_set(have, 0); i < have->size; i = bitfield_next_set(have, i + 1))
+    for (uint32_t i = bitfield_next_set(have, 0); i < have->size;
+         i = bitfield_next_set(have, i + 1))
         p->pieces[i].availability++;
     p->dirty |= have->count > 0;
 }
@@ -202,7 +206,8 @@ void picker_remove_peer(struct picker *p, const struct bitfield *have)
         p->seeds--;
         return;
     }
-    for (uint32_t i = bitfield_next_set(have, 0); i < have->size; i = bitfield_next_set(have, i + 1))
+    for (uint32_t i = bitfield_next_set(have, 0); i < have->size;
+         i = bitfield_next_set(have, i + 1))
         p->pieces[i].availability--;
     p->dirty |= have->count > 0;
 }
@@ -220,7 +225,8 @@ uint32_t picker_availability(const struct picker *p, uint32_t piece)
     return p->pieces[piece].availability + p->seeds;
 }
 
-/* ---- what we want --------------------------------------------------------------------------------- */
+/* ---- what we want
+ * --------------------------------------------------------------------------------- */
 
 static void update_need(struct picker *p, uint32_t piece)
 {
@@ -289,7 +295,8 @@ bool picker_interesting(const struct picker *p, const struct bitfield *have)
     return have->size == p->unneeded.size && bitfield_any_missing(have, &p->unneeded);
 }
 
-/* ---- pieces begun ------------------------------------------------------------------------------------ */
+/* ---- pieces begun
+ * ------------------------------------------------------------------------------------ */
 
 static struct partial *partial_of(const struct picker *p, uint32_t piece)
 {
@@ -411,7 +418,8 @@ uint32_t picker_partial_count(const struct picker *p)
     return p->partial_count;
 }
 
-/* ---- picking ------------------------------------------------------------------------------------------- */
+/* ---- picking
+ * ------------------------------------------------------------------------------------------- */
 
 struct pick {
     struct picker *picker;

@@ -1,7 +1,7 @@
 /* How many blocks to keep asked for at one peer: its bandwidth-delay product, measured.
  *
- * The depth doubles while the rate grows (slow start), then follows rate times the time that a block
- * takes to come, with room to spare so that the peer never runs dry. Pure arithmetic. */
+ * The depth doubles while the rate grows (slow start), then follows rate times the time that a
+ * block takes to come, with room to spare so that the peer never runs dry. Pure arithmetic. */
 #ifndef KITH_SWARM_PIPELINE_H
 #define KITH_SWARM_PIPELINE_H
 
@@ -18,7 +18,7 @@
 struct pipeline {
     uint32_t depth, depth_max;
     bool slow_start;
-    usec round_began;      /* a round is a depth's worth of blocks */
+    usec round_began; /* a round is a depth's worth of blocks */
     uint32_t round_blocks;
     uint64_t round_bytes;
     double last_rate;      /* bytes a microsecond in the round before */

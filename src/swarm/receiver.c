@@ -1,5 +1,5 @@
-/* See receiver.h. The order of this file is the order of a read: layout, decrypt, walk the predicted
- * slots, fall back to parsing in line. */
+/* See receiver.h. The order of this file is the order of a read: layout, decrypt, walk the
+ * predicted slots, fall back to parsing in line. */
 #include "swarm/receiver.h"
 
 #include "base/err.h"
@@ -56,14 +56,14 @@ static int add_vector(struct iovec *iov, int count, void *base, size_t size)
 static int layout_unfinished(struct receiver *r, struct iovec *iov)
 {
     if (r->state == RECEIVER_MESSAGE)
-        return add_vector(
-            iov, 0, r->message + r->message_done, r->message_size - r->message_done);
+        return add_vector(iov, 0, r->message + r->message_done, r->message_size - r->message_done);
     if (r->state != RECEIVER_PAYLOAD)
         return 0;
     size_t left = r->block.length - r->block_done;
     if (r->block.place)
         return add_vector(iov, 0, r->block.place + r->block_done, left);
-    return add_vector(iov, 0, r->scratch->sink, left < sizeof r->scratch->sink ? left : sizeof r->scratch->sink);
+    return add_vector(
+        iov, 0, r->scratch->sink, left < sizeof r->scratch->sink ? left : sizeof r->scratch->sink);
 }
 
 /* A discarded block may be longer than the sink: then nothing can be laid out behind it. */
@@ -88,15 +88,15 @@ int receiver_layout(struct receiver *r, struct iovec *iov, size_t budget)
             break;
         if (receiver_is_inside(r, slot->piece, slot->begin))
             continue;
-        count = add_vector(iov, count, r->heads[r->slot_count] + head_have,
-            RECEIVER_HEAD_SIZE - head_have);
+        count = add_vector(
+            iov, count, r->heads[r->slot_count] + head_have, RECEIVER_HEAD_SIZE - head_have);
         count = add_vector(iov, count, slot->place, slot->length);
         planned += RECEIVER_HEAD_SIZE + slot->length;
         head_have = 0;
         r->slot_count++;
     }
-    count = add_vector(
-        iov, count, r->heads[r->slot_count] + head_have, RECEIVER_HEAD_SIZE - head_have);
+    count =
+        add_vector(iov, count, r->heads[r->slot_count] + head_have, RECEIVER_HEAD_SIZE - head_have);
     if (r->slot_count == 0)
         count = add_vector(iov, count, r->scratch->tail, sizeof r->scratch->tail);
     assert(count <= RECEIVER_IOV_MAX);
@@ -157,8 +157,8 @@ static int begin_message(struct receiver *r, uint32_t length, const uint8_t *dat
 static int finish_message(struct receiver *r)
 {
     r->state = RECEIVER_HEAD;
-    int err = r->ops->message(
-        r->user, r->message[0], bytes_of(r->message + 1, r->message_size - 1));
+    int err =
+        r->ops->message(r->user, r->message[0], bytes_of(r->message + 1, r->message_size - 1));
     if (r->message_capacity > RECEIVER_KEEP_BYTES) {
         free(r->message);
         r->message = NULL;

@@ -15,11 +15,11 @@
 #include "crypto/rc4.h"
 #include <sys/uio.h>
 
-#define RECEIVER_BLOCKS_MAX 32       /* blocks that one read may scatter: 512 KiB */
-#define RECEIVER_TAIL_SIZE 16384     /* room for what is not predicted */
+#define RECEIVER_BLOCKS_MAX 32   /* blocks that one read may scatter: 512 KiB */
+#define RECEIVER_TAIL_SIZE 16384 /* room for what is not predicted */
 #define RECEIVER_IOV_MAX (2 * RECEIVER_BLOCKS_MAX + 4)
-#define RECEIVER_HEAD_SIZE 13        /* length, id, piece, begin (BEP 3) */
-#define RECEIVER_KEEP_BYTES 32768u   /* a message buffer larger than this is not kept for reuse */
+#define RECEIVER_HEAD_SIZE 13      /* length, id, piece, begin (BEP 3) */
+#define RECEIVER_KEEP_BYTES 32768u /* a message buffer larger than this is not kept for reuse */
 
 struct receiver_block {
     uint32_t piece, begin, length;
@@ -29,8 +29,8 @@ struct receiver_block {
 struct receiver_ops {
     /* The nth block (0 is the next) that is expected and has a place; false when there is none. */
     bool (*predict)(void *user, unsigned nth, struct receiver_block *out);
-    /* A block that was not predicted begins: fill in its place, or NULL to discard it. An error ends
-     * the connection. */
+    /* A block that was not predicted begins: fill in its place, or NULL to discard it. An error
+     * ends the connection. */
     int (*place)(void *user, struct receiver_block *block);
     /* A block arrived in part and its place is in use until block() or receiver_forget. */
     void (*begun)(void *user, const struct receiver_block *block);
@@ -67,7 +67,7 @@ struct receiver {
     size_t head_size;            /* bytes of heads[0] that came with an earlier read */
     struct receiver_block block; /* PAYLOAD: what is coming */
     uint32_t block_done;
-    uint8_t *message;            /* MESSAGE: its bytes after the length prefix */
+    uint8_t *message; /* MESSAGE: its bytes after the length prefix */
     uint32_t message_size, message_done, message_capacity;
 
     /* The layout that the last receiver_layout handed out. */
@@ -80,8 +80,8 @@ void receiver_init(struct receiver *, const struct receiver_ops *, void *user, s
     struct receiver_scratch *);
 void receiver_free(struct receiver *);
 
-/* Where the next bytes go: how many vectors were filled in (at most RECEIVER_IOV_MAX). At most about
- * `budget` bytes, at least what the next header needs. */
+/* Where the next bytes go: how many vectors were filled in (at most RECEIVER_IOV_MAX). At most
+ * about `budget` bytes, at least what the next header needs. */
 int receiver_layout(struct receiver *, struct iovec *iov, size_t budget);
 /* `size` bytes were read into the vectors of the last layout, in order. Delivers what is complete.
  * 0, or the first error of a callback, after which the receiver must not be used. */

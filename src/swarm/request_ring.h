@@ -1,8 +1,8 @@
 /* The blocks that we asked one peer for, in the order of asking.
  *
- * Answers come nearly always from the front, so a ring does: removal in the middle leaves a gap that
- * the front passes over. A request whose block was handed to somebody else (timeout, cancel) stays
- * as *released*: its late answer is still welcome while the block is missing. */
+ * Answers come nearly always from the front, so a ring does: removal in the middle leaves a gap
+ * that the front passes over. A request whose block was handed to somebody else (timeout, cancel)
+ * stays as *released*: its late answer is still welcome while the block is missing. */
 #ifndef KITH_SWARM_REQUEST_RING_H
 #define KITH_SWARM_REQUEST_RING_H
 
@@ -13,9 +13,9 @@
 #define REQUEST_RING_MAX 4096u /* requests of ours at one peer, gaps and released ones included */
 
 enum request_state {
-    REQUEST_GAP,      /* answered or rejected */
-    REQUEST_WAITING,  /* the picker counts on it */
-    REQUEST_RELEASED  /* the picker does not any more */
+    REQUEST_GAP,     /* answered or rejected */
+    REQUEST_WAITING, /* the picker counts on it */
+    REQUEST_RELEASED /* the picker does not any more */
 };
 
 struct request {

@@ -16,8 +16,8 @@ struct send_item {
     struct send_block block;
 };
 
-void send_queue_init(struct send_queue *q, void (*release)(void *user, void *hold), void *user,
-    struct rc4 *cipher)
+void send_queue_init(
+    struct send_queue *q, void (*release)(void *user, void *hold), void *user, struct rc4 *cipher)
 {
     *q = (struct send_queue){.release = release, .user = user, .cipher = cipher};
 }
@@ -227,7 +227,8 @@ static size_t advance(struct send_queue *q, size_t size)
     return payload;
 }
 
-/* ---- with a cipher ---------------------------------------------------------------------------- */
+/* ---- with a cipher ----------------------------------------------------------------------------
+ */
 
 /* Fills the empty stage from memory chunks. A block of files never enters an encrypted queue. */
 static void fill_stage(struct send_queue *q)

@@ -11,8 +11,8 @@
 
 struct env_file;
 
-#define SEND_PARTS_MAX 6                  /* pieces of memory or file that one block is made of */
-#define SEND_STAGE_SIZE 65536u            /* bytes encrypted ahead of the socket */
+#define SEND_PARTS_MAX 6                   /* pieces of memory or file that one block is made of */
+#define SEND_STAGE_SIZE 65536u             /* bytes encrypted ahead of the socket */
 #define SEND_MESSAGES_BYTES_MAX (8u << 20) /* a peer that lets more wait has stopped reading */
 
 /* A run of bytes to send. */
@@ -46,8 +46,8 @@ struct send_queue {
     size_t stage_payload; /* block bytes within the stage, for the upload count */
 };
 
-void send_queue_init(struct send_queue *, void (*release)(void *user, void *hold), void *user,
-    struct rc4 *cipher);
+void send_queue_init(
+    struct send_queue *, void (*release)(void *user, void *hold), void *user, struct rc4 *cipher);
 /* Releases every block that waits. */
 void send_queue_free(struct send_queue *);
 

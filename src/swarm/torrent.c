@@ -23,7 +23,8 @@ struct torrent *torrent_new(const struct torrent_config *c)
     t->peer_id = c->peer_id;
     t->listen_port = c->listen_port;
     t->node_limits = c->node_limits;
-    t->peers_max = c->peers_max && c->peers_max < TORRENT_PEERS_MAX ? c->peers_max : TORRENT_PEERS_MAX;
+    t->peers_max =
+        c->peers_max && c->peers_max < TORRENT_PEERS_MAX ? c->peers_max : TORRENT_PEERS_MAX;
     t->sequential = c->sequential;
     t->seed = c->seed;
     t->next_tick = NEVER;
@@ -54,7 +55,8 @@ void torrent_free(struct torrent *t)
     free(t);
 }
 
-/* ---- states ------------------------------------------------------------------------------------- */
+/* ---- states -------------------------------------------------------------------------------------
+ */
 
 void torrent_tell(struct torrent *t, enum torrent_event event, struct peer *p)
 {
@@ -159,7 +161,8 @@ void torrent_maybe_stopped(struct torrent *t)
     torrent_tell(t, TORRENT_STOPPED, NULL);
 }
 
-/* ---- rates ---------------------------------------------------------------------------------------- */
+/* ---- rates
+ * ---------------------------------------------------------------------------------------- */
 
 static uint64_t chain(struct token_bucket *a, struct token_bucket *b, uint64_t want, usec now)
 {
@@ -206,7 +209,8 @@ struct rate_limits *torrent_limits(struct torrent *t)
     return &t->limits;
 }
 
-/* ---- the clock ------------------------------------------------------------------------------------- */
+/* ---- the clock
+ * ------------------------------------------------------------------------------------- */
 
 usec torrent_deadline(const struct torrent *t)
 {
@@ -234,7 +238,8 @@ void torrent_tick(struct torrent *t, usec now)
         torrent_tick_at(t, now + TORRENT_TICK);
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------ */
+/* ---- looking
+ * ------------------------------------------------------------------------------------------ */
 
 static void count_peers(struct torrent *t, struct torrent_stats *s, usec now)
 {

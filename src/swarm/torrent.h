@@ -28,16 +28,16 @@ struct rate_limits {
 
 struct torrent_config {
     struct swarm_host host;
-    struct metainfo *metainfo;  /* taken over; NULL for a magnet */
-    bool has_v1, has_v2;        /* which hashes are known */
+    struct metainfo *metainfo; /* taken over; NULL for a magnet */
+    bool has_v1, has_v2;       /* which hashes are known */
     struct sha1_digest v1;
     struct sha256_digest v2;
-    const char *name;           /* shown until the metadata is known; may be NULL */
-    struct peer_id peer_id;     /* ours */
-    uint16_t listen_port;       /* told to peers; 0: we do not listen */
+    const char *name;                /* shown until the metadata is known; may be NULL */
+    struct peer_id peer_id;          /* ours */
+    uint16_t listen_port;            /* told to peers; 0: we do not listen */
     struct rate_limits *node_limits; /* shared by all torrents; outlives them */
-    unsigned peers_max;         /* 0: TORRENT_PEERS_MAX */
-    uint64_t seed;              /* for the choices that are left to chance */
+    unsigned peers_max;              /* 0: TORRENT_PEERS_MAX */
+    uint64_t seed;                   /* for the choices that are left to chance */
     bool sequential, super_seeding;
 };
 
@@ -48,7 +48,7 @@ enum torrent_state {
     TORRENT_CHECKING, /* hashing what is on the disk */
     TORRENT_ACTIVE,   /* downloading or seeding */
     TORRENT_PAUSED,
-    TORRENT_FAILED    /* see torrent_error: a disk or data problem */
+    TORRENT_FAILED /* see torrent_error: a disk or data problem */
 };
 
 /* NULL: no memory. */
@@ -72,7 +72,8 @@ void torrent_recheck(struct torrent *);
 usec torrent_deadline(const struct torrent *);
 void torrent_tick(struct torrent *, usec now);
 
-/* ---- peers ------------------------------------------------------------------------------------ */
+/* ---- peers ------------------------------------------------------------------------------------
+ */
 
 /* A candidate to connect to. */
 void torrent_add_candidate(struct torrent *, const struct endpoint *, enum addr_source);
@@ -82,7 +83,8 @@ struct peer *torrent_adopt(struct torrent *, const struct peer_intro *, void *li
 void torrent_connect_failed(struct torrent *, const struct endpoint *, int err);
 bool torrent_wants_incoming(const struct torrent *, const struct endpoint *from);
 
-/* ---- control ------------------------------------------------------------------------------------ */
+/* ---- control ------------------------------------------------------------------------------------
+ */
 
 /* 0: unwanted; 1 to 7. Takes effect at once; pieces shared with a wanted file stay wanted. */
 int torrent_set_file_priority(struct torrent *, uint32_t file, int priority);
@@ -90,11 +92,12 @@ void torrent_set_sequential(struct torrent *, bool on);
 struct rate_limits *torrent_limits(struct torrent *);
 struct storage *torrent_storage(struct torrent *);
 
-/* ---- looking ------------------------------------------------------------------------------------ */
+/* ---- looking ------------------------------------------------------------------------------------
+ */
 
 struct torrent_stats {
     enum torrent_state state;
-    int error; /* with FAILED */
+    int error;                                    /* with FAILED */
     uint64_t bytes_total, bytes_done, bytes_left; /* wanted */
     uint64_t checked, check_total;
     uint64_t downloaded, uploaded, wasted;

@@ -5,8 +5,8 @@
 #include "crypto/merkle.h"
 #include "proto/peer_wire.h"
 
-#define FIELDS_SIZE 48u     /* root, base, index, length, proof layers */
-#define LENGTH_MAX 512u     /* hashes in one answer: what the BEP says a request SHOULD ask for */
+#define FIELDS_SIZE 48u /* root, base, index, length, proof layers */
+#define LENGTH_MAX 512u /* hashes in one answer: what the BEP says a request SHOULD ask for */
 
 struct hash_fields {
     struct sha256_digest root;

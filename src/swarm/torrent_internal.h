@@ -21,11 +21,11 @@
 #include "swarm/picker.h"
 #include "swarm/torrent.h"
 
-#define TORRENT_CONNECTING_MAX 16u       /* attempts at a time */
-#define TORRENT_BUFFERS_MAX 512u         /* pieces being assembled */
+#define TORRENT_CONNECTING_MAX 16u /* attempts at a time */
+#define TORRENT_BUFFERS_MAX 512u   /* pieces being assembled */
 #define TORRENT_TICK SECONDS(1)
 #define TORRENT_CONNECT_EVERY SECONDS(1)
-#define TORRENT_KEEP_ALIVE SECONDS(100)  /* peers drop silent ones after 120 s */
+#define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */
 #define TORRENT_SILENCE_MAX SECONDS(150)
 #define TORRENT_PATIENCE_METADATA SECONDS(10)
 
@@ -42,7 +42,7 @@ struct torrent {
     int error;
     char error_text[256];
     bool sequential, stopping, completed;
-    usec now;      /* the time of the call that is under way */
+    usec now; /* the time of the call that is under way */
     usec next_tick;
     uint64_t seed; /* of the choices left to chance */
 
@@ -76,7 +76,8 @@ struct torrent {
     uint64_t checked, check_total;
 };
 
-/* ---- torrent.c ---------------------------------------------------------------------------------- */
+/* ---- torrent.c ----------------------------------------------------------------------------------
+ */
 static inline void torrent_set_now(struct torrent *t, usec now)
 {
     t->now = now;
@@ -92,7 +93,8 @@ void torrent_tick_at(struct torrent *, usec when); /* moves the deadline nearer 
 void torrent_fail(struct torrent *, int err, const char *text);
 void torrent_maybe_stopped(struct torrent *);
 
-/* ---- torrent_peers.c ------------------------------------------------------------------------------ */
+/* ---- torrent_peers.c
+ * ------------------------------------------------------------------------------ */
 void torrent_peer_left(struct torrent *, struct peer *, int err);
 void torrent_interest_changed(struct torrent *, struct peer *);
 void torrent_peers_tick(struct torrent *);
@@ -100,7 +102,8 @@ struct peer *torrent_peer_by_id(struct torrent *, uint32_t id);
 void torrent_hang_up_all(struct torrent *, const char *why);
 void torrent_wake_starved(struct torrent *);
 
-/* ---- torrent_pieces.c ------------------------------------------------------------------------------ */
+/* ---- torrent_pieces.c
+ * ------------------------------------------------------------------------------ */
 int torrent_pieces_init(struct torrent *, const struct bitfield *have);
 void torrent_pieces_free(struct torrent *);
 void torrent_peer_known(struct torrent *, struct peer *);  /* its bitfield is complete */
@@ -119,18 +122,21 @@ void torrent_progress(const struct torrent *, struct torrent_stats *);
 bool torrent_memory_ready(struct torrent *); /* false: spilling, the peer is woken later */
 void torrent_spill_all(struct torrent *);
 
-/* ---- torrent_reads.c --------------------------------------------------------------------------------- */
+/* ---- torrent_reads.c
+ * --------------------------------------------------------------------------------- */
 /* False: no memory now; torrent_wake_starved serves it later. */
 bool torrent_read_for(
     struct torrent *, struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
 void torrent_release_read(struct torrent *, void *hold);
 
-/* ---- torrent_metadata.c ------------------------------------------------------------------------------ */
+/* ---- torrent_metadata.c
+ * ------------------------------------------------------------------------------ */
 int torrent_hear_metadata(struct torrent *, struct peer *, struct bytes payload);
 void torrent_metadata_tick(struct torrent *);
 void torrent_metadata_peer_left(struct torrent *, struct peer *);
 
-/* ---- torrent_hashes.c ----------------------------------------------------------------------------------- */
+/* ---- torrent_hashes.c
+ * ----------------------------------------------------------------------------------- */
 int torrent_hear_hashes(struct torrent *, struct peer *, int id, struct bytes payload);
 
 #endif

@@ -1,4 +1,5 @@
-/* The info dictionary: fetching it when a link is all we have, serving it when we have it (BEP 9). */
+/* The info dictionary: fetching it when a link is all we have, serving it when we have it (BEP 9).
+ */
 #include "swarm/torrent_internal.h"
 
 #include "base/err.h"
@@ -13,7 +14,8 @@ static void say_metadata(struct peer *p, const struct ut_metadata *m)
     builder_free(&b);
 }
 
-/* ---- serving --------------------------------------------------------------------------------------- */
+/* ---- serving
+ * --------------------------------------------------------------------------------------- */
 
 static void serve(struct torrent *t, struct peer *p, uint32_t piece)
 {
@@ -24,13 +26,14 @@ static void serve(struct torrent *t, struct peer *p, uint32_t piece)
         size_t left = m->info.size - begin;
         answer.type = UT_METADATA_DATA;
         answer.total_size = (int64_t)m->info.size;
-        answer.data = bytes_of(m->info.data + begin,
-            left < UT_METADATA_PIECE_SIZE ? left : UT_METADATA_PIECE_SIZE);
+        answer.data = bytes_of(
+            m->info.data + begin, left < UT_METADATA_PIECE_SIZE ? left : UT_METADATA_PIECE_SIZE);
     }
     say_metadata(p, &answer);
 }
 
-/* ---- fetching ------------------------------------------------------------------------------------------ */
+/* ---- fetching
+ * ------------------------------------------------------------------------------------------ */
 
 static void whole_arrived(struct torrent *t)
 {

@@ -3,7 +3,8 @@
 
 #include "base/err.h"
 
-/* ---- candidates ------------------------------------------------------------------------------------ */
+/* ---- candidates
+ * ------------------------------------------------------------------------------------ */
 
 void torrent_add_candidate(
     struct torrent *t, const struct endpoint *endpoint, enum addr_source source)
@@ -26,12 +27,12 @@ static void connect_more(struct torrent *t)
 {
     struct endpoint endpoint;
     enum addr_source source;
-    /* A seed waits to be found: whoever wants the data connects. */
-    if (t->completed)
-        return;
     while (wants_peers(t) && t->connecting < TORRENT_CONNECTING_MAX &&
            peer_list_next(t->candidates, t->now, &endpoint, &source)) {
-        if (!t->host.ops->connect(t->host.user, t, &endpoint)) {
+        /* A seed waits to be found, unless its user says where to: whoever wants the data
+         * connects. */
+        bool pointless = t->completed && source != ADDR_FROM_USER;
+        if (pointless || !t->host.ops->connect(t->host.user, t, &endpoint)) {
             peer_list_ended(t->candidates, &endpoint, t->now);
             return;
         }
@@ -53,7 +54,8 @@ bool torrent_wants_incoming(const struct torrent *t, const struct endpoint *from
     return wants_peers(t) && !peer_list_banned(t->candidates, from);
 }
 
-/* ---- joining and leaving -------------------------------------------------------------------------------- */
+/* ---- joining and leaving
+ * -------------------------------------------------------------------------------- */
 
 /* Two connections to one peer: the side with the greater id keeps the one it opened (as libtorrent
  * and transmission do), so that both sides close the same one. */
@@ -65,7 +67,8 @@ static struct peer *twin_of(const struct torrent *t, const struct peer_intro *in
     return NULL;
 }
 
-static bool keeps_old(const struct torrent *t, const struct peer *old, const struct peer_intro *intro)
+static bool keeps_old(
+    const struct torrent *t, const struct peer *old, const struct peer_intro *intro)
 {
     if (old->incoming == intro->incoming)
         return true;
@@ -154,7 +157,9 @@ struct peer *torrent_peer_by_id(struct torrent *t, uint32_t id)
     return NULL;
 }
 
-/* ---- choking ------------------------------------------------------------------------------------------------- */
+/* ---- choking
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void run_choker(struct torrent *t)
 {
@@ -192,7 +197,8 @@ static bool has_free_slot(const struct torrent *t)
     return used < CHOKER_SLOTS;
 }
 
-/* ---- the second hand -------------------------------------------------------------------------------------------- */
+/* ---- the second hand
+ * -------------------------------------------------------------------------------------------- */
 
 static void tick_peer(struct torrent *t, struct peer *p)
 {

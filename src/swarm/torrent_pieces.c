@@ -7,7 +7,8 @@
 
 #define MEMORY_READY_CHUNKS 10u /* what one read may need: 512 KiB and two pieces' edges */
 
-/* ---- beginning and end -------------------------------------------------------------------------- */
+/* ---- beginning and end --------------------------------------------------------------------------
+ */
 
 static uint32_t piece_size(const void *user, uint32_t piece)
 {
@@ -129,7 +130,8 @@ void torrent_progress(const struct torrent *t, struct torrent_stats *s)
     s->bytes_done = s->bytes_total - s->bytes_left;
 }
 
-/* ---- availability ----------------------------------------------------------------------------------- */
+/* ---- availability
+ * ----------------------------------------------------------------------------------- */
 
 void torrent_peer_known(struct torrent *t, struct peer *p)
 {
@@ -176,7 +178,8 @@ bool torrent_finds_interesting(struct torrent *t, struct peer *p)
     return t->picker && p->have.bits && picker_interesting(t->picker, &p->have);
 }
 
-/* ---- asking --------------------------------------------------------------------------------------------- */
+/* ---- asking
+ * --------------------------------------------------------------------------------------------- */
 
 uint32_t torrent_pick(struct torrent *t, struct peer *p, uint32_t want, struct picker_block *out)
 {
@@ -200,7 +203,9 @@ void torrent_block_abandoned(struct torrent *t, struct peer *p, uint32_t piece, 
         picker_abandoned(t->picker, piece, begin / METAINFO_BLOCK_SIZE, p->id);
 }
 
-/* ---- buffers ----------------------------------------------------------------------------------------------- */
+/* ---- buffers
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static struct piece_buffer *find_buffer(const struct torrent *t, uint32_t piece)
 {
@@ -256,7 +261,9 @@ void torrent_block_unbegun(struct torrent *t, uint32_t piece, uint32_t begin)
         piece_buffer_unbegin(pb, begin / METAINFO_BLOCK_SIZE);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------------------- */
+/* ---- memory
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void spilled(void *user, struct piece_buffer *pb, int err)
 {
@@ -309,7 +316,8 @@ void torrent_spill_all(struct torrent *t)
     }
 }
 
-/* ---- a piece is whole ---------------------------------------------------------------------------------------------- */
+/* ---- a piece is whole
+ * ---------------------------------------------------------------------------------------------- */
 
 static void piece_proved(struct torrent *t, uint32_t piece)
 {

@@ -16,7 +16,7 @@
 
 /* What the receiver told us, as one digest-like log, and the blocks that it filled. */
 struct sink {
-    uint8_t *data;        /* BLOCKS blocks */
+    uint8_t *data; /* BLOCKS blocks */
     bool expected[BLOCKS];
     bool got[BLOCKS];
     unsigned order[BLOCKS], order_count; /* in which blocks were asked for */

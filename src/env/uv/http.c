@@ -1,9 +1,9 @@
-/* The HTTP client: libcurl, one exchange a thread of a small pool, so that neither names nor TLS nor
- * slow servers hold up the loop. The body is gathered on the thread, within the request's bound, and
- * handed to the loop at the end.
+/* The HTTP client: libcurl, one exchange a thread of a small pool, so that neither names nor TLS
+ * nor slow servers hold up the loop. The body is gathered on the thread, within the request's
+ * bound, and handed to the loop at the end.
  *
- * Every address that a request or a redirect leads to is judged by the classifier after the name was
- * resolved (threats: SSRF, rebinding). Certificates are always verified. */
+ * Every address that a request or a redirect leads to is judged by the classifier after the name
+ * was resolved (threats: SSRF, rebinding). Certificates are always verified. */
 #include "env/uv/real.h"
 
 #include "base/list.h"
@@ -46,7 +46,8 @@ struct env_http {
     char detail[HTTP_DETAIL_MAX];
 };
 
-/* ---- on the thread ------------------------------------------------------------------------------------ */
+/* ---- on the thread
+ * ------------------------------------------------------------------------------------ */
 
 static size_t take_body(char *data, size_t size, size_t count, void *user)
 {
@@ -114,7 +115,8 @@ static void set_options(struct env_http *h, CURL *curl)
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, HTTP_REDIRECTS_MAX);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the environment's proxy is not the user's choice here */
+    curl_easy_setopt(
+        curl, CURLOPT_PROXY, ""); /* the environment's proxy is not the user's choice here */
     curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, h->range_size ? NULL : "");
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, h);
@@ -180,7 +182,8 @@ static void http_run(struct env_job *job)
     curl_easy_cleanup(curl);
 }
 
-/* ---- on the loop ---------------------------------------------------------------------------------------- */
+/* ---- on the loop
+ * ---------------------------------------------------------------------------------------- */
 
 static void http_free(struct env_http *h)
 {
@@ -209,8 +212,8 @@ static int client_of(struct real_env *e, struct real_http_client **out)
         struct real_http_client *c = calloc(1, sizeof *c);
         if (!c)
             return ERR_NOMEM;
-        int err = real_workers_new(&e->async, e->http_max ? e->http_max : HTTP_THREADS_DEFAULT,
-            &c->workers);
+        int err = real_workers_new(
+            &e->async, e->http_max ? e->http_max : HTTP_THREADS_DEFAULT, &c->workers);
         if (err) {
             free(c);
             return err;

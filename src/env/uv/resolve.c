@@ -117,7 +117,7 @@ int real_resolve_start(struct env *env, const char *host, uint16_t port,
     struct env_resolve **out)
 {
     struct real_resolver *resolver = real_env_of(env)->resolver;
-    if (strlen(host) >= sizeof ((struct env_resolve *)0)->host)
+    if (strlen(host) >= sizeof((struct env_resolve *)0)->host)
         return ERR_INVALID;
     if (resolver->under_way >= RESOLVES_MAX)
         return ERR_LIMIT;

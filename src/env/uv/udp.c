@@ -71,7 +71,9 @@ int real_udp_receive(struct env_udp *u, struct env_datagram *d, int count)
     for (int i = 0; i < count; i++) {
         iov[i] = (struct iovec){d[i].data, d[i].size};
         messages[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
-            .msg_namelen = sizeof from[i], .msg_iov = &iov[i], .msg_iovlen = 1};
+            .msg_namelen = sizeof from[i],
+            .msg_iov = &iov[i],
+            .msg_iovlen = 1};
     }
     int n = recvmmsg(u->fd, messages, (unsigned)count, MSG_DONTWAIT, NULL);
     if (n < 0) /* also the errors that ICMP brought for earlier sends: nothing to receive */

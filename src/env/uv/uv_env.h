@@ -10,7 +10,7 @@
 
 /* Kinds of disk calls, for fault injection: bits of a mask. */
 enum uv_env_disk_call {
-    UV_ENV_DISK_OPEN = 1 << 0, /* a folder, or a file that is not to be created */
+    UV_ENV_DISK_OPEN = 1 << 0,   /* a folder, or a file that is not to be created */
     UV_ENV_DISK_CREATE = 1 << 1, /* a file that may be created; a folder or symlink that is made */
     UV_ENV_DISK_READ = 1 << 2,
     UV_ENV_DISK_WRITE = 1 << 3,
