@@ -234,7 +234,7 @@ struct kith_status {
     int64_t eta_seconds;            /* -1: unknown */
     uint32_t pieces_total, pieces_done;
     uint32_t piece_length;
-    uint32_t file_count;
+    uint32_t file_count; /* without the padding of BEP 47 */
     uint32_t peers_connected, peers_known, peers_connecting, seeds_connected;
     uint32_t peers_sending, peers_receiving;
     uint32_t full_copies_elsewhere; /* connected peers that have everything */

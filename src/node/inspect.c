@@ -150,7 +150,7 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
     if (k->metainfo) {
         out.piece_length = k->metainfo->piece_length;
         out.pieces_total = k->metainfo->piece_count;
-        out.file_count = k->metainfo->file_count;
+        out.file_count = k->metainfo->file_count - k->metainfo->pad_count;
         if (out.bytes_total == 0)
             out.bytes_total = out.bytes_left = k->metainfo->content_length;
     }
