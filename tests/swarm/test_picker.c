@@ -1,0 +1,209 @@
+/* The picker: rarest first, pieces finished by who began them, every block asked for once until the
+ * end-game. */
+#include "swarm/picker.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+#define PIECES 20u
+#define BLOCKS 4u
+#define BLOCK 16384u
+
+static uint32_t size_of(const void *user, uint32_t piece)
+{
+    (void)user;
+    return piece == PIECES - 1 ? BLOCK + 1 : BLOCKS * BLOCK;
+}
+
+static struct picker *make(uint64_t seed)
+{
+    struct picker_config config = {
+        .piece_count = PIECES, .block_size = BLOCK, .piece_size = size_of, .seed = seed};
+    struct picker *p = picker_new(&config);
+    assert_non_null(p);
+    return p;
+}
+
+static struct bitfield everything(void)
+{
+    struct bitfield f;
+    assert_int_equal(bitfield_init(&f, PIECES), 0);
+    bitfield_set_all(&f);
+    return f;
+}
+
+static void rarest_pieces_come_first_after_the_first_few(void **state)
+{
+    (void)state;
+    struct picker *p = make(1);
+    struct bitfield all = everything(), some;
+    bitfield_init(&some, PIECES);
+    for (uint32_t i = 0; i < PIECES; i++)
+        if (i != 7)
+            bitfield_set(&some, i);
+    picker_add_peer(p, &all);
+    picker_add_peer(p, &some);
+    picker_add_peer(p, &some);
+    for (uint32_t i = 0; i < PICKER_RANDOM_FIRST; i++)
+        picker_set_have(p, i);
+    struct picker_block b;
+    struct picker_peer peer = {.id = 1, .have = &all};
+    assert_int_equal(picker_pick(p, &peer, 1, &b), 1);
+    assert_int_equal(b.piece, 7);
+    bitfield_free(&all);
+    bitfield_free(&some);
+    picker_free(p);
+}
+
+static void a_peer_gets_the_blocks_of_a_piece_in_their_order(void **state)
+{
+    (void)state;
+    struct picker *p = make(2);
+    struct bitfield all = everything();
+    picker_add_peer(p, &all);
+    struct picker_block b[BLOCKS * 3];
+    struct picker_peer peer = {.id = 1, .have = &all};
+    assert_int_equal(picker_pick(p, &peer, BLOCKS * 2, b), BLOCKS * 2);
+    for (uint32_t i = 1; i < BLOCKS * 2; i++)
+        if (b[i].piece == b[i - 1].piece)
+            assert_int_equal(b[i].block, b[i - 1].block + 1);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
+static void every_block_is_asked_for_once_and_then_by_several_in_the_end_game(void **state)
+{
+    (void)state;
+    struct picker *p = make(3);
+    struct bitfield all = everything();
+    picker_add_peer(p, &all);
+    picker_add_peer(p, &all);
+    uint32_t total = (PIECES - 1) * BLOCKS + 2, asked = 0;
+    unsigned times[PIECES][BLOCKS] = {{0}};
+    struct picker_block b[64];
+    struct picker_peer one = {.id = 1, .have = &all}, two = {.id = 2, .have = &all};
+    while (asked < total) {
+        uint32_t n = picker_pick(p, asked % 2 ? &one : &two, 7, b);
+        assert_true(n > 0);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(times[b[i].piece][b[i].block]++, 0);
+        asked += n;
+    }
+    assert_int_equal(asked, total);
+    assert_true(picker_pick(p, &one, 64, b) > 0);
+    uint32_t others[PICKER_ENDGAME_PEERS];
+    assert_true(picker_received(p, b[0].piece, b[0].block, 1, others));
+    assert_int_equal(others[0], 2);
+    assert_false(picker_received(p, b[0].piece, b[0].block, 2, others));
+    bitfield_free(&all);
+    picker_free(p);
+}
+
+static void what_was_abandoned_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct picker *p = make(4);
+    struct bitfield all = everything();
+    picker_add_peer(p, &all);
+    struct picker_block first, again;
+    struct picker_peer one = {.id = 1, .have = &all}, two = {.id = 2, .have = &all};
+    assert_int_equal(picker_pick(p, &one, 1, &first), 1);
+    picker_abandoned(p, first.piece, first.block, 1);
+    assert_int_equal(picker_pick(p, &two, 1, &again), 1);
+    assert_int_equal(again.piece, first.piece);
+    assert_int_equal(again.block, first.block);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
+static void unwanted_pieces_are_left_alone_and_interest_nobody(void **state)
+{
+    (void)state;
+    struct picker *p = make(5);
+    struct bitfield all = everything();
+    picker_add_peer(p, &all);
+    for (uint32_t i = 0; i < PIECES; i++)
+        picker_set_priority(p, i, i == 11 ? 7 : 0);
+    struct picker_block b[64];
+    struct picker_peer one = {.id = 1, .have = &all};
+    assert_int_equal(picker_left(p), 1);
+    assert_true(picker_interesting(p, &all));
+    assert_int_equal(picker_pick(p, &one, 64, b), BLOCKS);
+    assert_int_equal(b[0].piece, 11);
+    picker_set_have(p, 11);
+    assert_int_equal(picker_left(p), 0);
+    assert_false(picker_interesting(p, &all));
+    assert_int_equal(picker_pick(p, &one, 64, b), 0);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
+static void in_sequence_means_in_sequence(void **state)
+{
+    (void)state;
+    struct picker *p = make(6);
+    struct bitfield all = everything();
+    picker_add_peer(p, &all);
+    picker_set_sequential(p, true);
+    struct picker_block b[12];
+    struct picker_peer one = {.id = 1, .have = &all};
+    assert_int_equal(picker_pick(p, &one, 12, b), 12);
+    for (uint32_t i = 0; i < 12; i++)
+        assert_int_equal(b[i].piece * BLOCKS + b[i].block, i);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
+/* Peers come, gain pieces and go in any order; a model counts along. */
+static void availability_is_what_a_slow_count_says(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        struct picker *p = make(seed);
+        struct bitfield peers[5];
+        uint64_t r = seed;
+        for (unsigned i = 0; i < 5; i++) {
+            bitfield_init(&peers[i], PIECES);
+            picker_add_peer(p, &peers[i]);
+        }
+        for (unsigned step = 0; step < 200; step++) {
+            r = r * 6364136223846793005ull + 1442695040888963407ull;
+            struct bitfield *f = &peers[(r >> 33) % 5];
+            uint32_t piece = (uint32_t)((r >> 40) % (PIECES - 1)); /* never full: seeds are apart */
+            struct picker_block b;
+            struct picker_peer view = {.id = 9, .have = f};
+            if (r >> 62 == 0)
+                picker_pick(p, &view, 1, &b);
+            else if (bitfield_set(f, piece))
+                picker_peer_has(p, piece);
+        }
+        for (uint32_t i = 0; i < PIECES; i++) {
+            uint32_t count = 0;
+            for (unsigned k = 0; k < 5; k++)
+                count += bitfield_get(&peers[k], i);
+            assert_int_equal(picker_availability(p, i), count);
+        }
+        for (unsigned i = 0; i < 5; i++) {
+            picker_remove_peer(p, &peers[i]);
+            bitfield_free(&peers[i]);
+        }
+        picker_free(p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rarest_pieces_come_first_after_the_first_few),
+        cmocka_unit_test(a_peer_gets_the_blocks_of_a_piece_in_their_order),
+        cmocka_unit_test(every_block_is_asked_for_once_and_then_by_several_in_the_end_game),
+        cmocka_unit_test(what_was_abandoned_is_asked_for_again),
+        cmocka_unit_test(unwanted_pieces_are_left_alone_and_interest_nobody),
+        cmocka_unit_test(in_sequence_means_in_sequence),
+        cmocka_unit_test(availability_is_what_a_slow_count_says),
+    };
+    return cmocka_run_group_tests_name("picker", tests, NULL, NULL);
+}
