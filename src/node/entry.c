@@ -272,6 +272,34 @@ bool entry_find(void *user, const struct handshake *theirs, struct greeting_answ
     return false;
 }
 
+/* MSE names a torrent by a hash of one of its info-hashes. */
+bool entry_find_name(
+    void *user, const struct sha1_digest *name, struct info_hash *skey, void **torrent)
+{
+    struct kith_node *n = user;
+    list_for_each(at, &n->torrents)
+    {
+        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
+        struct sha256_digest v2;
+        struct info_hash hashes[2];
+        unsigned count = 0;
+        if (!k->torrent || k->removing)
+            continue;
+        count += torrent_hash_v1(k->torrent, &hashes[count]);
+        if (torrent_hash_v2(k->torrent, &v2))
+            hashes[count++] = info_hash_of_sha256(&v2);
+        for (unsigned i = 0; i < count; i++) {
+            struct sha1_digest its = mse_name(&hashes[i]);
+            if (!sha1_equal(&its, name))
+                continue;
+            *skey = hashes[i];
+            *torrent = k;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- storage: open, check, prepare, start
  * ------------------------------------------------------------------ */
 

@@ -17,6 +17,7 @@ struct link {
     struct env_tcp *tcp;
     struct endpoint remote;
     bool incoming;
+    bool in_plaintext;         /* a second attempt, after one with MSE came to nothing */
     struct greeting *greeting; /* until there is a peer */
     struct peer *peer;
     bool wants_read, wants_write;
@@ -87,12 +88,20 @@ void links_bury(struct kith_node *n)
     }
 }
 
-/* The greeting came to nothing. */
+static bool open_link(
+    struct kith_node *, struct kith_torrent *, const struct endpoint *, enum greeting_encryption);
+
+/* The greeting came to nothing. Some peers close when they meet MSE: those are tried once more in
+ * plaintext. */
 static void give_up(struct link *l, int err)
 {
     struct kith_torrent *k = l->incoming ? NULL : l->torrent;
     struct endpoint remote = l->remote;
+    bool again =
+        k && k->torrent && l->greeting && greeting_may_fall_back(l->greeting, err) && l->wants_read;
     link_close(l);
+    if (again && open_link(l->node, k, &remote, GREETING_OFF))
+        return;
     if (k && k->torrent)
         torrent_connect_failed(k->torrent, &remote, err);
 }
@@ -133,6 +142,8 @@ static void become_peer(struct link *l)
         .v2 = g->is_v2,
         .can_send_files = true,
         .id = g->theirs.peer_id,
+        .encrypt = greeting_encrypt(g),
+        .decrypt = greeting_decrypt(g),
         .leftover = greeting_leftover(g),
         .scratch = l->node->scratch,
         .source = ADDR_FROM_STRANGER};
@@ -150,11 +161,17 @@ static void become_peer(struct link *l)
     link_pump_later(l->node, l);
 }
 
-static void greet(struct link *l, const struct greeting_config *config)
+/* Random bytes are only asked for when the greeting may need them. */
+static int greet(struct link *l, struct greeting_config *config)
 {
-    greeting_init(l->greeting, config);
+    if (config->encryption != GREETING_OFF)
+        env_random(l->node->env, &config->random, sizeof config->random);
+    int err = greeting_init(l->greeting, config);
+    if (err)
+        return err;
     timer_set(&l->node->timers, &l->timer, l->greeting->deadline);
     node_arm(l->node);
+    return 0;
 }
 
 /* False: the link is gone. */
@@ -321,7 +338,8 @@ void links_pump(struct kith_node *n)
  * ---------------------------------------------------------------------------------------------------
  */
 
-bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
+static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to,
+    enum greeting_encryption encryption)
 {
     if (n->connections >= n->connections_max)
         return false;
@@ -329,7 +347,8 @@ bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoin
     if (!l)
         return false;
     l->torrent = k;
-    struct greeting_config config = {.our_id = n->peer_id, .now = env_now(n->env)};
+    struct greeting_config config = {
+        .our_id = n->peer_id, .encryption = encryption, .now = env_now(n->env)};
     struct sha256_digest v2;
     bool has_v1 = torrent_hash_v1(k->torrent, &config.say.info_hash);
     bool has_v2 = torrent_hash_v2(k->torrent, &v2);
@@ -346,8 +365,16 @@ bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoin
         link_close(l);
         return false;
     }
-    greet(l, &config);
+    if (greet(l, &config) != 0) {
+        link_close(l);
+        return false;
+    }
     return true;
+}
+
+bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
+{
+    return open_link(n, k, to, n->encryption);
 }
 
 void link_accept(void *user, struct env_tcp *tcp, const struct endpoint *from)
@@ -363,9 +390,15 @@ void link_accept(void *user, struct env_tcp *tcp, const struct endpoint *from)
     env_tcp_set_events(tcp, &link_events, l);
     struct greeting_config config = {.incoming = true,
         .our_id = n->peer_id,
+
         .find = entry_find,
+        .find_name = entry_find_name,
+        .encryption = n->encryption,
         .user = n,
         .now = env_now(n->env)};
-    greet(l, &config);
+    if (greet(l, &config) != 0) {
+        link_close(l);
+        return;
+    }
     want(l, true, false);
 }

@@ -201,6 +201,9 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         return ERR_NOMEM;
     memcpy(n->peer_id.b, PEER_ID_PREFIX, 8);
     env_random(n->env, n->peer_id.b + 8, sizeof n->peer_id.b - 8);
+    n->encryption = o->encryption == KITH_ENCRYPTION_REQUIRE ? GREETING_REQUIRE
+                    : o->encryption == KITH_ENCRYPTION_OFF   ? GREETING_OFF
+                                                             : GREETING_PREFER;
     n->connections_max =
         o->connections_max > 0 ? (unsigned)o->connections_max : NODE_CONNECTIONS_MAX;
     kith_set_rates(n, o->download_rate_max, o->upload_rate_max);

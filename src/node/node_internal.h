@@ -45,6 +45,7 @@ struct kith_node {
     struct rate_limits limits;
     struct timer_heap timers;
     struct peer_id peer_id;
+    enum greeting_encryption encryption;
     char *user_agent;
     char error[NODE_TEXT_MAX];
 
@@ -108,6 +109,8 @@ extern const struct swarm_host_ops entry_host_ops;
 void entry_free(struct kith_torrent *);
 void entry_stop(struct kith_torrent *);
 bool entry_find(void *user, const struct handshake *theirs, struct greeting_answer *out);
+bool entry_find_name(
+    void *user, const struct sha1_digest *name, struct info_hash *skey, void **torrent);
 
 /* ---- link.c
  * --------------------------------------------------------------------------------------- */

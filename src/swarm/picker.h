@@ -1,10 +1,10 @@
 /* The picker: which blocks to ask a peer for.
  *
  * Pieces stand in one array ordered by (priority, availability), with the boundaries of the groups
- * known, so that a `have`, a peer's leaving or a change of priority moves a piece by O(1) swaps; the
- * order within a group is random. Pieces begun are finished before new ones; one peer gets a piece's
- * blocks in their order, so that its answers can be predicted. When every wanted block has been
- * asked for, the end-game asks for the rest at several peers.
+ * known, so that a `have`, a peer's leaving or a change of priority moves a piece by O(1) swaps;
+ * the order within a group is random. Pieces begun are finished before new ones; one peer gets a
+ * piece's blocks in their order, so that its answers can be predicted. When every wanted block has
+ * been asked for, the end-game asks for the rest at several peers.
  *
  * Pure: facts in, decisions out. swarm/torrent_pieces.c is its only caller. */
 #ifndef KITH_SWARM_PICKER_H
@@ -15,9 +15,9 @@
 
 #define PICKER_PRIORITY_MAX 7
 #define PICKER_PRIORITY_NORMAL 4
-#define PICKER_PARTIALS_MAX 512u  /* pieces begun and not whole */
-#define PICKER_ENDGAME_PEERS 3u   /* peers asked for one block at a time */
-#define PICKER_RANDOM_FIRST 4u    /* pieces chosen by chance before rarest-first begins */
+#define PICKER_PARTIALS_MAX 512u /* pieces begun and not whole */
+#define PICKER_ENDGAME_PEERS 3u  /* peers asked for one block at a time */
+#define PICKER_RANDOM_FIRST 4u   /* pieces chosen by chance before rarest-first begins */
 
 struct picker;
 
@@ -36,17 +36,18 @@ struct picker_block {
 
 /* A peer, as far as the picker cares. */
 struct picker_peer {
-    uint32_t id;                  /* never 0 */
+    uint32_t id; /* never 0 */
     const struct bitfield *have;
     const uint32_t *allowed_only; /* while choked: only these pieces; NULL: any */
     uint32_t allowed_count;
-    bool slow;                    /* snubbed or crawling: shares pieces, opens none in end-game */
+    bool slow; /* snubbed or crawling: shares pieces, opens none in end-game */
 };
 
 struct picker *picker_new(const struct picker_config *); /* NULL: no memory */
 void picker_free(struct picker *);
 
-/* ---- availability -------------------------------------------------------------------------------- */
+/* ---- availability
+ * -------------------------------------------------------------------------------- */
 /* A peer's whole bitfield comes (+1) or goes (-1). One that is full costs O(1). */
 void picker_add_peer(struct picker *, const struct bitfield *have);
 void picker_remove_peer(struct picker *, const struct bitfield *have);
@@ -54,7 +55,8 @@ void picker_peer_has(struct picker *, uint32_t piece);
 /* A peer that was added with `before` pieces has become full: it moves to the count of seeds. */
 uint32_t picker_availability(const struct picker *, uint32_t piece);
 
-/* ---- what we want ----------------------------------------------------------------------------------- */
+/* ---- what we want
+ * ----------------------------------------------------------------------------------- */
 void picker_set_priority(struct picker *, uint32_t piece, unsigned priority); /* 0: unwanted */
 void picker_set_sequential(struct picker *, bool on);
 /* The piece is verified (or vouched for by a record); or no longer there. */
@@ -64,7 +66,8 @@ bool picker_wants(const struct picker *, uint32_t piece); /* wanted and not had 
 uint32_t picker_left(const struct picker *);              /* pieces wanted and not had */
 bool picker_interesting(const struct picker *, const struct bitfield *have);
 
-/* ---- blocks ----------------------------------------------------------------------------------------- */
+/* ---- blocks
+ * ----------------------------------------------------------------------------------------- */
 /* At most `want` blocks to ask of this peer; they count as asked from now on. */
 uint32_t picker_pick(
     struct picker *, const struct picker_peer *, uint32_t want, struct picker_block *out);

@@ -324,6 +324,10 @@ def killed_and_resumed(case):
     compare(source, case.work / "out" / "Data")
 
 
+# enc_policy 0: forced; enc_level 2: RC4 alone.
+LT_ENCRYPTED = {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 2, "prefer_rc4": True}
+LT_PLAIN = {"out_enc_policy": 2, "in_enc_policy": 2}
+
 CASES = {
     "kith from kith, hybrid folder": kith_from_kith(make_folder),
     "kith from kith, v1 folder": kith_from_kith(make_folder, "--format", "v1"),
@@ -340,6 +344,14 @@ CASES = {
     "libtorrent from kith, v2": lt_from_kith("v2", make_folder),
     "libtorrent from kith, hybrid": lt_from_kith("hybrid", make_folder),
     "libtorrent from kith, 2,000 files": lt_from_kith("hybrid", make_many),
+    "kith from libtorrent, encryption forced": kith_from_lt(
+        "hybrid", make_folder, get_options=["--encryption", "require"], **LT_ENCRYPTED
+    ),
+    "libtorrent from kith, encryption forced": lt_from_kith(
+        "hybrid", make_folder, ["--encryption", "require"], **LT_ENCRYPTED
+    ),
+    "kith from libtorrent that knows no encryption": kith_from_lt("v1", make_folder, **LT_PLAIN),
+    "libtorrent that knows no encryption from kith": lt_from_kith("v1", make_folder, **LT_PLAIN),
     "kith from transmission": kith_from_transmission,
     "transmission from kith": transmission_from_kith,
     "kith from aria2": kith_from_aria2,

@@ -10,7 +10,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* ---- faults ---------------------------------------------------------------------------------------- */
+/* ---- faults
+ * ---------------------------------------------------------------------------------------- */
 
 void real_disk_init(struct real_disk *d, const struct uv_env_fault *fault)
 {
@@ -69,7 +70,8 @@ int real_disk_fault(struct real_disk *d, enum uv_env_disk_call kind, size_t *siz
     return error;
 }
 
-/* ---- folders ------------------------------------------------------------------------------------------ */
+/* ---- folders
+ * ------------------------------------------------------------------------------------------ */
 
 static struct real_dir *dir_of(struct env_dir *d)
 {
@@ -192,7 +194,9 @@ int real_dir_sync(struct env_dir *dir, const char *path)
     return error ? err_from_errno(error) : 0;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------ */
+/* ---- files
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int open_flags(unsigned flags)
 {
@@ -224,8 +228,7 @@ int real_file_open(struct env_dir *dir, const char *path, unsigned flags, struct
     struct real_dir *d = dir_of(dir);
     struct stat st;
     bool create = flags & ENV_OPEN_CREATE;
-    int error =
-        real_disk_fault(d->disk, create ? UV_ENV_DISK_CREATE : UV_ENV_DISK_OPEN, NULL);
+    int error = real_disk_fault(d->disk, create ? UV_ENV_DISK_CREATE : UV_ENV_DISK_OPEN, NULL);
     if (error)
         return err_from_errno(error);
     int fd = open_file(d, path, flags);

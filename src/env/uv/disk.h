@@ -1,6 +1,6 @@
 /* The real disk: POSIX calls beneath an open folder, with counted faults for tests. Thread-safe;
- * knows nothing of the loop. disk.c: folders and open files; path.c: names; beneath.c: how a path is
- * opened without leaving its folder. */
+ * knows nothing of the loop. disk.c: folders and open files; path.c: names; beneath.c: how a path
+ * is opened without leaving its folder. */
 #ifndef KITH_ENV_UV_DISK_H
 #define KITH_ENV_UV_DISK_H
 
@@ -36,7 +36,8 @@ void real_disk_fault_counts(struct real_disk *, uint64_t *calls, uint64_t *hits)
 /* Counts a call. Returns the errno that it must fail with, or 0. For writes *size may be cut. */
 int real_disk_fault(struct real_disk *, enum uv_env_disk_call, size_t *size);
 
-/* ---- beneath.c: both return a descriptor or -errno ------------------------------------------------ */
+/* ---- beneath.c: both return a descriptor or -errno
+ * ------------------------------------------------ */
 int real_open_beneath(int folder, const char *path, int flags, mode_t mode);
 /* Opens the folder of the path's last component and points *name at it; makes it if asked to. The
  * caller closes the descriptor. */
@@ -49,7 +50,8 @@ static inline int real_file_fd(struct env_file *f)
 
 void real_stat_convert(const struct stat *, struct env_stat *out);
 
-int real_dir_open(struct real_disk *, const struct env_ops *, const char *, bool, struct env_dir **);
+int real_dir_open(
+    struct real_disk *, const struct env_ops *, const char *, bool, struct env_dir **);
 void real_dir_close(struct env_dir *);
 int real_dir_stat(struct env_dir *, struct env_stat *);
 int real_dir_free_space(struct env_dir *, uint64_t *);

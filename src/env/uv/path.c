@@ -47,7 +47,8 @@ int real_path_stat(struct env_dir *dir, const char *path, struct env_stat *out)
     return err;
 }
 
-int real_path_rename(struct env_dir *from_dir, const char *from, struct env_dir *to_dir, const char *to)
+int real_path_rename(
+    struct env_dir *from_dir, const char *from, struct env_dir *to_dir, const char *to)
 {
     const char *from_name, *to_name;
     int a = parent_of(from_dir, from, UV_ENV_DISK_RENAME, false, &from_name);
@@ -97,7 +98,8 @@ int real_path_make_folder(struct env_dir *dir, const char *path)
         return parent;
     int error = mkdirat(parent, name, 0777) == 0 ? 0 : errno;
     struct stat st;
-    if (error == EEXIST && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+    if (error == EEXIST && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISDIR(st.st_mode))
         error = 0;
     close(parent);
     return error ? err_from_errno(error) : 0;
