@@ -464,9 +464,22 @@ static int open_storage(struct kith_torrent *k)
     return 0;
 }
 
+/* Without v1, pieces are proved by the piece layers, which stand outside the info dictionary: a
+ * link alone does not bring them. */
+static bool can_prove_pieces(const struct kith_torrent *k)
+{
+    return k->metainfo->has_v1 || metainfo_has_layers(k->metainfo);
+}
+
 static int open_and_check(struct kith_torrent *k)
 {
     k->state = KITH_STATE_CHECKING;
+    if (!can_prove_pieces(k)) {
+        trouble(k, ERR_UNSUPPORTED,
+            "this link is of BitTorrent v2 alone, whose hashes kith does not fetch from peers yet: "
+            "get it by its .torrent file");
+        return 0;
+    }
     int err = open_storage(k);
     return err ? err : storage_open(k->storage, opened, k);
 }
