@@ -442,7 +442,7 @@ static void a_file_that_changes_at_any_moment_never_gives_a_torrent_of_a_mixture
         create_meddled(NULL, NEVER, &before, &took);
         create_meddled(meddlers[k], 0, &after, &unused);
         assert_int_equal(before.err, 0);
-        for (usec at = 1; at < took + took / 20; at += took / 40 + 1) {
+        for (usec at = 1; at < took + took / 20; at += took / 25 + 1) {
             struct share_end end = {0};
             create_meddled(meddlers[k], at, &end, &unused);
             if (end.err != 0) {
@@ -454,7 +454,7 @@ static void a_file_that_changes_at_any_moment_never_gives_a_torrent_of_a_mixture
             }
             share_end_free(&end);
         }
-        assert_true(changed > 10);
+        assert_true(changed > 5);
         share_end_free(&before);
         share_end_free(&after);
     }
@@ -467,14 +467,14 @@ static void cancelling_at_any_moment_ends_it_soon(void **state)
     unsigned cancelled = 0;
     usec took, unused;
     create_meddled(NULL, NEVER, &whole, &took);
-    for (usec at = 1; at < took; at += took / 40 + 1) {
+    for (usec at = 1; at < took; at += took / 25 + 1) {
         struct share_end end = {0};
         create_meddled(cancel, at, &end, &unused);
         assert_true(end.err == ERR_CANCELLED || (end.err == 0 && same_torrent(&end, &whole)));
         cancelled += end.err != 0;
         share_end_free(&end);
     }
-    assert_true(cancelled > 30);
+    assert_true(cancelled > 15);
     share_end_free(&whole);
 }
 
