@@ -1,8 +1,9 @@
-/* A node's birth, loop, listening, events, stopping and death. See node_internal.h. */
+/* A node's birth, listening, events, stopping and death, in whatever world it is given. See
+ * node_internal.h; real.c puts it into the real one. */
+#include "node/node_env.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"
-#include "env/uv/uv_env.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,48 +110,6 @@ void node_arm(struct kith_node *n)
     env_wake_at(n->env, deadline, wake, n);
 }
 
-int kith_fd(struct kith_node *n)
-{
-    return uv_env_fd(n->env);
-}
-
-int64_t kith_timeout(struct kith_node *n)
-{
-    return uv_env_timeout_ms(n->env);
-}
-
-int kith_process(struct kith_node *n)
-{
-    return uv_env_process(n->env);
-}
-
-int kith_run(struct kith_node *n, int64_t milliseconds)
-{
-    usec end = milliseconds < 0 ? NEVER : env_now(n->env) + MSECS(milliseconds);
-    for (;;) {
-        if (!list_empty(&n->events))
-            return 1;
-        usec now = env_now(n->env);
-        if (now >= end)
-            return 0;
-        /* One turn, so that a wake from another thread comes through. */
-        int64_t left = end == NEVER ? -1 : (end - now) / USEC_PER_MSEC + 1;
-        int err = uv_env_run(n->env, left);
-        if (err)
-            return err;
-        if (list_empty(&n->events) && n->woken) {
-            n->woken = 0;
-            return 0;
-        }
-    }
-}
-
-void kith_wake(struct kith_node *n)
-{
-    n->woken = 1;
-    env_loop_wake(n->env);
-}
-
 /* ---- birth
  * ---------------------------------------------------------------------------------------------------
  */
@@ -212,34 +171,28 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
 
 static void stop_late(struct timer *timer, usec now);
 
-int kith_open(const struct kith_options *options, struct kith_node **out)
+int node_open_in(struct env *env, const struct kith_options *o, struct kith_node **out)
 {
-    struct kith_options o = {.size = sizeof o};
-    if (options)
-        memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     *out = NULL;
     struct kith_node *n = calloc(1, sizeof *n);
     if (!n)
         return ERR_NOMEM;
+    n->env = env;
     list_init(&n->links);
     list_init(&n->dead_links);
     list_init(&n->to_pump);
     list_init(&n->torrents);
     list_init(&n->events);
     n->stop_timer.fire = stop_late;
-    n->log_call = o.log;
-    if (o.log)
-        n->log = (struct log){(enum log_level)o.log_level, write_log, o.log_user};
+    n->log_call = o->log;
+    if (o->log)
+        n->log = (struct log){(enum log_level)o->log_level, write_log, o->log_user};
     timer_heap_init(&n->timers);
-    struct uv_env_config config = {
-        .workers = o.worker_threads > 0 ? (unsigned)o.worker_threads : 0};
     int err = timer_heap_reserve(&n->timers, 64);
     if (!err)
-        err = uv_env_new(&config, &n->env);
-    if (!err)
-        err = make_parts(n, &o);
+        err = make_parts(n, o);
     if (err) {
-        kith_close(n);
+        node_free(n);
         return err;
     }
     *out = n;
@@ -301,41 +254,16 @@ void kith_stop(struct kith_node *n)
     node_maybe_stopped(n);
 }
 
-/* Jobs that are under way need their torrents: turn the loop until each has ended. */
-static void finish_jobs(struct kith_node *n)
+void node_free(struct kith_node *n)
 {
-    kith_stop(n);
-    for (;;) {
-        bool idle = true;
-        list_for_each(at, &n->torrents)
-        {
-            struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-            idle &= !k->create && (!k->storage || storage_idle(k->storage));
-            if (k->torrent)
-                torrent_tick(k->torrent, env_now(n->env));
-        }
-        if (idle)
-            return;
-        uv_env_run(n->env, 50);
-    }
-}
-
-void kith_close(struct kith_node *n)
-{
-    if (!n)
-        return;
-    if (n->env)
-        finish_jobs(n);
     list_for_each_safe(at, &n->torrents) entry_free(list_entry(at, struct kith_torrent, link));
-    if (n->env) {
-        links_close_all(n, NULL);
-        links_bury(n);
-    }
+    close_listeners(n);
+    links_close_all(n, NULL);
+    links_bury(n);
     if (n->pulled)
         free(n->pulled);
     list_for_each_safe(at, &n->events) free(list_entry(at, struct kith_event, link));
     file_cache_free(n->files);
-    uv_env_free(n->env);
     chunk_pool_free(n->pool);
     timer_heap_free(&n->timers);
     free(n->scratch);

@@ -1,6 +1,7 @@
 /* The whole of a node, for the files of node/ only.
  *
- *   node.c     birth, stopping and death; the loop; listening; events
+ *   node.c     birth, stopping and death; listening; events
+ *   real.c     the node in the real world: its loop
  *   entry.c    one torrent of the node: added, shared, opened, checked, removed
  *   link.c     between a TCP connection and the greeting or peer behind it
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
