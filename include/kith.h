@@ -104,12 +104,14 @@ struct kith_options {
     uint64_t memory_max;         /* for piece buffers; 0: 32 MiB */
     int32_t worker_threads;      /* 0: as many as cores */
     const char *user_agent;      /* towards trackers and web seeds; NULL: "kith/VERSION" */
+    const char *state_file;      /* the database of what is remembered; NULL: nothing is */
     int32_t log_level;           /* enum kith_log_level; used with log */
     void (*log)(void *user, int level, const char *subsystem, const char *text);
     void *log_user;
 };
 
-/* Opens a node and starts to listen. options may be NULL. On failure *out is NULL and the reason is
+/* Opens a node, brings back the torrents that its state file remembers, and starts to listen.
+ * options may be NULL. On failure *out is NULL and the reason is
  * in the return value: KITH_E_BUSY (another process has the state), KITH_E_DATABASE,
  * KITH_E_EXISTS (the port is taken), KITH_E_PERMISSION, KITH_E_NOMEM. */
 KITH_API int kith_open(const struct kith_options *options, struct kith_node **out);
@@ -141,8 +143,12 @@ KITH_API void kith_set_rates(struct kith_node *node, uint64_t download_max, uint
 /* ---- torrents ------------------------------------------------------------------------------- */
 
 /* What to do with files that stand where the torrent's belong and hold something else. Identical
- * data is always adopted. */
-enum kith_existing { KITH_EXISTING_REFUSE = 0, KITH_EXISTING_OVERWRITE = 1 };
+ * data is always adopted. RENAME: the data goes to "name (1)" beside it. */
+enum kith_existing {
+    KITH_EXISTING_REFUSE = 0,
+    KITH_EXISTING_OVERWRITE = 1,
+    KITH_EXISTING_RENAME = 2
+};
 
 struct kith_add {
     size_t size;
@@ -161,7 +167,7 @@ struct kith_add {
     size_t peer_count;
     const char *files_wanted; /* NULL: all; else a glob over paths: "*.jpg" */
 };
-/* KITH_E_EXISTS with *out set if the node already has it. */
+/* KITH_E_EXISTS with *out set if the node already has it: its new peers are added. */
 KITH_API int kith_add(struct kith_node *node, const struct kith_add *add, struct kith_torrent **out);
 
 enum kith_format { KITH_FORMAT_HYBRID = 0, KITH_FORMAT_V1 = 1, KITH_FORMAT_V2 = 2 };
@@ -186,6 +192,14 @@ KITH_API void kith_resume(struct kith_torrent *torrent);
 /* Forgets the torrent; its files stay. KITH_EVENT_REMOVED follows; the handle is valid until the
  * event after that is pulled. */
 KITH_API void kith_remove(struct kith_torrent *torrent);
+/* As kith_remove, and deletes what kith wrote or verified, and folders that are empty then. */
+KITH_API void kith_remove_with_data(struct kith_torrent *torrent);
+/* Moves the data to another folder, also across volumes, while it is shared. KITH_EVENT_MOVED
+ * follows, with an error if something stands in the way; the data is whole where it was then.
+ * KITH_E_AGAIN: not now. */
+KITH_API int kith_move(struct kith_torrent *torrent, const char *folder);
+/* Believes nothing and hashes everything again. KITH_EVENT_READY follows. KITH_E_AGAIN: not now. */
+KITH_API int kith_recheck(struct kith_torrent *torrent);
 KITH_API int kith_add_peer(struct kith_torrent *torrent, const char *host_port);
 /* 0: unwanted, 1 to 7: priority, 4 is normal. */
 KITH_API int kith_set_file_priority(struct kith_torrent *torrent, uint32_t file, int priority);
@@ -271,10 +285,12 @@ enum kith_event_type {
     KITH_EVENT_TROUBLE = 5,   /* see kith_event_error and kith_event_text */
     KITH_EVENT_RECOVERED = 6, /* the trouble has passed by itself */
     KITH_EVENT_REMOVED = 7,
+    KITH_EVENT_MOVED = 8,     /* the data is in another folder (text), or error says why not */
     KITH_EVENT_PEER = 9,      /* a first, or one more, peer is connected; text: its address */
     KITH_EVENT_COPY = 10,     /* a connected peer has everything now */
     KITH_EVENT_TRACKER = 11,  /* a tracker answered or failed; text: in words */
     KITH_EVENT_CONFLICT = 12, /* existing files hold something else; text: the first of them */
+    KITH_EVENT_WARNING = 13,  /* something was repaired; text: in words */
     KITH_EVENT_STOPPED = 14   /* the clean stop is done: call kith_close */
 };
 /* The next event, or NULL. At most 4096 wait; of repeated ones the newest is kept. */

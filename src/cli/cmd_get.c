@@ -15,7 +15,7 @@
 static struct session_options options = {0};
 static struct text_list peers;
 static const char *folder = ".", *files;
-static bool exit_when_done, overwrite, sequential, sparse, list_only;
+static bool exit_when_done, overwrite, rename_it, sequential, sparse, list_only;
 static double ratio;
 static int64_t seed_seconds;
 
@@ -28,6 +28,7 @@ static struct option_spec specs[] = {
     {0, "files", "GLOB", OPTION_TEXT, &files, "only files whose path matches"},
     {0, "list", NULL, OPTION_FLAG, &list_only, "show what is in it and leave"},
     {0, "overwrite", NULL, OPTION_FLAG, &overwrite, "replace files that hold something else"},
+    {0, "rename", NULL, OPTION_FLAG, &rename_it, "leave such files alone, use another name"},
     {0, "sequential", NULL, OPTION_FLAG, &sequential, "in order, for watching meanwhile"},
     {0, "sparse", NULL, OPTION_FLAG, &sparse, "do not reserve disk space"},
     {'P', "port", "PORT", OPTION_NUMBER, &options.port, "listen on this port (any)", false, 0,
@@ -193,6 +194,13 @@ static void show_complete(struct session *s, struct kith_torrent *t)
         term_note(&s->term, "Sharing it with others now; Ctrl-C stops.");
 }
 
+static bool under_way; /* the data is open: trouble from now on may pass */
+
+static bool passes_by_itself(int error)
+{
+    return error == KITH_E_NO_SPACE || error == KITH_E_IO || error == KITH_E_ABSENT;
+}
+
 /* -1: go on; else the exit code. */
 static int handle(struct session *s, const struct kith_event *e)
 {
@@ -208,12 +216,22 @@ static int handle(struct session *s, const struct kith_event *e)
         return exit_when_done ? EXIT_OK : -1;
     case KITH_EVENT_CONFLICT:
         term_error(&s->term,
-            "%s holds something else. Choose another folder with -o, or --overwrite to replace it.",
+            "%s holds something else. Choose another folder with -o, --rename, or --overwrite.",
             kith_event_text(e));
         return EXIT_EXISTS;
     case KITH_EVENT_TROUBLE:
         term_error(&s->term, "%s", kith_event_text(e));
+        if (under_way && passes_by_itself(kith_event_error(e))) {
+            term_note(&s->term, "kith goes on by itself when that has passed");
+            return -1;
+        }
         return exit_code_of(kith_event_error(e));
+    case KITH_EVENT_READY:
+        under_way = true;
+        return -1;
+    case KITH_EVENT_RECOVERED:
+        term_note(&s->term, "going on");
+        return -1;
     case KITH_EVENT_TRACKER:
         term_note(&s->term, "tracker %s", kith_event_text(e));
         return -1;
@@ -277,7 +295,9 @@ static int start(struct session *s, const struct builder *input, struct kith_tor
         add.torrent_size = input->size;
     }
     add.folder = folder;
-    add.existing = overwrite ? KITH_EXISTING_OVERWRITE : KITH_EXISTING_REFUSE;
+    add.existing = overwrite   ? KITH_EXISTING_OVERWRITE
+                   : rename_it ? KITH_EXISTING_RENAME
+                               : KITH_EXISTING_REFUSE;
     add.sequential = sequential;
     add.sparse = sparse;
     add.metadata_only = list_only;
@@ -311,11 +331,13 @@ int cmd_get(int argc, char **argv)
         return EXIT_NO_PEERS;
     blank(count ? operands[0] : NULL);
     builder_text(&input);
+    if (!list_only)
+        session_remember(&options, input.data, input.size, folder);
     int code = session_open(&s, &options);
     if (code)
         return code;
     int err = start(&s, &input, &torrent);
-    if (err) {
+    if (err && !(err == KITH_E_EXISTS && torrent)) {
         char *what = term_escape(bytes_of_str(kith_last_error(s.node)));
         term_error(&s.term, "%s%s%s", what, *what ? ": " : "", kith_strerror(err));
         free(what);

@@ -151,6 +151,7 @@ int cmd_share(int argc, char **argv)
             fputs("kith share: say which file or folder (see 'kith help share')\n", stderr);
         return EXIT_USAGE;
     }
+    session_remember(&options, "share", 5, paths[0]);
     int code = session_open(&s, &options);
     if (code)
         return code;

@@ -2,8 +2,11 @@
 #include "cli/session.h"
 
 #include "cli/exit_codes.h"
+#include "crypto/hash.h"
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,6 +52,49 @@ int64_t session_now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* "" if there is no place for it: then nothing is remembered. */
+static void state_folder(char *out, size_t size)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    if (state && state[0] == '/')
+        snprintf(out, size, "%s/kith", state);
+    else if (home && home[0] == '/')
+        snprintf(out, size, "%s/.local/state/kith", home);
+    else
+        out[0] = 0;
+}
+
+void session_remember(
+    struct session_options *options, const void *what, size_t size, const char *where)
+{
+    char folder[PATH_MAX], real[PATH_MAX], name[33];
+    struct sha1_digest digest;
+    struct builder b = builder_heap(size + PATH_MAX + 1);
+    state_folder(folder, sizeof folder);
+    builder_bytes_put(&b, what, size);
+    builder_u8(&b, 0);
+    builder_str(&b, realpath(where, real) ? real : where);
+    digest = sha1(b.data, b.size);
+    for (int i = 0; i < 16; i++)
+        snprintf(name + 2 * i, 3, "%02x", digest.b[i]);
+    if (folder[0] && builder_ok(&b))
+        snprintf(options->state_file, sizeof options->state_file, "%.4000s/%s.db", folder, name);
+    builder_free(&b);
+}
+
+/* Without a memory kith works the same, and checks what it finds. */
+static int open_node(struct session *s, struct kith_options *o)
+{
+    int err = kith_open(o, &s->node);
+    bool of_memory = err == KITH_E_BUSY || err == KITH_E_DATABASE || err == KITH_E_PERMISSION ||
+                     err == KITH_E_NO_SPACE || err == KITH_E_IO || err == KITH_E_NOT_FOUND;
+    if (!err || !o->state_file || !of_memory)
+        return err;
+    term_note(&s->term, "remembering nothing this time: %s: %s", o->state_file, kith_strerror(err));
+    o->state_file = NULL;
+    return kith_open(o, &s->node);
+}
+
 int session_open(struct session *s, const struct session_options *options)
 {
     struct kith_options o;
@@ -68,7 +114,8 @@ int session_open(struct session *s, const struct session_options *options)
         o.log_user = s;
         o.log_level = options->verbose > 1 ? KITH_LOG_DEBUG : KITH_LOG_INFO;
     }
-    int err = kith_open(&o, &s->node);
+    o.state_file = options->state_file[0] ? options->state_file : NULL;
+    int err = open_node(s, &o);
     if (err == 0)
         return 0;
     term_error(&s->term, "cannot start: %s%s", kith_strerror(err),

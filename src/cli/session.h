@@ -15,6 +15,7 @@ struct session_options {
     const char *listen;
     int encryption; /* enum kith_encryption */
     uint64_t download_max, upload_max;
+    char state_file[4096]; /* "": nothing is remembered; see session_remember */
 };
 
 struct session {
@@ -24,6 +25,10 @@ struct session {
     struct kith_node *node;
 };
 
+/* What this command learns is remembered under a name of these bytes, so that the same command goes
+ * on where it was. Each has a file of its own under $XDG_STATE_HOME/kith: two kiths at a time do
+ * not stand in each other's way. */
+void session_remember(struct session_options *, const void *what, size_t size, const char *where);
 /* Opens the node and takes over SIGINT, SIGTERM and SIGWINCH. 0, or an exit code after a message.
  */
 int session_open(struct session *, const struct session_options *);

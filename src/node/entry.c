@@ -1,6 +1,5 @@
 /* One torrent of the node, from being named to being removed: what happens between the user's word
- * and the swarm. Data that stands where the torrent's belongs is looked at and hashed in full
- * before anything is written. */
+ * and the swarm. Its data is entry_data.c's. */
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -12,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void prepare(struct kith_torrent *k);
+#define PRIORITY_NORMAL 4
 
 /* ---- birth and death
  * ---------------------------------------------------------------------------------- */
@@ -26,14 +25,17 @@ static void timer_fired(struct timer *timer, usec now)
     timer_set(&k->node->timers, &k->timer, torrent_deadline(k->torrent));
 }
 
-static struct kith_torrent *entry_new(struct kith_node *n, const char *folder)
+struct kith_torrent *entry_new(struct kith_node *n, const char *folder)
 {
     struct kith_torrent *k = calloc(1, sizeof *k);
     if (!k)
         return NULL;
     k->node = n;
     k->timer.fire = timer_fired;
+    k->save.fire = entry_checkpoint;
+    k->retry.fire = entry_retry;
     k->folder = strdup(folder);
+    k->added_unix = env_time_unix(n->env);
     k->torrent_file = builder_heap(METAINFO_TORRENT_MAX);
     list_push_back(&n->torrents, &k->link);
     if (!k->folder || timer_heap_reserve(&n->timers, n->timers.count + 64) != 0) {
@@ -48,11 +50,16 @@ void entry_free(struct kith_torrent *k)
     if (!k)
         return;
     timer_cancel(&k->node->timers, &k->timer);
+    timer_cancel(&k->node->timers, &k->save);
+    timer_cancel(&k->node->timers, &k->retry);
     list_remove(&k->link);
     torrent_free(k->torrent);
     storage_free(k->storage);
     metainfo_unref(k->metainfo);
     bitfield_free(&k->have);
+    resume_free(&k->record);
+    free(k->priorities);
+    free(k->magnet);
     builder_free(&k->torrent_file);
     for (size_t i = 0; i < k->tracker_count; i++)
         free(k->trackers[i]);
@@ -67,44 +74,47 @@ void entry_free(struct kith_torrent *k)
     free(k);
 }
 
-static void trouble(struct kith_torrent *k, int err, const char *text)
-{
-    k->error = err;
-    k->state = KITH_STATE_TROUBLE;
-    snprintf(k->error_text, sizeof k->error_text, "%s", text && *text ? text : err_text(err));
-    node_event(k->node, KITH_EVENT_TROUBLE, k, err, k->error_text);
-    if (k->node->stopping)
-        entry_stop(k);
-}
-
-static void stopped(struct kith_torrent *k)
+void entry_stopped(struct kith_torrent *k)
 {
     if (k->stopped)
         return;
+    if (k->delete_data && entry_delete_data(k))
+        return;
     k->stopped = true;
-    if (k->removing)
+    if (k->removing) {
+        memory_forget(k);
         node_event(k->node, KITH_EVENT_REMOVED, k, 0, k->name);
+    }
     node_maybe_stopped(k->node);
 }
 
+/* Whatever is under way ends, and tells entry_stopped when it has. */
 void entry_stop(struct kith_torrent *k)
 {
+    timer_cancel(&k->node->timers, &k->save);
+    timer_cancel(&k->node->timers, &k->retry);
     if (k->create)
         create_cancel(k->create);
-    else if (k->storage && !storage_idle(k->storage) && !k->torrent)
-        storage_check_cancel(k->storage);
     else if (k->torrent)
         torrent_stop(k->torrent);
-    else
-        stopped(k);
-    if (k->torrent && k->storage == NULL)
-        torrent_stop(k->torrent);
+    else if (!k->storage || storage_idle(k->storage))
+        entry_stopped(k);
+    if (k->storage && !storage_idle(k->storage))
+        storage_check_cancel(k->storage);
 }
 
 void kith_remove(struct kith_torrent *k)
 {
+    if (k->removing)
+        return;
     k->removing = true;
     entry_stop(k);
+}
+
+void kith_remove_with_data(struct kith_torrent *k)
+{
+    k->delete_data = !k->removing;
+    kith_remove(k);
 }
 
 /* ---- the swarm's host
@@ -148,26 +158,6 @@ static void host_random(void *host, void *out, size_t size)
     env_random(((struct kith_torrent *)host)->node->env, out, size);
 }
 
-static void synced(void *user, int err, const struct storage_file_record *files)
-{
-    struct kith_torrent *k = user;
-    (void)files;
-    k->syncing = false;
-    if (err) {
-        trouble(k, err, storage_error(k->storage));
-        return;
-    }
-    node_event(k->node, KITH_EVENT_COMPLETE, k, 0, k->name);
-    if (k->node->stopping)
-        entry_stop(k);
-}
-
-/* Complete means: on the disk, not only in its cache. */
-static void complete(struct kith_torrent *k)
-{
-    k->syncing = storage_sync(k->storage, synced, k) == 0;
-}
-
 static void metadata_known(struct kith_torrent *k);
 
 static void host_event(void *host, struct torrent *t, enum torrent_event event, struct peer *p)
@@ -188,13 +178,13 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
         node_event(n, KITH_EVENT_READY, k, 0, k->name);
         break;
     case TORRENT_COMPLETE:
-        complete(k);
+        entry_complete(k);
         break;
     case TORRENT_TROUBLE:
-        node_event(n, KITH_EVENT_TROUBLE, k, KITH_E_IO, torrent_error_text(t));
+        entry_torrent_failed(k, torrent_error(t), torrent_error_text(t));
         break;
     case TORRENT_RECOVERED:
-        node_event(n, KITH_EVENT_RECOVERED, k, 0, NULL);
+        entry_torrent_recovered(k);
         break;
     case TORRENT_PEER_JOINED:
         node_event(n, KITH_EVENT_PEER, k, 0, text);
@@ -203,10 +193,12 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
         node_event(n, KITH_EVENT_COPY, k, 0, text);
         break;
     case TORRENT_STOPPED:
-        stopped(k);
+        entry_swarm_stopped(k);
+        break;
+    case TORRENT_PIECE_WRITTEN:
+        entry_piece_written(k);
         break;
     case TORRENT_CONFLICT:
-    case TORRENT_PIECE_WRITTEN:
         break;
     }
 }
@@ -214,7 +206,7 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
 const struct swarm_host_ops entry_host_ops = {
     host_connect, host_pump, host_hang_up, host_reschedule, host_event, host_now, host_random};
 
-static int make_torrent(struct kith_torrent *k, const struct magnet *m)
+int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
 {
     struct kith_node *n = k->node;
     struct torrent_config config = {
@@ -300,190 +292,6 @@ bool entry_find_name(
     return false;
 }
 
-/* ---- storage: open, check, prepare, start
- * ------------------------------------------------------------------ */
-
-static void start(struct kith_torrent *k)
-{
-    int err = k->torrent ? 0 : make_torrent(k, NULL);
-    if (!err)
-        err = torrent_start(k->torrent, k->storage, &k->have);
-    if (err) {
-        trouble(k, err, NULL);
-        return;
-    }
-    k->state = 0;
-    if (k->node->stopping || k->removing)
-        entry_stop(k);
-    else if (k->paused)
-        torrent_pause(k->torrent);
-}
-
-static void prepared(void *user, int err)
-{
-    struct kith_torrent *k = user;
-    if (err)
-        trouble(k, err, storage_error(k->storage));
-    else
-        start(k);
-}
-
-static void prepare(struct kith_torrent *k)
-{
-    int err = storage_prepare(k->storage, prepared, k);
-    if (err)
-        trouble(k, err, NULL);
-}
-
-/* A file that stood there before us and of which no piece is right is somebody else's. */
-static bool find_conflict(const struct kith_torrent *k, uint32_t *file)
-{
-    const struct metainfo *m = k->metainfo;
-    for (uint32_t f = 0; f < m->file_count; f++) {
-        const struct metainfo_file *file_info = &m->files[f];
-        bool right = false;
-        if (!k->file_existed[f] || file_info->length == 0)
-            continue;
-        if (k->file_existed[f] != STORAGE_FILE_LONGER &&
-            k->file_existed[f] != STORAGE_FILE_NOT_A_FILE)
-            for (uint32_t i = 0; i < file_info->piece_count && !right; i++)
-                right = bitfield_get(&k->have, file_info->first_piece + i);
-        *file = f;
-        if (!right)
-            return true;
-    }
-    return false;
-}
-
-static void piece_checked(void *user, uint32_t piece, bool right)
-{
-    struct kith_torrent *k = user;
-    k->check_done += metainfo_piece_size(k->metainfo, piece);
-    if (right)
-        bitfield_set(&k->have, piece);
-}
-
-static void checked(void *user, int err)
-{
-    struct kith_torrent *k = user;
-    uint32_t file;
-    if (k->node->stopping || k->removing) {
-        stopped(k);
-        return;
-    }
-    if (err) {
-        trouble(k, err, storage_error(k->storage));
-        return;
-    }
-    if (k->existing == KITH_EXISTING_REFUSE && find_conflict(k, &file)) {
-        char text[NODE_TEXT_MAX];
-        snprintf(text, sizeof text, "%s/%s%s%s", k->folder, k->metainfo->root,
-            k->metainfo->multi_file ? "/" : "",
-            k->metainfo->multi_file ? k->metainfo->files[file].path : "");
-        k->error = KITH_E_EXISTS;
-        k->state = KITH_STATE_TROUBLE;
-        snprintf(k->error_text, sizeof k->error_text, "%.200s holds something else", text);
-        node_event(k->node, KITH_EVENT_CONFLICT, k, KITH_E_EXISTS, text);
-        return;
-    }
-    prepare(k);
-}
-
-static const struct storage_check_events check_events = {piece_checked, checked};
-
-/* Only pieces of which every file is there are worth reading. */
-static int pieces_to_check(struct kith_torrent *k, struct bitfield *out)
-{
-    const struct metainfo *m = k->metainfo;
-    int err = bitfield_init(out, m->piece_count);
-    for (uint32_t f = 0; f < m->file_count && !err; f++)
-        for (uint32_t i = 0; k->file_existed[f] && i < m->files[f].piece_count; i++)
-            bitfield_set(out, m->files[f].first_piece + i);
-    for (uint32_t f = 0; f < m->file_count && !err; f++) {
-        if (k->file_existed[f] || m->files[f].flags & METAINFO_PAD)
-            continue;
-        for (uint32_t i = 0; i < m->files[f].piece_count; i++)
-            bitfield_clear(out, m->files[f].first_piece + i);
-    }
-    for (uint32_t i = bitfield_next_set(out, 0); !err && i < m->piece_count;
-         i = bitfield_next_set(out, i + 1))
-        k->check_total += metainfo_piece_size(m, i);
-    return err;
-}
-
-static void check(struct kith_torrent *k)
-{
-    struct bitfield pieces;
-    int err = pieces_to_check(k, &pieces);
-    if (!err) {
-        k->state = KITH_STATE_CHECKING;
-        err = storage_check(k->storage, &pieces, &check_events, k);
-        bitfield_free(&pieces);
-    }
-    if (err)
-        trouble(k, err, NULL);
-}
-
-static void opened(void *user, int err, const struct storage_opening *opening)
-{
-    struct kith_torrent *k = user;
-    bool any = false;
-    if (k->node->stopping || k->removing) {
-        stopped(k);
-        return;
-    }
-    if (err) {
-        trouble(k, err, storage_error(k->storage));
-        return;
-    }
-    for (uint32_t f = 0; f < k->metainfo->file_count; f++) {
-        k->file_existed[f] = opening->states[f];
-        any |= opening->states[f] != STORAGE_FILE_ABSENT;
-    }
-    if (any)
-        check(k);
-    else
-        prepare(k);
-}
-
-static int open_storage(struct kith_torrent *k)
-{
-    struct kith_node *n = k->node;
-    struct storage_config config = {.env = n->env,
-        .log = n->log_call ? &n->log : NULL,
-        .metainfo = k->metainfo,
-        .pool = n->pool,
-        .files = n->files,
-        .folder = k->folder,
-        .root = k->root,
-        .preallocate = k->preallocate};
-    k->storage = storage_new(&config);
-    k->file_existed = calloc(k->metainfo->file_count ? k->metainfo->file_count : 1, 1);
-    if (!k->storage || !k->file_existed || bitfield_init(&k->have, k->metainfo->piece_count) != 0)
-        return ERR_NOMEM;
-    return 0;
-}
-
-/* Without v1, pieces are proved by the piece layers, which stand outside the info dictionary: a
- * link alone does not bring them. */
-static bool can_prove_pieces(const struct kith_torrent *k)
-{
-    return k->metainfo->has_v1 || metainfo_has_layers(k->metainfo);
-}
-
-static int open_and_check(struct kith_torrent *k)
-{
-    k->state = KITH_STATE_CHECKING;
-    if (!can_prove_pieces(k)) {
-        trouble(k, ERR_UNSUPPORTED,
-            "this link is of BitTorrent v2 alone, whose hashes kith does not fetch from peers yet: "
-            "get it by its .torrent file");
-        return 0;
-    }
-    int err = open_storage(k);
-    return err ? err : storage_open(k->storage, opened, k);
-}
-
 /* ---- adding
  * ---------------------------------------------------------------------------------------------- */
 
@@ -492,13 +300,28 @@ static char *name_of(const struct metainfo *m)
     return bytes_dup_str(bytes_of_str(m->root));
 }
 
+static int reserve_priorities(struct kith_torrent *k)
+{
+    size_t count = k->metainfo->file_count;
+    if (k->priorities)
+        return 0;
+    k->priorities = malloc(count ? count : 1);
+    if (!k->priorities)
+        return ERR_NOMEM;
+    memset(k->priorities, PRIORITY_NORMAL, count);
+    return 0;
+}
+
+/* By the glob of whoever added it, or as it was in an earlier run. */
 static void choose_files(struct kith_torrent *k)
 {
     const struct metainfo *m = k->metainfo;
-    for (uint32_t f = 0; k->files_wanted && f < m->file_count; f++) {
-        bool wanted = fnmatch(k->files_wanted, m->files[f].path, 0) == 0;
-        torrent_set_file_priority(k->torrent, f, wanted ? 4 : 0);
-    }
+    if (k->files_wanted && reserve_priorities(k) == 0)
+        for (uint32_t f = 0; f < m->file_count; f++)
+            if (fnmatch(k->files_wanted, m->files[f].path, 0) != 0)
+                k->priorities[f] = 0;
+    for (uint32_t f = 0; k->priorities && f < m->file_count; f++)
+        torrent_set_file_priority(k->torrent, f, k->priorities[f]);
 }
 
 static void metadata_known(struct kith_torrent *k)
@@ -507,21 +330,22 @@ static void metadata_known(struct kith_torrent *k)
     free(k->name);
     k->name = name_of(k->metainfo);
     choose_files(k);
+    memory_save_entry(k);
+    memory_save_metainfo(k);
     node_event(k->node, KITH_EVENT_METADATA, k, 0, k->name);
-    int err = k->metadata_only ? 0 : open_and_check(k);
-    if (err)
-        trouble(k, err, NULL);
+    if (!k->metadata_only)
+        entry_open_data(k);
 }
 
-static struct kith_torrent *find_same(
-    struct kith_node *n, bool has_v1, const uint8_t *v1, bool has_v2, const uint8_t *v2)
+struct kith_torrent *entry_find_same(struct kith_node *n, const struct kith_torrent *but,
+    bool has_v1, const uint8_t *v1, bool has_v2, const uint8_t *v2)
 {
     list_for_each(at, &n->torrents)
     {
         struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
         struct info_hash a;
         struct sha256_digest b;
-        if (!k->torrent)
+        if (!k->torrent || k == but || k->removing)
             continue;
         if (has_v1 && torrent_hash_v1(k->torrent, &a) && memcmp(a.b, v1, 20) == 0)
             return k;
@@ -531,13 +355,17 @@ static struct kith_torrent *find_same(
     return NULL;
 }
 
-static void add_peers(struct kith_torrent *k, const struct kith_add *add, const struct magnet *m)
+static void add_peers(struct kith_torrent *k, const struct kith_add *add)
 {
     struct endpoint e;
     for (size_t i = 0; i < add->peer_count; i++)
         if (endpoint_parse(&e, bytes_of_str(add->peers[i])) == 0)
             torrent_add_candidate(k->torrent, &e, ADDR_FROM_USER);
-    for (size_t i = 0; m && i < m->peer_count; i++)
+}
+
+static void add_link_peers(struct kith_torrent *k, const struct magnet *m)
+{
+    for (size_t i = 0; i < m->peer_count; i++)
         if (m->peers[i].endpoint.family != ADDR_NONE)
             torrent_add_candidate(k->torrent, &m->peers[i].endpoint, ADDR_FROM_LINK);
 }
@@ -549,32 +377,52 @@ static void remember_text(char **list, size_t *count, size_t max, const char *te
         list[(*count)++] = copy;
 }
 
-static int add_magnet(struct kith_torrent *k, const struct kith_add *add, const struct magnet *m)
+static int begin_magnet(struct kith_torrent *k, const struct magnet *m)
 {
-    k->name = strdup(m->name ? m->name : "");
+    if (!k->name)
+        k->name = strdup(m->name ? m->name : "");
     for (size_t i = 0; i < m->tracker_count; i++)
         remember_text(k->trackers, &k->tracker_count, 64, m->trackers[i]);
     for (size_t i = 0; i < m->web_seed_count; i++)
         remember_text(k->web_seeds, &k->web_seed_count, 64, m->web_seeds[i]);
-    int err = k->name ? make_torrent(k, m) : ERR_NOMEM;
+    int err = k->name ? entry_make_torrent(k, m) : ERR_NOMEM;
     if (err)
         return err;
+    memory_save_entry(k);
     torrent_start_metadata(k->torrent);
-    add_peers(k, add, m);
+    add_link_peers(k, m);
     return 0;
 }
 
-static int add_metainfo(struct kith_torrent *k, const struct kith_add *add)
+static int begin_metainfo(struct kith_torrent *k)
 {
-    k->name = name_of(k->metainfo);
-    int err = k->name ? make_torrent(k, NULL) : ERR_NOMEM;
-    if (!err)
-        choose_files(k);
-    if (!err)
-        err = open_and_check(k);
-    if (!err)
-        add_peers(k, add, NULL);
-    return err;
+    if (!k->name)
+        k->name = name_of(k->metainfo);
+    int err = k->name ? entry_make_torrent(k, NULL) : ERR_NOMEM;
+    if (err)
+        return err;
+    choose_files(k);
+    memory_save_entry(k);
+    memory_save_metainfo(k);
+    entry_open_data(k);
+    return 0;
+}
+
+void entry_revive(struct kith_torrent *k)
+{
+    struct magnet m;
+    struct format_error error;
+    int err = 0;
+    if (k->metainfo) {
+        err = begin_metainfo(k);
+    } else {
+        err = magnet_parse(&m, bytes_of_str(k->magnet), &error);
+        if (!err)
+            err = begin_magnet(k, &m);
+        magnet_free(&m);
+    }
+    if (err)
+        entry_trouble(k, err, NULL);
 }
 
 static void take_settings(struct kith_torrent *k, const struct kith_add *add)
@@ -589,6 +437,38 @@ static void take_settings(struct kith_torrent *k, const struct kith_add *add)
     k->files_wanted = add->files_wanted ? strdup(add->files_wanted) : NULL;
 }
 
+/* One that is there already, or NULL. What the new link knows of peers is good for it, too. */
+static struct kith_torrent *meet_again(
+    struct kith_torrent *k, const struct kith_add *add, const struct magnet *m)
+{
+    if (k && m)
+        add_link_peers(k, m);
+    if (k)
+        add_peers(k, add);
+    return k;
+}
+
+static int add_magnet(struct kith_node *n, const struct kith_add *add, const struct magnet *m,
+    struct kith_torrent **out)
+{
+    struct kith_torrent *same = entry_find_same(n, NULL, m->has_v1, m->v1.b, m->has_v2, m->v2.b);
+    if ((*out = meet_again(same, add, m)) != NULL)
+        return ERR_EXISTS;
+    struct kith_torrent *k = entry_new(n, add->folder);
+    if (!k)
+        return ERR_NOMEM;
+    take_settings(k, add);
+    k->magnet = strdup(add->link);
+    int err = k->magnet ? begin_magnet(k, m) : ERR_NOMEM;
+    if (err) {
+        entry_free(k);
+        return err;
+    }
+    add_peers(k, add);
+    *out = k;
+    return 0;
+}
+
 static int add_link(struct kith_node *n, const struct kith_add *add, struct kith_torrent **out)
 {
     struct magnet m;
@@ -596,22 +476,8 @@ static int add_link(struct kith_node *n, const struct kith_add *add, struct kith
     int err = magnet_parse(&m, bytes_of_str(add->link), &error);
     if (err)
         return node_fail(n, err, "the link: %s", error.text);
-    struct kith_torrent *k = find_same(n, m.has_v1, m.v1.b, m.has_v2, m.v2.b);
-    if (k) {
-        err = ERR_EXISTS;
-    } else {
-        k = entry_new(n, add->folder);
-        err = k ? 0 : ERR_NOMEM;
-        if (k) {
-            take_settings(k, add);
-            err = add_magnet(k, add, &m);
-        }
-        if (err)
-            entry_free(k);
-    }
+    err = add_magnet(n, add, &m, out);
     magnet_free(&m);
-    if (!err || err == ERR_EXISTS)
-        *out = k;
     return err;
 }
 
@@ -622,7 +488,8 @@ static int add_torrent(struct kith_node *n, const struct kith_add *add, struct k
     int err = metainfo_parse_torrent(bytes_of(add->torrent, add->torrent_size), &m, &error);
     if (err)
         return node_fail(n, err, "the torrent: %s", error.text);
-    *out = find_same(n, m->has_v1, m->v1.b, m->has_v2, m->v2.b);
+    struct kith_torrent *same = entry_find_same(n, NULL, m->has_v1, m->v1.b, m->has_v2, m->v2.b);
+    *out = meet_again(same, add, NULL);
     struct kith_torrent *k = *out ? NULL : entry_new(n, add->folder);
     if (!k) {
         metainfo_unref(m);
@@ -631,11 +498,12 @@ static int add_torrent(struct kith_node *n, const struct kith_add *add, struct k
     k->metainfo = m;
     take_settings(k, add);
     builder_bytes_put(&k->torrent_file, add->torrent, add->torrent_size);
-    err = add_metainfo(k, add);
+    err = begin_metainfo(k);
     if (err) {
         entry_free(k);
         return err;
     }
+    add_peers(k, add);
     *out = k;
     return 0;
 }
@@ -653,110 +521,6 @@ int kith_add(struct kith_node *n, const struct kith_add *given, struct kith_torr
     return err;
 }
 
-/* ---- sharing
- * ----------------------------------------------------------------------------------------------------
- */
-
-static void share_progress(void *user, const struct create_progress *progress)
-{
-    struct kith_torrent *k = user;
-    k->create_progress = *progress;
-}
-
-static void share_start(struct kith_torrent *k, const struct create_result *result)
-{
-    struct format_error error;
-    int err = metainfo_parse_torrent(result->torrent, &k->metainfo, &error);
-    if (err) {
-        trouble(k, err, error.text);
-        return;
-    }
-    builder_span(&k->torrent_file, result->torrent);
-    err = open_storage(k);
-    if (err) {
-        trouble(k, err, NULL);
-        return;
-    }
-    bitfield_set_all(&k->have); /* hashed a moment ago, by ourselves */
-    start(k);
-}
-
-static void share_done(void *user, int err, const struct create_result *result, const char *detail)
-{
-    struct kith_torrent *k = user;
-    k->create = NULL;
-    if (k->node->stopping || k->removing)
-        stopped(k);
-    else if (err)
-        trouble(k, err, detail);
-    else
-        share_start(k, result);
-}
-
-static const struct create_events share_events = {share_progress, share_done};
-
-/* "/a/b/" is the folder /a and the name b. */
-static int split_path(const char *path, char **folder, char **root)
-{
-    char *full = realpath(path, NULL);
-    if (!full)
-        return ERR_NOT_FOUND;
-    char *slash = strrchr(full, '/');
-    *root = strdup(slash + 1);
-    *folder = strdup(slash == full ? "/" : full);
-    if (*folder && slash != full)
-        (*folder)[slash - full] = 0;
-    free(full);
-    return *root && *folder && **root ? 0 : ERR_INVALID;
-}
-
-static int start_create(struct kith_torrent *k, const struct kith_share *s)
-{
-    struct create_tracker trackers[64];
-    size_t count = s->tracker_count < 64 ? s->tracker_count : 64;
-    for (size_t i = 0; i < count; i++)
-        trackers[i] = (struct create_tracker){s->trackers[i], (unsigned)i};
-    struct create_options options = {.path = s->path,
-        .name = k->root,
-        .kind = s->format == KITH_FORMAT_V1   ? CREATE_V1
-                : s->format == KITH_FORMAT_V2 ? CREATE_V2
-                                              : CREATE_HYBRID,
-        .piece_length = s->piece_length,
-        .private_torrent = s->is_private,
-        .trackers = trackers,
-        .tracker_count = count,
-        .web_seeds = s->web_seeds,
-        .web_seed_count = s->web_seed_count,
-        .comment = s->comment};
-    return create_start(k->node->env, &options, &share_events, k, &k->create);
-}
-
-int kith_share(struct kith_node *n, const struct kith_share *given, struct kith_torrent **out)
-{
-    struct kith_share s = {.size = sizeof s};
-    memcpy(&s, given, given->size < sizeof s ? given->size : sizeof s);
-    char *folder = NULL, *root = NULL;
-    *out = NULL;
-    int err = s.path ? split_path(s.path, &folder, &root) : ERR_INVALID;
-    struct kith_torrent *k = err ? NULL : entry_new(n, folder);
-    free(folder);
-    if (!k) {
-        free(root);
-        return node_fail(n, err ? err : ERR_NOMEM, "%s", s.path ? s.path : "no path");
-    }
-    k->root = root;
-    k->name = strdup(root);
-    k->state = KITH_STATE_HASHING;
-    err = k->name ? start_create(k, &s) : ERR_NOMEM;
-    if (err) {
-        entry_free(k);
-        return node_fail(n, err, "%s", s.path);
-    }
-    node_event(n, KITH_EVENT_ADDED, k, 0, k->name);
-    *out = k;
-    return 0;
-}
-
 /* ---- control
  * ------------------------------------------------------------------------------------------------------
  */
@@ -766,6 +530,7 @@ void kith_pause(struct kith_torrent *k)
     k->paused = true;
     if (k->torrent)
         torrent_pause(k->torrent);
+    memory_save_entry(k);
 }
 
 void kith_resume(struct kith_torrent *k)
@@ -773,12 +538,11 @@ void kith_resume(struct kith_torrent *k)
     k->paused = false;
     if (k->metadata_only && k->metainfo && !k->storage) {
         k->metadata_only = false;
-        int err = open_and_check(k);
-        if (err)
-            trouble(k, err, NULL);
+        entry_open_data(k);
     } else if (k->torrent) {
         torrent_resume(k->torrent);
     }
+    memory_save_entry(k);
 }
 
 int kith_add_peer(struct kith_torrent *k, const char *host_port)
@@ -791,9 +555,28 @@ int kith_add_peer(struct kith_torrent *k, const char *host_port)
     return 0;
 }
 
+/* What the sidecar held of a file that became wanted is in its place now. */
+static void file_completed(void *user, int err)
+{
+    struct kith_torrent *k = user;
+    if (err)
+        entry_trouble(k, err, storage_error(k->storage));
+}
+
 int kith_set_file_priority(struct kith_torrent *k, uint32_t file, int priority)
 {
-    return k->torrent ? torrent_set_file_priority(k->torrent, file, priority) : ERR_AGAIN;
+    if (!k->torrent || !k->metainfo)
+        return ERR_AGAIN;
+    int err = torrent_set_file_priority(k->torrent, file, priority);
+    if (!err)
+        err = reserve_priorities(k);
+    if (err)
+        return err;
+    k->priorities[file] = (uint8_t)priority;
+    if (k->storage)
+        err = storage_set_wanted(k->storage, file, priority > 0, file_completed, k);
+    memory_save_entry(k);
+    return err < 0 ? err : 0;
 }
 
 void kith_set_torrent_rates(struct kith_torrent *k, uint64_t download_max, uint64_t upload_max)

@@ -99,8 +99,8 @@ static void fill_transfer(struct kith_torrent *k, struct kith_status *out)
     out->bytes_total = s.bytes_total;
     out->bytes_done = s.bytes_done;
     out->bytes_left = s.bytes_left;
-    out->downloaded = s.downloaded;
-    out->uploaded = s.uploaded;
+    out->downloaded = k->downloaded_before + s.downloaded;
+    out->uploaded = k->uploaded_before + s.uploaded;
     out->wasted = s.wasted;
     out->download_rate = s.download_rate;
     out->upload_rate = s.upload_rate;
@@ -166,7 +166,9 @@ int kith_file(struct kith_torrent *k, uint32_t index, struct kith_file *given)
     struct kith_file out = {.size = given->size,
         .path = f->path,
         .length = f->length,
-        .priority = f->flags & METAINFO_PAD ? 0 : 4};
+        .priority = f->flags & METAINFO_PAD ? 0
+                    : k->priorities         ? k->priorities[index]
+                                            : 4};
     const struct bitfield *have = k->torrent ? torrent_have(k->torrent) : NULL;
     for (uint32_t i = 0; have && have->bits && i < f->piece_count; i++) {
         uint32_t piece = f->first_piece + i;

@@ -166,7 +166,8 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
     n->connections_max =
         o->connections_max > 0 ? (unsigned)o->connections_max : NODE_CONNECTIONS_MAX;
     kith_set_rates(n, o->download_rate_max, o->upload_rate_max);
-    return start_listening(n, o);
+    int err = start_listening(n, o);
+    return err || !o->state_file ? err : memory_open(n, o->state_file);
 }
 
 static void stop_late(struct timer *timer, usec now);
@@ -218,6 +219,8 @@ void node_maybe_stopped(struct kith_node *n)
     if (!n->stopping || n->stopped)
         return;
     list_for_each(at, &n->torrents) if (!list_entry(at, struct kith_torrent, link)->stopped) return;
+    if (!memory_is_quiet(n))
+        return;
     n->stopped = true;
     timer_cancel(&n->timers, &n->stop_timer);
     node_event(n, KITH_EVENT_STOPPED, NULL, 0, NULL);
@@ -260,6 +263,8 @@ void node_free(struct kith_node *n)
     close_listeners(n);
     links_close_all(n, NULL);
     links_bury(n);
+    if (n->state)
+        state_close(n->state);
     if (n->pulled)
         free(n->pulled);
     list_for_each_safe(at, &n->events) free(list_entry(at, struct kith_event, link));

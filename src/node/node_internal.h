@@ -2,7 +2,10 @@
  *
  *   node.c     birth, stopping and death; listening; events
  *   real.c     the node in the real world: its loop
- *   entry.c    one torrent of the node: added, shared, opened, checked, removed
+ *   entry.c    one torrent of the node: added, controlled, removed
+ *   entry_data.c   its data: opened, judged, checked, saved, opened again after trouble
+ *   entry_share.c  data that becomes a torrent
+ *   memory.c   what is remembered from one run to the next
  *   link.c     between a TCP connection and the greeting or peer behind it
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
 #ifndef KITH_NODE_NODE_INTERNAL_H
@@ -16,6 +19,8 @@
 #include "store/chunk.h"
 #include "store/create.h"
 #include "store/file_cache.h"
+#include "store/resume.h"
+#include "store/state.h"
 #include "store/storage.h"
 #include "swarm/greeting.h"
 #include "swarm/torrent.h"
@@ -62,6 +67,10 @@ struct kith_node {
     unsigned event_count;
     struct kith_event *pulled; /* what kith_next_event returned last */
 
+    struct state *state; /* NULL: nothing is remembered */
+    bool state_quiescing, state_quiet;
+    struct timer state_timer;
+
     bool stopping, stopped;
     volatile int woken; /* kith_wake was called */
     struct timer stop_timer;
@@ -71,23 +80,40 @@ struct kith_node {
 struct kith_torrent {
     struct list_link link;
     struct kith_node *node;
+    int64_t id;              /* in the database; 0: not there */
     struct timer timer;      /* the torrent's deadline */
     int state;               /* enum kith_state, before the torrent itself has one */
     struct torrent *torrent; /* NULL while a share is hashed */
     struct metainfo *metainfo;
+    char *folder, *root, *name, *link_text, *files_wanted, *magnet;
+    struct builder torrent_file;
+    uint8_t *priorities; /* by file, of the user's choice; NULL: all normal */
+    bool paused, sequential, preallocate, metadata_only, super_seeding, restored;
+    char *trackers[64], *web_seeds[64];
+    size_t tracker_count, web_seed_count;
+    int64_t added_unix, completed_unix;
+    uint64_t uploaded_before, downloaded_before; /* in earlier runs */
+
+    /* its data: entry_data.c */
     struct storage *storage;
     struct bitfield have;  /* found by the check */
     uint8_t *file_existed; /* by file: something stood there before us */
-    struct create *create;
-    struct create_progress create_progress;
+    int existing;          /* enum kith_existing */
+    unsigned renames;      /* names that were taken */
+    struct resume record;  /* what was last remembered of the data */
+    bool has_record;
+    bool forget_record; /* a recheck: believe nothing */
+    unsigned saving;    /* checkpoints under way */
+    struct timer save;  /* the next checkpoint */
+    struct timer retry; /* after trouble that may pass */
+    usec retry_delay;
     uint64_t check_done, check_total;
-    char *folder, *root, *name, *link_text, *files_wanted;
-    struct builder torrent_file;
-    int existing;        /* enum kith_existing */
-    bool complete_known; /* a share, just hashed: needs no check */
-    bool paused, sequential, preallocate, metadata_only, removing, stopped, syncing;
-    char *trackers[64], *web_seeds[64];
-    size_t tracker_count, web_seed_count;
+    bool reopening, moving, complete_told;
+
+    struct create *create; /* a share is being hashed */
+    struct create_progress create_progress;
+
+    bool removing, delete_data, stopped;
     int error;
     char error_text[NODE_TEXT_MAX];
     uint64_t download_max, upload_max;
@@ -107,11 +133,49 @@ void node_maybe_stopped(struct kith_node *);
 /* ---- entry.c
  * -------------------------------------------------------------------------------------- */
 extern const struct swarm_host_ops entry_host_ops;
+struct magnet;
+struct kith_torrent *entry_new(struct kith_node *, const char *folder); /* NULL: no memory */
 void entry_free(struct kith_torrent *);
+/* One that was restored begins to live. */
+void entry_revive(struct kith_torrent *);
 void entry_stop(struct kith_torrent *);
+void entry_stopped(struct kith_torrent *); /* nothing of it is under way any more */
+/* The swarm's half; `m` if there is no metadata yet. ERR_NOMEM. */
+int entry_make_torrent(struct kith_torrent *, const struct magnet *m);
+struct kith_torrent *entry_find_same(struct kith_node *, const struct kith_torrent *but,
+    bool has_v1, const uint8_t *v1, bool has_v2, const uint8_t *v2);
 bool entry_find(void *user, const struct handshake *theirs, struct greeting_answer *out);
 bool entry_find_name(
     void *user, const struct sha1_digest *name, struct info_hash *skey, void **torrent);
+
+/* ---- entry_data.c
+ * --------------------------------------------------------------------------------- */
+void entry_open_data(struct kith_torrent *);
+void entry_open_hashed(struct kith_torrent *);
+void entry_reopen(struct kith_torrent *);
+void entry_trouble(struct kith_torrent *, int err, const char *text);
+void entry_retry(struct timer *, usec now);
+void entry_checkpoint(struct timer *, usec now);
+bool entry_delete_data(struct kith_torrent *);
+/* What the swarm tells. */
+void entry_piece_written(struct kith_torrent *);
+void entry_complete(struct kith_torrent *);
+void entry_torrent_failed(struct kith_torrent *, int err, const char *text);
+void entry_torrent_recovered(struct kith_torrent *);
+void entry_swarm_stopped(struct kith_torrent *);
+
+/* ---- memory.c
+ * ------------------------------------------------------------------------------------- */
+int memory_open(struct kith_node *, const char *path);
+int memory_restore(struct kith_node *);
+void memory_arm(struct kith_node *);
+/* Everything is written; if not, node_maybe_stopped is called again when it is. */
+bool memory_is_quiet(struct kith_node *);
+void memory_save_entry(struct kith_torrent *);
+void memory_save_metainfo(struct kith_torrent *);
+/* ERR_CLOSED: nothing is remembered, and done() is not called. */
+int memory_save_record(struct kith_torrent *, struct bytes record, state_done *, void *user);
+void memory_forget(struct kith_torrent *);
 
 /* ---- link.c
  * --------------------------------------------------------------------------------------- */

@@ -71,11 +71,11 @@ static void finish_jobs(struct kith_node *n)
 {
     kith_stop(n);
     for (;;) {
-        bool idle = true;
+        bool idle = !n->state || state_idle(n->state);
         list_for_each(at, &n->torrents)
         {
             struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-            idle &= !k->create && (!k->storage || storage_idle(k->storage));
+            idle &= !k->create && !k->saving && (!k->storage || storage_idle(k->storage));
             if (k->torrent)
                 torrent_tick(k->torrent, env_now(n->env));
         }

@@ -29,6 +29,15 @@ static int make_paths(struct storage *s, const char *root)
     return 0;
 }
 
+static char *make_parts_path(const char *root)
+{
+    struct builder b = builder_heap(65536);
+    builder_format(&b, ".%s.kith-parts", root);
+    char *path = builder_ok(&b) ? strdup(builder_text(&b)) : NULL;
+    builder_free(&b);
+    return path;
+}
+
 struct storage *storage_new(const struct storage_config *c)
 {
     struct storage *s = calloc(1, sizeof *s);
@@ -42,8 +51,10 @@ struct storage *storage_new(const struct storage_config *c)
     s->pool = c->pool;
     s->files = c->files;
     s->preallocate = c->preallocate;
+    s->held_end = &s->held;
     s->folder = strdup(c->folder);
-    if (!s->folder || make_paths(s, c->root) != 0) {
+    s->parts_path = make_parts_path(c->root ? c->root : c->metainfo->root);
+    if (!s->folder || !s->parts_path || make_paths(s, c->root) != 0) {
         storage_free(s);
         return NULL;
     }
@@ -62,6 +73,7 @@ void storage_free(struct storage *s)
         free(s->file[i].path);
     free(s->file);
     free(s->folder);
+    free(s->parts_path);
     metainfo_unref(s->metainfo);
     pthread_mutex_destroy(&s->error_lock);
     free(s);
@@ -87,6 +99,49 @@ const char *storage_error(const struct storage *s)
     return s->error;
 }
 
+/* ---- jobs
+ * ------------------------------------------------------------------------------------------------
+ */
+
+void storage_submit(struct storage *s, enum env_lane lane, struct env_job *job)
+{
+    if (s->move) {
+        job->next = NULL;
+        *s->held_end = job;
+        s->held_end = &job->next;
+        return;
+    }
+    s->running++;
+    env_submit(s->env, lane, job);
+}
+
+void storage_job_ended(struct storage *s)
+{
+    assert(s->running > 0);
+    if (--s->running == 0 && s->move)
+        storage_move_begin(s);
+}
+
+void storage_release_held(struct storage *s)
+{
+    struct env_job *job = s->held, *next;
+    s->held = NULL;
+    s->held_end = &s->held;
+    for (; job; job = next) {
+        next = job->next;
+        storage_submit(s, ENV_LANE_DATA, job);
+    }
+}
+
+void storage_let_go(struct storage *s)
+{
+    assert(storage_idle(s));
+    file_cache_forget(s->files, s);
+    if (s->dir)
+        env_dir_close(s->dir);
+    s->dir = NULL;
+}
+
 /* ---- opening
  * ------------------------------------------------------------------------------------------ */
 
@@ -96,7 +151,7 @@ struct open_job {
     void (*done)(void *user, int err, const struct storage_opening *);
     void *user;
     int err;
-    bool folder_exists;
+    bool folder_exists, parts_exist;
     uint8_t *states;
     struct storage_file_record *now;
 };
@@ -141,6 +196,8 @@ static void open_run(struct env_job *job)
         return;
     }
     o->folder_exists = true;
+    struct env_stat st;
+    o->parts_exist = env_path_stat(s->dir, s->parts_path, &st) == 0;
     for (uint32_t i = 0; i < s->metainfo->file_count && !o->err; i++)
         o->err = look_at(s, i, &o->states[i], &o->now[i]);
 }
@@ -148,8 +205,12 @@ static void open_run(struct env_job *job)
 static void open_done(struct env_job *job)
 {
     struct open_job *o = container_of(job, struct open_job, job);
-    struct storage_opening opening = {o->states, o->now, o->folder_exists};
+    struct storage_opening opening = {o->states, o->now, o->folder_exists, o->parts_exist};
+    atomic_store(&o->storage->parts_exist, o->parts_exist);
+    for (uint32_t i = 0; i < o->storage->metainfo->file_count; i++)
+        o->storage->file[i].found = o->states[i] != STORAGE_FILE_ABSENT;
     o->storage->jobs--;
+    storage_job_ended(o->storage);
     o->done(o->user, o->err, &opening);
     free(o->states);
     free(o->now);
@@ -176,7 +237,7 @@ int storage_open(struct storage *s,
         return ERR_NOMEM;
     }
     s->jobs++;
-    env_submit(s->env, ENV_LANE_DATA, &o->job);
+    storage_submit(s, ENV_LANE_DATA, &o->job);
     return 0;
 }
 
@@ -224,7 +285,7 @@ static void prepare_run(struct env_job *job)
         const struct metainfo_file *m = &s->metainfo->files[i];
         if (m->flags & METAINFO_SYMLINK)
             j->err = storage_note_error(s, make_link(s, i), "linking", i);
-        else if (m->length == 0 && !(m->flags & METAINFO_PAD))
+        else if (m->length == 0 && !(m->flags & METAINFO_PAD) && !s->file[i].in_parts)
             j->err = storage_note_error(s, make_empty(s, i), "making", i);
     }
 }
@@ -233,6 +294,7 @@ static void simple_done(struct env_job *job)
 {
     struct simple_job *j = container_of(job, struct simple_job, job);
     j->storage->jobs--;
+    storage_job_ended(j->storage);
     j->done(j->user, j->err);
     free(j);
 }
@@ -244,7 +306,7 @@ int storage_prepare(struct storage *s, void (*done)(void *user, int err), void *
         return ERR_NOMEM;
     *j = (struct simple_job){{.run = prepare_run, .done = simple_done}, s, done, user, 0};
     s->jobs++;
-    env_submit(s->env, ENV_LANE_DATA, &j->job);
+    storage_submit(s, ENV_LANE_DATA, &j->job);
     return 0;
 }
 
@@ -259,20 +321,51 @@ struct sync_job {
     void *user;
     int err;
     struct storage_file_record *files;
+    char *synced_folder; /* the last one whose names were synced */
 };
 
-static int sync_file(struct storage *s, uint32_t i, struct storage_file_record *record)
+/* A file that was made is there after a power loss only if its folders know its name. Files stand
+ * in the order of their folders: one sync a folder. */
+static int sync_names(struct storage *s, uint32_t i, struct sync_job *j)
+{
+    const char *path = s->file[i].path;
+    const char *slash = strrchr(path, '/');
+    size_t size = slash ? (size_t)(slash - path) : 0;
+    if (atomic_exchange(&s->file[i].named, true))
+        return 0;
+    if (j->synced_folder && strlen(j->synced_folder) == size &&
+        memcmp(j->synced_folder, path, size) == 0)
+        return 0;
+    free(j->synced_folder);
+    j->synced_folder = strndup(path, size);
+    int err = j->synced_folder ? 0 : ERR_NOMEM;
+    char *at = j->synced_folder ? strdup(j->synced_folder) : NULL;
+    while (!err && at && *at) {
+        err = env_dir_sync(s->dir, at);
+        char *up = strrchr(at, '/');
+        *(up ? up : at) = 0;
+    }
+    free(at);
+    return err ? err : env_dir_sync(s->dir, "");
+}
+
+static int record_as_it_is(struct storage *s, uint32_t i, struct storage_file_record *record)
+{
+    struct env_stat st;
+    if (env_path_stat(s->dir, s->file[i].path, &st) == 0)
+        *record = (struct storage_file_record){st.size, st.mtime_ns, st.inode, false};
+    return 0;
+}
+
+static int sync_file(struct storage *s, uint32_t i, struct sync_job *j)
 {
     struct env_file *f;
     struct env_stat st;
     const struct metainfo_file *m = &s->metainfo->files[i];
-    if (m->flags & (METAINFO_PAD | METAINFO_SYMLINK) || !s->dir)
+    if (m->flags & (METAINFO_PAD | METAINFO_SYMLINK) || !s->dir || s->file[i].in_parts)
         return 0;
-    if (!atomic_exchange(&s->file[i].dirty, false)) {
-        if (env_path_stat(s->dir, s->file[i].path, &st) == 0)
-            *record = (struct storage_file_record){st.size, st.mtime_ns, st.inode, false};
-        return 0;
-    }
+    if (!atomic_exchange(&s->file[i].dirty, false))
+        return record_as_it_is(s, i, &j->files[i]);
     int err = file_cache_take(s->files, s, i, s->dir, s->file[i].path, ENV_OPEN_WRITE, &f);
     if (!err) {
         err = env_file_sync(f);
@@ -282,11 +375,14 @@ static int sync_file(struct storage *s, uint32_t i, struct storage_file_record *
             err = env_file_stat(f, &st);
         file_cache_give(s->files, f);
     }
+    if (!err)
+        err = sync_names(s, i, j);
     if (err) {
         atomic_store(&s->file[i].dirty, true);
+        atomic_store(&s->file[i].named, false);
         return storage_note_error(s, err, "syncing", i);
     }
-    *record = (struct storage_file_record){st.size, st.mtime_ns, st.inode, true};
+    j->files[i] = (struct storage_file_record){st.size, st.mtime_ns, st.inode, true};
     return 0;
 }
 
@@ -294,15 +390,19 @@ static void sync_run(struct env_job *job)
 {
     struct sync_job *j = container_of(job, struct sync_job, job);
     for (uint32_t i = 0; i < j->storage->metainfo->file_count && !j->err; i++)
-        j->err = sync_file(j->storage, i, &j->files[i]);
+        j->err = sync_file(j->storage, i, j);
+    if (!j->err && j->storage->dir)
+        j->err = storage_parts_sync(j->storage);
 }
 
 static void sync_done(struct env_job *job)
 {
     struct sync_job *j = container_of(job, struct sync_job, job);
     j->storage->jobs--;
+    storage_job_ended(j->storage);
     j->done(j->user, j->err, j->files);
     free(j->files);
+    free(j->synced_folder);
     free(j);
 }
 
@@ -317,8 +417,8 @@ int storage_sync(struct storage *s,
         free(files);
         return ERR_NOMEM;
     }
-    *j = (struct sync_job){{.run = sync_run, .done = sync_done}, s, done, user, 0, files};
+    *j = (struct sync_job){{.run = sync_run, .done = sync_done}, s, done, user, 0, files, NULL};
     s->jobs++;
-    env_submit(s->env, ENV_LANE_DATA, &j->job);
+    storage_submit(s, ENV_LANE_DATA, &j->job);
     return 0;
 }

@@ -65,6 +65,7 @@ struct storage_opening {
     const uint8_t *states; /* enum storage_file_state */
     const struct storage_file_record *now;
     bool folder_exists;
+    bool parts_exist; /* the sidecar of files that were not wanted */
 };
 /* Looks at the folder and its files; creates nothing. ERR_ABSENT is not an error here: everything
  * is absent then. */
@@ -106,6 +107,29 @@ struct storage_read {
 int storage_read(struct storage *, uint32_t piece, uint32_t begin, uint32_t length,
     void (*done)(void *user, struct storage_read *, int err), void *user);
 void storage_read_release(struct storage *, struct storage_read *);
+
+/* Closes the folder and its files, so that the next storage_open looks at what stands at that path
+ * by then: a volume that came back. Only while idle. */
+void storage_let_go(struct storage *);
+
+/* A file that is not wanted is not made: what its neighbours' pieces hold of it goes into a
+ * sidecar,
+ * ".<name>.kith-parts" in the folder. Files that stand there already are written in place. Before
+ * storage_prepare, or later: then a file that becomes wanted gets its share out of the sidecar, and
+ * done() is called (not before; never for what needs no work: returns 1). */
+int storage_set_wanted(
+    struct storage *, uint32_t file, bool wanted, void (*done)(void *user, int err), void *user);
+
+/* Moves all files that are there to another folder: renames, or across volumes copies, syncs, and
+ * only then deletes. Nothing that stands there is replaced: ERR_EXISTS, and nothing was moved. On
+ * any error the data is whole where it was. Other calls may go on meanwhile; they wait. */
+int storage_move(
+    struct storage *, const char *folder, void (*done)(void *user, int err), void *user);
+
+/* Deletes the files marked in `which` (one byte a file), the sidecar, and folders that are empty
+ * then. Files that are gone already are fine. */
+int storage_delete(
+    struct storage *, const uint8_t *which, void (*done)(void *user, int err), void *user);
 
 /* Makes all that was written durable; done() afterwards may claim what was verified before the
  * call, with the files as they stand now. */

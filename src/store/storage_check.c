@@ -95,6 +95,7 @@ static void check_done(struct env_job *job)
     struct check_job *j = container_of(job, struct check_job, job);
     struct check *c = j->check;
     c->running--;
+    storage_job_ended(c->storage);
     if (j->err && !c->err)
         c->err = j->err;
     for (unsigned i = 0; i < j->count && !j->err && !c->cancelled; i++)
@@ -133,7 +134,7 @@ static bool start_check_job(struct check *c)
         c->next = bitfield_next_set(&c->pieces, c->next + 1);
     }
     c->running++;
-    env_submit(s->env, ENV_LANE_BACKGROUND, &j->job);
+    storage_submit(s, ENV_LANE_BACKGROUND, &j->job);
     return true;
 }
 
@@ -174,7 +175,7 @@ int storage_check(struct storage *s, const struct bitfield *pieces,
     j->job = (struct env_job){.run = nothing_run, .done = check_done};
     j->check = c;
     c->running = 1;
-    env_submit(s->env, ENV_LANE_BACKGROUND, &j->job);
+    storage_submit(s, ENV_LANE_BACKGROUND, &j->job);
     return 0;
 }
 

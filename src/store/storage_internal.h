@@ -2,6 +2,8 @@
  *   storage.c        birth, opening, preparing, syncing
  *   storage_io.c     a range of a piece as ranges of files: the inside of all jobs
  *   storage_pieces.c finish, spill and read
+ *   storage_parts.c  the sidecar of files that are not wanted
+ *   storage_move.c   moving and deleting
  *   storage_check.c  hashing what is on the disk */
 #ifndef KITH_STORE_STORAGE_INTERNAL_H
 #define KITH_STORE_STORAGE_INTERNAL_H
@@ -13,12 +15,16 @@
 #define STORAGE_FINISH_BATCH 16u /* pieces that one worker takes: the lanes of a hash kernel */
 
 struct storage_file {
-    char *path;        /* relative to the folder */
-    atomic_bool dirty; /* written since the last sync */
-    atomic_bool made;  /* it exists and has been opened for writing before */
+    char *path;           /* relative to the folder */
+    atomic_bool dirty;    /* written since the last sync */
+    atomic_bool made;     /* it exists and has been opened for writing before */
+    atomic_bool in_parts; /* not wanted and not there: written to the sidecar */
+    atomic_bool named;    /* its name is durable */
+    bool found;           /* by the last opening */
 };
 
 struct check;
+struct move_job;
 struct storage {
     struct env *env;
     struct log *log;
@@ -27,15 +33,42 @@ struct storage {
     struct file_cache *files;
     char *folder;
     bool preallocate;
-    struct env_dir *dir;        /* NULL until the folder was opened */
-    struct storage_file *file;  /* one a file of the metainfo */
-    unsigned jobs;              /* under way */
+    struct env_dir *dir;       /* NULL until the folder was opened */
+    struct storage_file *file; /* one a file of the metainfo */
+    char *parts_path;          /* of the sidecar */
+    atomic_bool parts_exist;
+    unsigned jobs;                    /* asked for and not answered */
+    unsigned running;                 /* of them, with a worker */
+    struct env_job *held, **held_end; /* that wait for a move to end */
+    struct move_job *move;
     unsigned finish_jobs;       /* of them, batches of pieces */
     struct list_link finishing; /* whole pieces that wait for a worker */
     struct check *check;
     pthread_mutex_t error_lock;
     char error[STORAGE_ERROR_MAX];
 };
+
+/* ---- storage.c
+ * ------------------------------------------------------------------------------------- */
+/* env_submit, but later while the data is being moved; each done() says when it has ended. */
+void storage_submit(struct storage *, enum env_lane, struct env_job *);
+void storage_job_ended(struct storage *);
+void storage_release_held(struct storage *);
+
+/* ---- storage_move.c
+ * -------------------------------------------------------------------------------- */
+/* The last job that was running when a move was asked for has ended. */
+void storage_move_begin(struct storage *);
+
+/* ---- storage_parts.c: inside jobs
+ * ------------------------------------------------------------------ */
+/* As read_file and write_file of storage_io.c, in the sidecar. */
+int storage_parts_read(
+    struct storage *, uint32_t file, uint64_t offset, const struct iovec *iov, int n);
+int storage_parts_write(
+    struct storage *, uint32_t file, uint64_t offset, const struct iovec *iov, int n);
+int storage_parts_sync(struct storage *);
+#define STORAGE_PARTS_FILE UINT32_MAX /* its number in the file cache */
 
 /* ---- storage_io.c: inside jobs
  * ------------------------------------------------------------------- */

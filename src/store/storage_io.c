@@ -69,10 +69,12 @@ static int read_file(
 {
     struct env_file *f;
     int err = file_cache_take(s->files, s, file, s->dir, s->file[file].path, ENV_OPEN_READ, &f);
-    if (err)
-        return err;
-    err = env_file_preadv(f, iov, n, offset);
-    file_cache_give(s->files, f);
+    if (!err) {
+        err = env_file_preadv(f, iov, n, offset);
+        file_cache_give(s->files, f);
+    }
+    if ((err == ERR_NOT_FOUND || err == ERR_CHANGED) && atomic_load(&s->parts_exist))
+        return storage_parts_read(s, file, offset, iov, n);
     return err;
 }
 
@@ -111,6 +113,8 @@ static int write_file(
 {
     struct env_file *f;
     unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;
+    if (s->file[file].in_parts)
+        return storage_parts_write(s, file, offset, iov, n);
     int err = file_cache_take(s->files, s, file, s->dir, s->file[file].path, flags, &f);
     if (err)
         return err;

@@ -100,6 +100,7 @@ static void finish_done(struct env_job *job)
     struct finish_job *j = container_of(job, struct finish_job, job);
     struct storage *s = j->storage;
     s->finish_jobs--;
+    storage_job_ended(s);
     /* The next batch before the callbacks: a worker should not wait for them. */
     start_finish(s);
     for (unsigned i = 0; i < j->count; i++) {
@@ -124,7 +125,7 @@ static void start_finish(struct storage *s)
         while (j->count < STORAGE_FINISH_BATCH && !list_empty(&s->finishing))
             j->items[j->count++] = list_entry(list_pop_front(&s->finishing), struct finish, link);
         s->finish_jobs++;
-        env_submit(s->env, ENV_LANE_DATA, &j->job);
+        storage_submit(s, ENV_LANE_DATA, &j->job);
     }
 }
 
@@ -182,6 +183,7 @@ static void spill_done(struct env_job *job)
     pb->busy = false;
     piece_buffer_trim(pb);
     j->storage->jobs--;
+    storage_job_ended(j->storage);
     j->done(j->user, pb, j->err);
     free(j);
 }
@@ -196,7 +198,7 @@ int storage_spill(struct storage *s, struct piece_buffer *pb,
     *j = (struct spill_job){{.run = spill_run, .done = spill_done}, s, pb, done, user, 0};
     pb->busy = true;
     s->jobs++;
-    env_submit(s->env, ENV_LANE_DATA, &j->job);
+    storage_submit(s, ENV_LANE_DATA, &j->job);
     return 0;
 }
 
@@ -225,12 +227,15 @@ static void read_run(struct env_job *job)
     }
     j->err =
         storage_read_range(j->storage, j->read.piece, j->read.begin, iov, (int)j->read.chunk_count);
+    if (j->err == ERR_NOT_FOUND || j->err == ERR_CHANGED)
+        storage_note_error(j->storage, j->err, "reading", UINT32_MAX);
 }
 
 static void read_done(struct env_job *job)
 {
     struct read_job *j = container_of(job, struct read_job, job);
     j->storage->jobs--;
+    storage_job_ended(j->storage);
     j->done(j->user, &j->read, j->err);
 }
 
@@ -266,6 +271,6 @@ int storage_read(struct storage *s, uint32_t piece, uint32_t begin, uint32_t len
         j->read.chunks[j->read.chunk_count++] = c;
     }
     s->jobs++;
-    env_submit(s->env, ENV_LANE_DATA, &j->job);
+    storage_submit(s, ENV_LANE_DATA, &j->job);
     return 0;
 }

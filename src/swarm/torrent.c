@@ -48,6 +48,7 @@ void torrent_free(struct torrent *t)
     peer_bury(t);
     assert(list_empty(&t->graveyard));
     torrent_pieces_free(t);
+    free(t->file_priorities);
     metadata_fetch_free(t->fetch);
     peer_list_free(t->candidates);
     metainfo_unref(t->metainfo);
@@ -135,12 +136,38 @@ void torrent_resume(struct torrent *t)
 {
     if (t->state == TORRENT_PAUSED)
         set_state(t, t->paused_from);
-    else if (t->state == TORRENT_FAILED && t->storage) {
-        t->error = 0;
-        t->error_text[0] = 0;
-        set_state(t, TORRENT_ACTIVE);
-        torrent_tell(t, TORRENT_RECOVERED, NULL);
-    }
+    else if (t->state == TORRENT_FAILED && t->storage)
+        torrent_retry(t);
+}
+
+/* Pieces that could not be written are still in memory: they are the probe. */
+void torrent_retry(struct torrent *t)
+{
+    if (t->state != TORRENT_FAILED || t->stopping || t->jobs > 0)
+        return;
+    if (!torrent_finish_kept(t))
+        torrent_recover(t);
+}
+
+void torrent_recover(struct torrent *t)
+{
+    if (t->state != TORRENT_FAILED || t->stopping)
+        return;
+    t->error = 0;
+    t->error_text[0] = 0;
+    set_state(t, TORRENT_ACTIVE);
+    torrent_tell(t, TORRENT_RECOVERED, NULL);
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        peer_ask(t->peers[i], t->now);
+}
+
+void torrent_rest(struct torrent *t)
+{
+    assert(t->stopping && t->jobs == 0);
+    torrent_pieces_free(t);
+    t->storage = NULL;
+    t->stopping = t->stop_told = t->completed = false;
+    t->state = TORRENT_WAITING;
 }
 
 void torrent_stop(struct torrent *t)
@@ -156,8 +183,9 @@ void torrent_stop(struct torrent *t)
 void torrent_maybe_stopped(struct torrent *t)
 {
     peer_bury(t);
-    if (!t->stopping || t->jobs > 0 || !list_empty(&t->graveyard))
+    if (!t->stopping || t->stop_told || t->jobs > 0 || !list_empty(&t->graveyard))
         return;
+    t->stop_told = true;
     torrent_tell(t, TORRENT_STOPPED, NULL);
 }
 
@@ -277,6 +305,11 @@ void torrent_stats(struct torrent *t, usec now, struct torrent_stats *s)
     s->pieces_done = t->have.count;
     if (t->picker)
         torrent_progress(t, s);
+}
+
+int torrent_error(const struct torrent *t)
+{
+    return t->error;
 }
 
 const char *torrent_error_text(const struct torrent *t)

@@ -65,8 +65,12 @@ void torrent_pause(struct torrent *);
 void torrent_resume(struct torrent *);
 /* Hangs up, spills partial pieces, syncs; TORRENT_STOPPED follows. */
 void torrent_stop(struct torrent *);
-/* Hashes everything again; peers are kept, pieces are taken away until they are proved. */
-void torrent_recheck(struct torrent *);
+/* After TORRENT_STOPPED: lets go of storage and pieces, to be started again with torrent_start. The
+ * addresses of peers are kept. */
+void torrent_rest(struct torrent *);
+/* After TORRENT_TROUBLE: tries once more what failed, and goes on if it works (TORRENT_RECOVERED).
+ */
+void torrent_retry(struct torrent *);
 
 /* The next time at which torrent_tick has something to do; NEVER for one that idles. */
 usec torrent_deadline(const struct torrent *);
@@ -108,6 +112,7 @@ struct torrent_stats {
     bool complete; /* every wanted piece */
 };
 void torrent_stats(struct torrent *, usec now, struct torrent_stats *);
+int torrent_error(const struct torrent *);
 const char *torrent_error_text(const struct torrent *);
 const struct metainfo *torrent_metainfo(const struct torrent *); /* NULL until known */
 const struct bitfield *torrent_have(const struct torrent *);

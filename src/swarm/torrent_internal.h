@@ -41,7 +41,7 @@ struct torrent {
     enum torrent_state state, paused_from;
     int error;
     char error_text[256];
-    bool sequential, stopping, completed;
+    bool sequential, stopping, stop_told, completed;
     usec now; /* the time of the call that is under way */
     usec next_tick;
     uint64_t seed; /* of the choices left to chance */
@@ -92,6 +92,7 @@ void torrent_tell(struct torrent *, enum torrent_event, struct peer *);
 void torrent_tick_at(struct torrent *, usec when); /* moves the deadline nearer */
 void torrent_fail(struct torrent *, int err, const char *text);
 void torrent_maybe_stopped(struct torrent *);
+void torrent_recover(struct torrent *); /* the disk works again */
 
 /* ---- torrent_peers.c
  * ------------------------------------------------------------------------------ */
@@ -118,6 +119,7 @@ void torrent_block_unbegun(struct torrent *, uint32_t piece, uint32_t begin);
 void torrent_block_abandoned(struct torrent *, struct peer *, uint32_t piece, uint32_t begin);
 void torrent_block_arrived(struct torrent *, struct peer *, const struct receiver_block *);
 void torrent_finish_piece(struct torrent *, struct piece_buffer *);
+bool torrent_finish_kept(struct torrent *); /* pieces that a disk refused; false: none */
 void torrent_progress(const struct torrent *, struct torrent_stats *);
 bool torrent_memory_ready(struct torrent *); /* false: spilling, the peer is woken later */
 void torrent_spill_all(struct torrent *);

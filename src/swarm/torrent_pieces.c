@@ -80,8 +80,8 @@ void torrent_pieces_free(struct torrent *t)
         piece_buffer_free(t->buffers[i]);
     t->buffer_count = 0;
     picker_free(t->picker);
+    t->picker = NULL;
     bitfield_free(&t->have);
-    free(t->file_priorities);
 }
 
 int torrent_set_file_priority(struct torrent *t, uint32_t file, int priority)
@@ -363,6 +363,18 @@ static void praise_givers(struct torrent *t, uint32_t piece)
         t->peers[i]->good_pieces += t->peers[i]->last_given == piece;
 }
 
+static void piece_bad(struct torrent *t, struct piece_buffer *pb)
+{
+    uint32_t piece = pb->piece;
+    t->wasted += pb->size;
+    drop_buffer(t, pb);
+    picker_restart_piece(t->picker, piece);
+    blame_givers(t, piece);
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        peer_ask(t->peers[i], t->now);
+}
+
+/* What a disk refuses stays in memory and is tried again: torrent_retry. */
 static void finished(void *user, struct piece_buffer *pb, int err)
 {
     struct torrent *t = user;
@@ -373,20 +385,27 @@ static void finished(void *user, struct piece_buffer *pb, int err)
         praise_givers(t, piece);
         drop_buffer(t, pb);
         piece_proved(t, piece);
+        if (t->jobs == 0)
+            torrent_recover(t);
+    } else if (err == ERR_HASH) {
+        piece_bad(t, pb);
     } else {
-        uint32_t size = pb->size;
-        drop_buffer(t, pb);
-        picker_restart_piece(t->picker, piece);
-        if (err == ERR_HASH) {
-            t->wasted += size;
-            blame_givers(t, piece);
-        } else {
-            torrent_fail(t, err, storage_error(t->storage));
-        }
-        for (uint32_t i = 0; i < t->peer_count; i++)
-            peer_ask(t->peers[i], t->now);
+        torrent_fail(t, err, storage_error(t->storage));
     }
     torrent_maybe_stopped(t);
+}
+
+bool torrent_finish_kept(struct torrent *t)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < t->buffer_count; i++) {
+        struct piece_buffer *pb = t->buffers[i];
+        if (piece_buffer_whole(pb) && !pb->busy) {
+            torrent_finish_piece(t, pb);
+            any = true;
+        }
+    }
+    return any;
 }
 
 void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)

@@ -29,9 +29,14 @@ static struct send_block block_of(struct storage_read *read)
     return b;
 }
 
-/* A piece that we vouched for cannot be read: it is not ours to offer any more. */
+/* A piece that we vouched for cannot be read: it is not ours to offer any more. But a file that is
+ * not there at all may be on a volume that is away for a while: nothing is given up for that. */
 static void lose_piece(struct torrent *t, uint32_t piece, int err)
 {
+    if (err == ERR_NOT_FOUND || err == ERR_ABSENT) {
+        torrent_fail(t, err, storage_error(t->storage));
+        return;
+    }
     if (!bitfield_clear(&t->have, piece))
         return;
     picker_set_missing(t->picker, piece);

@@ -1,0 +1,118 @@
+/* Sharing: data that stands where it is becomes a torrent that is seeded. See node_internal.h. */
+#include "node/node_internal.h"
+
+#include "base/err.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void share_progress(void *user, const struct create_progress *progress)
+{
+    struct kith_torrent *k = user;
+    k->create_progress = *progress;
+}
+
+/* The same data was shared, or is remembered, under this hash: the new one takes its place. */
+static void replace_same(struct kith_torrent *k)
+{
+    const struct metainfo *m = k->metainfo;
+    struct kith_torrent *same = entry_find_same(k->node, k, m->has_v1, m->v1.b, m->has_v2, m->v2.b);
+    if (same)
+        kith_remove(same);
+}
+
+static void share_start(struct kith_torrent *k, const struct create_result *result)
+{
+    struct format_error error;
+    int err = metainfo_parse_torrent(result->torrent, &k->metainfo, &error);
+    if (err) {
+        entry_trouble(k, err, error.text);
+        return;
+    }
+    builder_span(&k->torrent_file, result->torrent);
+    replace_same(k);
+    err = entry_make_torrent(k, NULL);
+    if (err) {
+        entry_trouble(k, err, NULL);
+        return;
+    }
+    memory_save_entry(k);
+    memory_save_metainfo(k);
+    entry_open_hashed(k);
+}
+
+static void share_done(void *user, int err, const struct create_result *result, const char *detail)
+{
+    struct kith_torrent *k = user;
+    k->create = NULL;
+    if (k->node->stopping || k->removing)
+        entry_stopped(k);
+    else if (err)
+        entry_trouble(k, err, detail);
+    else
+        share_start(k, result);
+}
+
+static const struct create_events share_events = {share_progress, share_done};
+
+/* "/a/b/" is the folder /a and the name b. */
+static int split_path(const char *path, char **folder, char **root)
+{
+    char *full = realpath(path, NULL);
+    if (!full)
+        return ERR_NOT_FOUND;
+    char *slash = strrchr(full, '/');
+    *root = strdup(slash + 1);
+    *folder = strdup(slash == full ? "/" : full);
+    if (*folder && slash != full)
+        (*folder)[slash - full] = 0;
+    free(full);
+    return *root && *folder && **root ? 0 : ERR_INVALID;
+}
+
+static int start_create(struct kith_torrent *k, const struct kith_share *s)
+{
+    struct create_tracker trackers[64];
+    size_t count = s->tracker_count < 64 ? s->tracker_count : 64;
+    for (size_t i = 0; i < count; i++)
+        trackers[i] = (struct create_tracker){s->trackers[i], (unsigned)i};
+    struct create_options options = {.path = s->path,
+        .name = k->root,
+        .kind = s->format == KITH_FORMAT_V1   ? CREATE_V1
+                : s->format == KITH_FORMAT_V2 ? CREATE_V2
+                                              : CREATE_HYBRID,
+        .piece_length = s->piece_length,
+        .private_torrent = s->is_private,
+        .trackers = trackers,
+        .tracker_count = count,
+        .web_seeds = s->web_seeds,
+        .web_seed_count = s->web_seed_count,
+        .comment = s->comment,
+        .cache = k->node->state};
+    return create_start(k->node->env, &options, &share_events, k, &k->create);
+}
+
+int kith_share(struct kith_node *n, const struct kith_share *given, struct kith_torrent **out)
+{
+    struct kith_share s = {.size = sizeof s};
+    memcpy(&s, given, given->size < sizeof s ? given->size : sizeof s);
+    char *folder = NULL, *root = NULL;
+    *out = NULL;
+    int err = s.path ? split_path(s.path, &folder, &root) : ERR_INVALID;
+    struct kith_torrent *k = err ? NULL : entry_new(n, folder);
+    free(folder);
+    if (!k) {
+        free(root);
+        return node_fail(n, err ? err : ERR_NOMEM, "%s", s.path ? s.path : "no path");
+    }
+    k->root = root;
+    k->name = strdup(root);
+    k->state = KITH_STATE_HASHING;
+    err = k->name ? start_create(k, &s) : ERR_NOMEM;
+    if (err) {
+        entry_free(k);
+        return node_fail(n, err, "%s", s.path);
+    }
+    node_event(n, KITH_EVENT_ADDED, k, 0, k->name);
+    *out = k;
+    return 0;
+}

@@ -1,0 +1,235 @@
+/* What a node remembers between two runs: its torrents, how far their data can be trusted, and the
+ * torrents of shares that may be asked for again. All of it goes through store/state.h; a node
+ * without a state file remembers nothing and works the same. See node_internal.h. */
+#include "node/node_internal.h"
+
+#include "base/err.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening and closing
+ * --------------------------------------------------------------------------- */
+
+static void tick(struct timer *timer, usec now)
+{
+    struct kith_node *n = container_of(timer, struct kith_node, state_timer);
+    state_tick(n->state, now);
+    memory_arm(n);
+}
+
+void memory_arm(struct kith_node *n)
+{
+    if (n->state && !n->stopping)
+        timer_set(&n->timers, &n->state_timer, state_deadline(n->state));
+}
+
+static void warn(struct kith_node *n, const struct state_report *report)
+{
+    for (size_t i = 0; i < report->warning_count; i++)
+        node_event(n, KITH_EVENT_WARNING, NULL, 0, report->warnings[i]);
+}
+
+int memory_open(struct kith_node *n, const char *path)
+{
+    struct state_config config = {.path = path, .log = n->log_call ? &n->log : NULL};
+    struct state_report report = {0};
+    int err = state_open(n->env, &config, &n->state, &report);
+    if (err)
+        node_fail(n, err, "%s", report.error);
+    else
+        warn(n, &report);
+    state_report_free(&report);
+    if (err)
+        return err;
+    n->state_timer.fire = tick;
+    memory_arm(n);
+    return memory_restore(n);
+}
+
+static void quiet(void *user)
+{
+    struct kith_node *n = user;
+    n->state_quiet = true;
+    node_maybe_stopped(n);
+}
+
+bool memory_is_quiet(struct kith_node *n)
+{
+    if (!n->state || n->state_quiet)
+        return true;
+    if (!n->state_quiescing)
+        state_quiesce(n->state, quiet, n);
+    n->state_quiescing = true;
+    return false;
+}
+
+/* ---- torrents
+ * -------------------------------------------------------------------------------------- */
+
+static void fill(struct kith_torrent *k, struct state_torrent *out)
+{
+    struct info_hash v1;
+    *out = (struct state_torrent){.id = k->id,
+        .paused = k->paused,
+        .sequential = k->sequential,
+        .super_seeding = k->super_seeding,
+        .metadata_missing = !k->metainfo,
+        .name = k->name,
+        .magnet = k->magnet,
+        .folder = k->folder,
+        .root = k->root,
+        .added_unix = k->added_unix,
+        .completed_unix = k->completed_unix,
+        .uploaded = k->uploaded_before,
+        .downloaded = k->downloaded_before,
+        .limit_up = k->upload_max,
+        .limit_down = k->download_max};
+    if (k->torrent) {
+        struct torrent_stats s;
+        torrent_stats(k->torrent, env_now(k->node->env), &s);
+        out->uploaded += s.uploaded;
+        out->downloaded += s.downloaded;
+        out->has_v1 = torrent_hash_v1(k->torrent, &v1);
+        memcpy(out->v1.b, v1.b, out->has_v1 ? sizeof v1.b : 0);
+        out->has_v2 = torrent_hash_v2(k->torrent, &out->v2);
+    }
+    if (k->priorities && k->metainfo)
+        out->priorities = bytes_of(k->priorities, k->metainfo->file_count);
+}
+
+void memory_save_entry(struct kith_torrent *k)
+{
+    struct kith_node *n = k->node;
+    struct state_torrent record;
+    if (!n->state || k->removing)
+        return;
+    if (!k->id)
+        k->id = state_torrent_new_id(n->state);
+    fill(k, &record);
+    (void)state_save_torrent(n->state, &record, NULL, NULL); /* a later save says it again */
+    memory_arm(n);
+}
+
+void memory_save_metainfo(struct kith_torrent *k)
+{
+    size_t size;
+    const void *torrent = kith_torrent_file(k, &size);
+    if (k->node->state && k->id && torrent)
+        (void)state_save_blob(
+            k->node->state, k->id, STATE_METAINFO, bytes_of(torrent, size), NULL, NULL);
+}
+
+int memory_save_record(struct kith_torrent *k, struct bytes record, state_done *done, void *user)
+{
+    if (!k->node->state || !k->id || k->removing)
+        return ERR_CLOSED;
+    memory_save_entry(k);
+    return state_save_blob(k->node->state, k->id, STATE_STORAGE, record, done, user);
+}
+
+void memory_forget(struct kith_torrent *k)
+{
+    if (k->node->state && k->id)
+        (void)state_remove_torrent(k->node->state, k->id, NULL, NULL);
+}
+
+/* ---- restoring
+ * ------------------------------------------------------------------------------------- */
+
+static void load_record(struct kith_torrent *k)
+{
+    uint8_t *data;
+    size_t size;
+    if (state_load_blob(k->node->state, k->id, STATE_STORAGE, &data, &size) != 0)
+        return; /* damaged or missing: everything is hashed */
+    k->has_record = resume_read(bytes_of(data, size), k->metainfo, &k->record) == 0;
+    free(data);
+}
+
+static int load_metainfo(struct kith_torrent *k)
+{
+    uint8_t *data;
+    size_t size;
+    struct format_error error;
+    int err = state_load_blob(k->node->state, k->id, STATE_METAINFO, &data, &size);
+    if (err)
+        return err;
+    err = metainfo_parse_torrent(bytes_of(data, size), &k->metainfo, &error);
+    if (!err)
+        builder_bytes_put(&k->torrent_file, data, size);
+    free(data);
+    return err;
+}
+
+static char *copy_text(const char *text)
+{
+    return text && *text ? strdup(text) : NULL;
+}
+
+static void take_row(struct kith_torrent *k, const struct state_torrent *row)
+{
+    k->id = row->id;
+    k->paused = row->paused;
+    k->sequential = row->sequential;
+    k->super_seeding = row->super_seeding;
+    k->preallocate = true;
+    k->root = copy_text(row->root);
+    k->magnet = copy_text(row->magnet);
+    k->name = copy_text(row->name);
+    k->added_unix = row->added_unix;
+    k->completed_unix = row->completed_unix;
+    k->uploaded_before = row->uploaded;
+    k->downloaded_before = row->downloaded;
+    k->upload_max = row->limit_up;
+    k->download_max = row->limit_down;
+}
+
+static void take_priorities(struct kith_torrent *k, const struct state_torrent *row)
+{
+    if (!k->metainfo || row->priorities.size != k->metainfo->file_count)
+        return;
+    k->priorities = malloc(row->priorities.size + 1);
+    if (k->priorities)
+        memcpy(k->priorities, row->priorities.data, row->priorities.size);
+}
+
+struct row_copy {
+    struct kith_node *node;
+    int err;
+};
+
+static bool restore_row(void *user, const struct state_torrent *row, bool damaged)
+{
+    struct row_copy *r = user;
+    struct kith_torrent *k = row->folder && *row->folder ? entry_new(r->node, row->folder) : NULL;
+    if (!k) {
+        r->err = row->folder && *row->folder ? ERR_NOMEM : 0;
+        return r->err == 0;
+    }
+    take_row(k, row);
+    int err = load_metainfo(k);
+    if (!err && !damaged)
+        load_record(k);
+    if (!err)
+        take_priorities(k, row);
+    if (err && !k->magnet) {
+        node_event(r->node, KITH_EVENT_WARNING, NULL, err,
+            "a torrent could not be restored: what is remembered of it is damaged");
+        entry_free(k);
+    } else {
+        k->restored = true;
+    }
+    return true;
+}
+
+/* Entries are made while the database is walked, and begin to live afterwards. */
+int memory_restore(struct kith_node *n)
+{
+    struct row_copy r = {.node = n};
+    int err = state_each_torrent(n->state, restore_row, &r);
+    if (err || r.err)
+        return err ? err : r.err;
+    list_for_each_safe(at, &n->torrents) entry_revive(list_entry(at, struct kith_torrent, link));
+    return 0;
+}
