@@ -101,6 +101,7 @@ struct kith_options {
     uint64_t download_rate_max;  /* bytes a second; 0: no limit */
     uint64_t upload_rate_max;
     int32_t connections_max;     /* of all torrents; 0: 500 */
+    int32_t downloads_max;       /* torrents that download at a time, others queue; 0: no limit */
     uint64_t memory_max;         /* for piece buffers; 0: 32 MiB */
     int32_t worker_threads;      /* 0: as many as cores */
     const char *user_agent;      /* towards trackers and web seeds; NULL: "kith/VERSION" */
@@ -206,6 +207,9 @@ KITH_API int kith_set_file_priority(struct kith_torrent *torrent, uint32_t file,
 KITH_API void kith_set_torrent_rates(
     struct kith_torrent *torrent, uint64_t download_max, uint64_t upload_max);
 KITH_API void kith_set_sequential(struct kith_torrent *torrent, int on);
+/* Shows each peer one piece at a time while we have everything (BEP 16), so that a lone seed sends
+ * little more than one copy. For peers that join from now on. */
+KITH_API void kith_set_super_seeding(struct kith_torrent *torrent, int on);
 
 /* The n-th torrent of the node, NULL past the last. */
 KITH_API struct kith_torrent *kith_torrent_at(struct kith_node *node, size_t index);
@@ -226,6 +230,7 @@ enum kith_state {
     KITH_STATE_DOWNLOADING = 4,
     KITH_STATE_SEEDING = 5,
     KITH_STATE_PAUSED = 6,
+    KITH_STATE_QUEUED = 7,   /* waits for its turn: see downloads_max */
     KITH_STATE_TROUBLE = 8   /* stopped by a disk or data problem: see error and error_text */
 };
 

@@ -11,13 +11,14 @@ static struct text_list trackers, web_seeds, peers;
 static const char *comment;
 static uint64_t piece_length;
 static int format;
-static bool is_private;
+static bool is_private, super_seed;
 
 static struct option_spec specs[] = {
     {'t', "tracker", "URL", OPTION_LIST, &trackers, "announce to this tracker (repeat for more)"},
     {'w', "web-seed", "URL", OPTION_LIST, &web_seeds, "also served at this address"},
     {'p', "peer", "HOST:PORT", OPTION_LIST, &peers, "also offer it to this peer"},
     {0, "private", NULL, OPTION_FLAG, &is_private, "peers only from the trackers (BEP 27)"},
+    {0, "super-seed", NULL, OPTION_FLAG, &super_seed, "send little more than one copy (BEP 16)"},
     {0, "format", "hybrid|v1|v2", OPTION_CHOICE, &format, "kind of torrent (hybrid)"},
     {0, "piece-length", "SIZE", OPTION_SIZE, &piece_length, "16K to 16M; chosen if not given"},
     {0, "comment", "TEXT", OPTION_TEXT, &comment, "a comment in the torrent"},
@@ -170,6 +171,7 @@ int cmd_share(int argc, char **argv)
         term_error(&s.term, "%s: %s", kith_last_error(s.node), kith_strerror(err));
         code = exit_code_of(err);
     } else {
+        kith_set_super_seeding(torrent, super_seed);
         code = run(&s, torrent);
     }
     session_close(&s);

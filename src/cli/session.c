@@ -167,6 +167,8 @@ static const char *verb_of(int state)
         return "sharing";
     case KITH_STATE_PAUSED:
         return "paused";
+    case KITH_STATE_QUEUED:
+        return "queued";
     default:
         return "stopped";
     }

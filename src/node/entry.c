@@ -108,6 +108,7 @@ void kith_remove(struct kith_torrent *k)
     if (k->removing)
         return;
     k->removing = true;
+    entry_queue(k->node);
     entry_stop(k);
 }
 
@@ -216,6 +217,7 @@ int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
         .listen_port = n->port,
         .node_limits = &n->limits,
         .sequential = k->sequential,
+        .super_seeding = k->super_seeding,
     };
     if (m) {
         config.has_v1 = m->has_v1;
@@ -521,6 +523,40 @@ int kith_add(struct kith_node *n, const struct kith_add *given, struct kith_torr
     return err;
 }
 
+/* ---- queueing
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static bool wants_a_turn(const struct kith_torrent *k)
+{
+    struct torrent_stats s;
+    if (!k->torrent || k->paused || k->removing || k->reopening || k->state != 0 ||
+        !torrent_storage(k->torrent))
+        return false;
+    torrent_stats(k->torrent, env_now(k->node->env), &s);
+    return !s.complete;
+}
+
+/* Those who came first download first. Who is complete seeds without a place in the queue. */
+void entry_queue(struct kith_node *n)
+{
+    unsigned running = 0;
+    list_for_each(at, &n->torrents)
+    {
+        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
+        bool wants = wants_a_turn(k);
+        bool turn = !wants || n->downloads_max == 0 || running < n->downloads_max;
+        running += wants && turn;
+        if (turn == !k->queued)
+            continue;
+        k->queued = !turn;
+        if (!turn)
+            torrent_pause(k->torrent);
+        else if (k->torrent && !k->paused)
+            torrent_resume(k->torrent);
+    }
+}
+
 /* ---- control
  * ------------------------------------------------------------------------------------------------------
  */
@@ -530,6 +566,7 @@ void kith_pause(struct kith_torrent *k)
     k->paused = true;
     if (k->torrent)
         torrent_pause(k->torrent);
+    entry_queue(k->node);
     memory_save_entry(k);
 }
 
@@ -541,6 +578,7 @@ void kith_resume(struct kith_torrent *k)
         entry_open_data(k);
     } else if (k->torrent) {
         torrent_resume(k->torrent);
+        entry_queue(k->node);
     }
     memory_save_entry(k);
 }
@@ -595,4 +633,12 @@ void kith_set_sequential(struct kith_torrent *k, int on)
     k->sequential = on;
     if (k->torrent)
         torrent_set_sequential(k->torrent, on);
+}
+
+void kith_set_super_seeding(struct kith_torrent *k, int on)
+{
+    k->super_seeding = on;
+    if (k->torrent)
+        torrent_set_super_seeding(k->torrent, on);
+    memory_save_entry(k);
 }

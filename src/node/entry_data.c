@@ -218,6 +218,7 @@ void entry_complete(struct kith_torrent *k)
     if (!k->completed_unix)
         k->completed_unix = env_time_unix(k->node->env);
     memory_save_entry(k);
+    entry_queue(k->node);
 }
 
 /* ---- stopping
@@ -281,6 +282,7 @@ static void start(struct kith_torrent *k)
     recovered(k);
     if (k->paused)
         torrent_pause(k->torrent);
+    entry_queue(k->node);
 }
 
 /* The first record stands before the first write: from here on what appears is ours. */

@@ -57,7 +57,7 @@ static int state_of(const struct kith_torrent *k, const struct torrent_stats *s)
     case TORRENT_ACTIVE:
         return s->complete ? KITH_STATE_SEEDING : KITH_STATE_DOWNLOADING;
     case TORRENT_PAUSED:
-        return KITH_STATE_PAUSED;
+        return k->queued ? KITH_STATE_QUEUED : KITH_STATE_PAUSED;
     case TORRENT_FAILED:
         return KITH_STATE_TROUBLE;
     }

@@ -165,6 +165,7 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
                                                              : GREETING_PREFER;
     n->connections_max =
         o->connections_max > 0 ? (unsigned)o->connections_max : NODE_CONNECTIONS_MAX;
+    n->downloads_max = o->downloads_max > 0 ? (unsigned)o->downloads_max : 0;
     kith_set_rates(n, o->download_rate_max, o->upload_rate_max);
     int err = start_listening(n, o);
     return err || !o->state_file ? err : memory_open(n, o->state_file);

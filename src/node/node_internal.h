@@ -58,6 +58,7 @@ struct kith_node {
     struct env_listener *listeners[NODE_LISTENERS];
     uint16_t port;
     unsigned connections, connections_max;
+    unsigned downloads_max; /* 0: no limit */
     struct list_link links;
     struct list_link dead_links; /* freed between turns */
     struct list_link to_pump;    /* links that have something to do before the loop sleeps */
@@ -88,6 +89,7 @@ struct kith_torrent {
     char *folder, *root, *name, *link_text, *files_wanted, *magnet;
     struct builder torrent_file;
     uint8_t *priorities; /* by file, of the user's choice; NULL: all normal */
+    bool queued;         /* waits for its turn */
     bool paused, sequential, preallocate, metadata_only, super_seeding, restored;
     char *trackers[64], *web_seeds[64];
     size_t tracker_count, web_seed_count;
@@ -139,6 +141,8 @@ void entry_free(struct kith_torrent *);
 /* One that was restored begins to live. */
 void entry_revive(struct kith_torrent *);
 void entry_stop(struct kith_torrent *);
+/* Whose turn is it? Called whenever that may have changed. */
+void entry_queue(struct kith_node *);
 void entry_stopped(struct kith_torrent *); /* nothing of it is under way any more */
 /* The swarm's half; `m` if there is no metadata yet. ERR_NOMEM. */
 int entry_make_torrent(struct kith_torrent *, const struct magnet *m);

@@ -16,7 +16,10 @@ struct piece_buffer *piece_buffer_new(struct chunk_pool *pool, uint32_t piece, u
     pb->block_count = blocks;
     pb->chunk_count = (blocks + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
     pb->chunks = calloc(pb->chunk_count, sizeof *pb->chunks);
-    if (!pb->chunks) {
+    pb->givers = calloc(blocks, sizeof *pb->givers);
+    if (!pb->chunks || !pb->givers) {
+        free(pb->chunks);
+        free(pb->givers);
         free(pb);
         return NULL;
     }
@@ -31,6 +34,7 @@ void piece_buffer_free(struct piece_buffer *pb)
         if (pb->chunks[i])
             chunk_unref(pb->pool, pb->chunks[i]);
     free(pb->chunks);
+    free(pb->givers);
     free(pb);
 }
 
@@ -59,13 +63,21 @@ void piece_buffer_unbegin(struct piece_buffer *pb, uint32_t block)
     pb->arriving--;
 }
 
-void piece_buffer_mark(struct piece_buffer *pb, uint32_t block)
+void piece_buffer_mark(struct piece_buffer *pb, uint32_t block, uint32_t giver)
 {
     if (pb->states[block] == BLOCK_ARRIVING)
         pb->arriving--;
     assert(pb->states[block] <= BLOCK_ARRIVING);
     pb->states[block] = BLOCK_IN_MEMORY;
     pb->in_memory++;
+    pb->givers[block] = giver;
+}
+
+const uint8_t *piece_buffer_data(const struct piece_buffer *pb, uint32_t block)
+{
+    if (pb->states[block] != BLOCK_IN_MEMORY)
+        return NULL;
+    return pb->chunks[block / CHUNK_BLOCKS]->data + block % CHUNK_BLOCKS * PIECE_BLOCK_SIZE;
 }
 
 uint32_t piece_buffer_block_size(const struct piece_buffer *pb, uint32_t block)

@@ -26,6 +26,7 @@ struct piece_buffer {
     uint32_t arriving, in_memory, on_disk; /* blocks in each state */
     bool busy;                             /* a job works on it: no block may begin */
     struct chunk **chunks;                 /* NULL: nothing of it is in memory */
+    uint32_t *givers;                      /* by block: the id of the peer it came from */
     uint8_t states[];                      /* enum block_state, one a block */
 };
 
@@ -36,7 +37,10 @@ void piece_buffer_free(struct piece_buffer *); /* gives its chunks back */
 uint8_t *piece_buffer_place(struct piece_buffer *, uint32_t block);
 void piece_buffer_begin(struct piece_buffer *, uint32_t block);
 void piece_buffer_unbegin(struct piece_buffer *, uint32_t block);
-void piece_buffer_mark(struct piece_buffer *, uint32_t block); /* all of it has arrived */
+/* All of it has arrived, from this peer. */
+void piece_buffer_mark(struct piece_buffer *, uint32_t block, uint32_t giver);
+/* The bytes of a block that is in memory; else NULL. */
+const uint8_t *piece_buffer_data(const struct piece_buffer *, uint32_t block);
 static inline bool piece_buffer_whole(const struct piece_buffer *pb)
 {
     return pb->in_memory + pb->on_disk == pb->block_count;

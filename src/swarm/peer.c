@@ -47,7 +47,7 @@ struct peer *peer_new(struct torrent *t, const struct peer_intro *intro, void *l
         p->decrypt = *intro->decrypt;
     }
     p->choking_us = p->choked_by_us = true;
-    p->suggested = p->last_given = UINT32_MAX;
+    p->suggested = p->unveiled = UINT32_MAX;
     p->joined_at = p->heard_at = p->said_at = now;
     receiver_init(
         &p->receiver, &peer_receiver_ops, p, intro->decrypt ? &p->decrypt : NULL, intro->scratch);

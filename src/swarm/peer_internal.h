@@ -91,8 +91,7 @@ struct peer {
 
     /* time */
     usec joined_at, heard_at, said_at, unchoked_at, choked_at;
-    uint32_t last_given;              /* the piece that its last block was of; UINT32_MAX: none */
-    uint32_t good_pieces, bad_pieces; /* that it had a part in */
+    uint32_t unveiled; /* super-seeding: the piece it was told of last; UINT32_MAX: none */
     unsigned offences;
     bool pump_wanted; /* the link was told to pump and has not yet */
     bool gone;        /* hung up: waits for its reads to end */

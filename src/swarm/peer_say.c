@@ -52,7 +52,11 @@ static void say_what_we_have(struct peer *p)
 {
     const struct bitfield *have = &p->torrent->have;
     bool known = torrent_metainfo(p->torrent) != NULL;
-    if (p->fast && (!known || have->count == 0))
+    if (torrent_is_veiled(p->torrent)) {
+        if (p->fast)
+            say(p, WIRE_HAVE_NONE, NULL, 0);
+        torrent_unveil_next(p->torrent, p);
+    } else if (p->fast && (!known || have->count == 0))
         say(p, WIRE_HAVE_NONE, NULL, 0);
     else if (p->fast && bitfield_full(have))
         say(p, WIRE_HAVE_ALL, NULL, 0);

@@ -93,6 +93,8 @@ bool torrent_wants_incoming(const struct torrent *, const struct endpoint *from)
 /* 0: unwanted; 1 to 7. Takes effect at once; pieces shared with a wanted file stay wanted. */
 int torrent_set_file_priority(struct torrent *, uint32_t file, int priority);
 void torrent_set_sequential(struct torrent *, bool on);
+/* BEP 16; for who joins from now on. Off: everybody is told of everything. */
+void torrent_set_super_seeding(struct torrent *, bool on);
 struct rate_limits *torrent_limits(struct torrent *);
 struct storage *torrent_storage(struct torrent *);
 

@@ -3,6 +3,7 @@
  *   torrent.c          birth, death, states, the clock, what watchers see
  *   torrent_peers.c    who is connected, who could be, who is unchoked
  *   torrent_pieces.c   what to ask for, what arrived, what was proved
+ *   torrent_unveil.c   super-seeding (BEP 16)
  *   torrent_reads.c    reading blocks for peers
  *   torrent_metadata.c the info dictionary: fetching and serving it (BEP 9)
  *   torrent_hashes.c   BEP 52's hash requests, both ways
@@ -14,6 +15,7 @@
 #include "format/metainfo.h"
 #include "store/piece_buffer.h"
 #include "store/storage.h"
+#include "swarm/blame.h"
 #include "swarm/choker.h"
 #include "swarm/metadata_fetch.h"
 #include "swarm/peer_internal.h"
@@ -65,6 +67,8 @@ struct torrent {
     uint32_t buffer_count;
     uint32_t jobs; /* of the storage, under way */
     bool pool_empty;
+    struct blame blame;
+    bool super_seeding;
 
     /* metadata */
     struct metadata_fetch *fetch;
@@ -123,6 +127,12 @@ bool torrent_finish_kept(struct torrent *); /* pieces that a disk refused; false
 void torrent_progress(const struct torrent *, struct torrent_stats *);
 bool torrent_memory_ready(struct torrent *); /* false: spilling, the peer is woken later */
 void torrent_spill_all(struct torrent *);
+
+/* ---- torrent_unveil.c
+ * --------------------------------------------------------------------------------- */
+bool torrent_is_veiled(const struct torrent *); /* peers are told of our pieces one by one */
+void torrent_unveil_next(struct torrent *, struct peer *);
+void torrent_unveil_seen(struct torrent *, struct peer *by, uint32_t piece);
 
 /* ---- torrent_reads.c
  * --------------------------------------------------------------------------------- */

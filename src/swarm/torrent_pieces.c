@@ -76,6 +76,7 @@ int torrent_pieces_init(struct torrent *t, const struct bitfield *have)
 
 void torrent_pieces_free(struct torrent *t)
 {
+    blame_free(&t->blame);
     for (uint32_t i = 0; i < t->buffer_count; i++)
         piece_buffer_free(t->buffers[i]);
     t->buffer_count = 0;
@@ -167,6 +168,7 @@ void torrent_peer_has(struct torrent *t, struct peer *p, uint32_t piece)
     } else {
         picker_peer_has(t->picker, piece);
     }
+    torrent_unveil_seen(t, p, piece);
     if (!p->interesting && picker_wants(t->picker, piece))
         peer_update_interest(p);
     else if (p->interesting && !p->choking_us)
@@ -338,38 +340,45 @@ static void piece_proved(struct torrent *t, uint32_t piece)
     torrent_tell(t, TORRENT_COMPLETE, NULL);
 }
 
-/* Who gave blocks of it has a mark; alone, or with three such pieces and fewer good ones, it is
- * banned. */
-static void blame_givers(struct torrent *t, uint32_t piece)
+static void ban(struct torrent *t, const struct endpoint *address)
 {
-    unsigned givers = 0;
-    for (uint32_t i = 0; i < t->peer_count; i++)
-        givers += t->peers[i]->last_given == piece;
-    for (uint32_t i = t->peer_count; i-- > 0;) {
-        struct peer *p = t->peers[i];
-        if (p->last_given != piece)
-            continue;
-        p->bad_pieces++;
-        if (givers > 1 && (p->bad_pieces < 3 || p->bad_pieces <= p->good_pieces))
-            continue;
-        peer_list_ban(t->candidates, &p->address);
-        peer_hang_up(p, ERR_HASH, "sent a bad piece");
-    }
+    peer_list_ban(t->candidates, address);
+    for (uint32_t i = t->peer_count; i-- > 0;)
+        if (i < t->peer_count && endpoint_equal(&t->peers[i]->address, address))
+            peer_hang_up(t->peers[i], ERR_HASH, "sent a bad piece");
 }
 
-static void praise_givers(struct torrent *t, uint32_t piece)
+/* The only giver of a bad piece is a liar. Of several, the blocks are remembered until the piece is
+ * right: then it shows whose were not (swarm/blame.h). */
+static void blame_givers(struct torrent *t, const struct piece_buffer *pb)
 {
-    for (uint32_t i = 0; i < t->peer_count; i++)
-        t->peers[i]->good_pieces += t->peers[i]->last_given == piece;
+    struct endpoint *from = calloc(pb->block_count, sizeof *from);
+    bool alone = true;
+    for (uint32_t i = 0; from && i < pb->block_count; i++) {
+        struct peer *p = torrent_peer_by_id(t, pb->givers[i]);
+        if (p)
+            from[i] = p->address;
+        alone &= pb->givers[i] == pb->givers[0];
+    }
+    if (from && alone && from[0].family != ADDR_NONE)
+        ban(t, &from[0]);
+    else if (from)
+        blame_bad(&t->blame, pb, from);
+    free(from);
+}
+
+static void is_liar(void *user, const struct endpoint *address)
+{
+    ban(user, address);
 }
 
 static void piece_bad(struct torrent *t, struct piece_buffer *pb)
 {
     uint32_t piece = pb->piece;
     t->wasted += pb->size;
+    blame_givers(t, pb);
     drop_buffer(t, pb);
     picker_restart_piece(t->picker, piece);
-    blame_givers(t, piece);
     for (uint32_t i = 0; i < t->peer_count; i++)
         peer_ask(t->peers[i], t->now);
 }
@@ -382,7 +391,7 @@ static void finished(void *user, struct piece_buffer *pb, int err)
     t->jobs--;
     t->now = t->host.ops->now(t->host.user);
     if (err == 0) {
-        praise_givers(t, piece);
+        blame_good(&t->blame, pb, is_liar, t);
         drop_buffer(t, pb);
         piece_proved(t, piece);
         if (t->jobs == 0)
@@ -429,8 +438,7 @@ void torrent_block_arrived(struct torrent *t, struct peer *p, const struct recei
             piece_buffer_unbegin(pb, number);
         return;
     }
-    piece_buffer_mark(pb, number);
-    p->last_given = block->piece;
+    piece_buffer_mark(pb, number, p->id);
     for (unsigned i = 0; i < PICKER_ENDGAME_PEERS && others[i]; i++) {
         struct peer *other = torrent_peer_by_id(t, others[i]);
         if (other)
