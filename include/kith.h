@@ -246,7 +246,7 @@ struct kith_status {
     uint64_t bytes_total;      /* of wanted files; 0 until known */
     uint64_t bytes_done;       /* verified, of wanted files */
     uint64_t bytes_left;
-    uint64_t work_done, work_total; /* bytes hashed while HASHING or CHECKING */
+    uint64_t work_done, work_total; /* bytes hashed while HASHING, or by the last CHECKING */
     uint64_t downloaded, uploaded;  /* payload, ever */
     uint64_t wasted;                /* payload that came twice or was bad */
     uint64_t download_rate, upload_rate;

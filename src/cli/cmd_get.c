@@ -2,15 +2,12 @@
  */
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/input.h"
 #include "cli/session.h"
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
-
-#define INPUT_MAX ((size_t)192 << 20)
 
 static struct session_options options = {0};
 static struct text_list peers;
@@ -59,85 +56,6 @@ static const struct command_spec spec = {
 const struct command_spec *get_spec(void)
 {
     return &spec;
-}
-
-/* ---- what to fetch
- * -------------------------------------------------------------------------------------- */
-
-static struct builder read_all(FILE *in)
-{
-    struct builder b = builder_heap(INPUT_MAX);
-    uint8_t part[65536];
-    size_t n;
-    while ((n = fread(part, 1, sizeof part, in)) > 0)
-        builder_bytes_put(&b, part, n);
-    return b;
-}
-
-/* Asks on the terminal without showing what is typed: links hold keys. */
-static struct builder ask(void)
-{
-    struct builder b = builder_heap(INPUT_MAX);
-    struct termios shown, hidden;
-    char line[65536];
-    fputs("link: ", stderr);
-    if (tcgetattr(STDIN_FILENO, &shown) == 0) {
-        hidden = shown;
-        hidden.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-        if (fgets(line, sizeof line, stdin))
-            builder_str(&b, line);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-        fputc('\n', stderr);
-    }
-    return b;
-}
-
-static bool is_link(const char *text)
-{
-    return strncasecmp(text, "magnet:", 7) == 0;
-}
-
-/* The link's or torrent's bytes from wherever they are. -1 after a message. */
-static int take_input(const char *operand, struct builder *out)
-{
-    const char *environment = getenv("KITH_LINK");
-    if (!operand && environment) {
-        *out = builder_heap(INPUT_MAX);
-        builder_str(out, environment);
-        return 0;
-    }
-    if (!operand) {
-        *out = ask();
-        return 0;
-    }
-    if (strcmp(operand, "-") == 0) {
-        *out = read_all(stdin);
-        return 0;
-    }
-    if (is_link(operand)) {
-        *out = builder_heap(INPUT_MAX);
-        builder_str(out, operand);
-        return 0;
-    }
-    FILE *in = fopen(operand, "rb");
-    if (!in) {
-        char *name = term_escape(bytes_of_str(operand));
-        fprintf(stderr, "kith: %s: %s (it is neither a magnet link nor a file)\n", name,
-            strerror(errno));
-        free(name);
-        return -1;
-    }
-    *out = read_all(in);
-    fclose(in);
-    return 0;
-}
-
-/* The process list is everybody's: a link that was an argument is not left there. */
-static void blank(const char *operand)
-{
-    if (operand && is_link(operand))
-        memset((char *)(uintptr_t)operand, ' ', strlen(operand));
 }
 
 /* ---- events
@@ -287,7 +205,7 @@ static int start(struct session *s, const struct builder *input, struct kith_tor
 {
     struct kith_add add;
     KITH_INIT(add);
-    bool link = input->size >= 7 && strncasecmp((const char *)input->data, "magnet:", 7) == 0;
+    bool link = input_is_link((const char *)input->data);
     if (link) {
         add.link = (const char *)input->data;
     } else {
@@ -319,6 +237,7 @@ int cmd_get(int argc, char **argv)
     struct session s;
     struct kith_torrent *torrent;
     struct builder input;
+    char where[PATH_MAX];
     int count = args_parse(&spec, argc, argv, operands, 1);
     if (count < 0)
         return EXIT_USAGE;
@@ -327,10 +246,12 @@ int cmd_get(int argc, char **argv)
             stderr);
         return EXIT_USAGE;
     }
-    if (take_input(count ? operands[0] : NULL, &input) != 0)
+    if (input_take(count ? operands[0] : NULL, &input) != 0)
         return EXIT_NO_PEERS;
-    blank(count ? operands[0] : NULL);
+    session_take_signals();
+    input_blank(count ? operands[0] : NULL);
     builder_text(&input);
+    folder = session_absolute(folder, where);
     if (!list_only)
         session_remember(&options, input.data, input.size, folder);
     int code = session_open(&s, &options);

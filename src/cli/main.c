@@ -15,6 +15,9 @@ struct command {
 static const struct command commands[] = {
     {"share", cmd_share, share_spec},
     {"get", cmd_get, get_spec},
+    {"create", cmd_create, create_spec},
+    {"show", cmd_show, show_spec},
+    {"verify", cmd_verify, verify_spec},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

@@ -29,7 +29,7 @@ bool session_interrupted(void)
     return interrupts > 0;
 }
 
-static void take_signals(void)
+void session_take_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
@@ -64,16 +64,31 @@ static void state_folder(char *out, size_t size)
         out[0] = 0;
 }
 
+const char *session_absolute(const char *path, char out[PATH_MAX])
+{
+    char cwd[PATH_MAX], given[PATH_MAX];
+    if (realpath(path, out))
+        return out;
+    snprintf(given, sizeof given, "%s", path);
+    while (strlen(given) > 1 && given[strlen(given) - 1] == '/')
+        given[strlen(given) - 1] = 0;
+    if (given[0] == '/' || !getcwd(cwd, sizeof cwd))
+        snprintf(out, PATH_MAX, "%s", given);
+    else
+        snprintf(out, PATH_MAX, "%.2000s/%.2000s", cwd, given);
+    return out;
+}
+
 void session_remember(
     struct session_options *options, const void *what, size_t size, const char *where)
 {
-    char folder[PATH_MAX], real[PATH_MAX], name[33];
+    char folder[PATH_MAX], absolute[PATH_MAX], name[33];
     struct sha1_digest digest;
     struct builder b = builder_heap(size + PATH_MAX + 1);
     state_folder(folder, sizeof folder);
     builder_bytes_put(&b, what, size);
     builder_u8(&b, 0);
-    builder_str(&b, realpath(where, real) ? real : where);
+    builder_str(&b, session_absolute(where, absolute));
     digest = sha1(b.data, b.size);
     for (int i = 0; i < 16; i++)
         snprintf(name + 2 * i, 3, "%02x", digest.b[i]);
@@ -102,7 +117,7 @@ int session_open(struct session *s, const struct session_options *options)
     s->options = *options;
     term_init(&s->term, (enum term_colour)options->colour, options->quiet || options->json);
     s->json = json_to(stdout);
-    take_signals();
+    session_take_signals();
     KITH_INIT(o);
     o.listen_port = (int32_t)options->port;
     o.listen_address = options->listen;

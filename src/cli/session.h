@@ -6,6 +6,7 @@
 #include "cli/json.h"
 #include "cli/term.h"
 #include <kith.h>
+#include <limits.h>
 
 struct session_options {
     bool quiet, json, no_qr;
@@ -29,11 +30,15 @@ struct session {
  * on where it was. Each has a file of its own under $XDG_STATE_HOME/kith: two kiths at a time do
  * not stand in each other's way. */
 void session_remember(struct session_options *, const void *what, size_t size, const char *where);
+/* The path from the root, also of what is not there yet. Returns out. */
+const char *session_absolute(const char *path, char out[PATH_MAX]);
 /* Opens the node and takes over SIGINT, SIGTERM and SIGWINCH. 0, or an exit code after a message.
  */
 int session_open(struct session *, const struct session_options *);
 /* Stops cleanly (at most about two seconds; a second Ctrl-C ends at once) and closes. */
 void session_close(struct session *);
+/* SIGINT and SIGTERM ask to stop (the second time at once), SIGPIPE is an error of write. */
+void session_take_signals(void);
 /* The user asked to stop. */
 bool session_interrupted(void);
 /* Waits for events at most this long; handles a changed window. 1: an event waits. */

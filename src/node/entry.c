@@ -439,14 +439,24 @@ static void take_settings(struct kith_torrent *k, const struct kith_add *add)
     k->files_wanted = add->files_wanted ? strdup(add->files_wanted) : NULL;
 }
 
-/* One that is there already, or NULL. What the new link knows of peers is good for it, too. */
+/* One that is there already, or NULL. What the new link knows of peers is good for it, too; and the
+ * wishes of who asks again count more than those of an earlier run. */
 static struct kith_torrent *meet_again(
     struct kith_torrent *k, const struct kith_add *add, const struct magnet *m)
 {
-    if (k && m)
+    if (!k)
+        return NULL;
+    if (m)
         add_link_peers(k, m);
-    if (k)
-        add_peers(k, add);
+    add_peers(k, add);
+    if (!k->restored)
+        return k;
+    k->existing = add->existing;
+    k->preallocate = !add->sparse;
+    kith_set_sequential(k, add->sequential);
+    kith_set_torrent_rates(k, add->download_rate_max, add->upload_rate_max);
+    if (k->paused && !add->paused)
+        kith_resume(k);
     return k;
 }
 

@@ -143,7 +143,7 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
     if (k->state == KITH_STATE_HASHING) {
         out.work_done = k->create_progress.bytes_hashed;
         out.work_total = k->create_progress.bytes_total;
-    } else if (k->state == KITH_STATE_CHECKING) {
+    } else if (k->metainfo) {
         out.work_done = k->check_done;
         out.work_total = k->check_total;
     }

@@ -109,6 +109,7 @@ class Case:
     def __init__(self):
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="kith-interop-"))
         self.processes, self.logs, self.sessions = [], [], []
+        os.environ["XDG_STATE_HOME"] = str(self.work / "state")
 
     def share(self, path, *options):
         port = free_port()

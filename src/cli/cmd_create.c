@@ -1,0 +1,319 @@
+/* kith create: make a .torrent of a file or folder. */
+#include "base/err.h"
+#include "cli/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/work.h"
+#include "format/magnet.h"
+#include "format/metainfo.h"
+#include "store/create.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <kith.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CREATED_BY "kith 0.1.0"
+
+static struct work_options options;
+static struct text_list trackers, web_seeds;
+static const char *output, *comment, *source, *name;
+static uint64_t piece_length;
+static int format;
+static bool is_private, no_date, dry_run, force, skip_problems;
+
+static struct option_spec specs[] = {
+    {'o', "output", "FILE", OPTION_TEXT, &output, "where to write it (NAME.torrent)"},
+    {'t', "tracker", "URL", OPTION_LIST, &trackers,
+        "announce to it; 'URL,URL' are one tier (repeat for more)"},
+    {'w', "web-seed", "URL", OPTION_LIST, &web_seeds, "also served at this address (BEP 19)"},
+    {'p', "private", NULL, OPTION_FLAG, &is_private, "peers only from the trackers (BEP 27)"},
+    {'s', "piece-size", "SIZE", OPTION_SIZE, &piece_length, "16K to 16M; chosen if not given"},
+    {'c', "comment", "TEXT", OPTION_TEXT, &comment, "a comment in the torrent"},
+    {0, "source", "TEXT", OPTION_TEXT, &source, "a source tag; changes the info-hash"},
+    {'n', "name", "NAME", OPTION_TEXT, &name, "another name than that of the file or folder"},
+    {0, "format", "hybrid|v1|v2", OPTION_CHOICE, &format, "kind of torrent (hybrid)"},
+    {0, "no-date", NULL, OPTION_FLAG, &no_date, "no creation date: the same bytes each time"},
+    {0, "skip-problems", NULL, OPTION_FLAG, &skip_problems, "leave out what cannot be read"},
+    {0, "dry-run", NULL, OPTION_FLAG, &dry_run, "say what would be in it, hash nothing"},
+    {'f', "force", NULL, OPTION_FLAG, &force, "replace an existing output file"},
+    {0, "json", NULL, OPTION_FLAG, &options.json, "one JSON object on standard output"},
+    {'q', "quiet", NULL, OPTION_FLAG, &options.quiet, "say nothing but errors"},
+    {0, "color", "auto|always|never", OPTION_CHOICE, &options.colour, "colours (auto)"},
+    {0},
+};
+
+static const struct command_spec spec = {
+    .name = "create",
+    .operands = "PATH",
+    .summary = "make a .torrent of a file or folder",
+    .text = "Hashes on all cores and writes a torrent that every client reads. The same data and\n"
+            "options give the same bytes, with --no-date or SOURCE_DATE_EPOCH also on another day.",
+    .examples = "  kith create ~/trek\n  kith create -p -t https://example.org/announce -o "
+                "t.torrent film.mkv",
+    .options = specs,
+};
+
+const struct command_spec *create_spec(void)
+{
+    return &spec;
+}
+
+struct creation {
+    struct work work;
+    struct create *create;
+    struct builder file; /* where it goes */
+    int code;
+};
+
+/* ---- what is to be made
+ * ------------------------------------------------------------------------------ */
+
+/* Trackers of one option, parted by commas, are of one tier (mktorrent's way). */
+static size_t split_tiers(struct create_tracker *out, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < trackers.count; i++) {
+        char *copy = strdup(trackers.items[i]), *rest = copy, *url;
+        while (copy && (url = strsep(&rest, ",")) != NULL)
+            if (*url && count < max)
+                out[count++] = (struct create_tracker){strdup(url), (unsigned)i};
+        free(copy);
+    }
+    return count;
+}
+
+static int64_t date(struct env *env)
+{
+    const char *epoch = getenv("SOURCE_DATE_EPOCH");
+    if (no_date)
+        return 0;
+    return epoch ? strtoll(epoch, NULL, 10) : env_time_unix(env);
+}
+
+/* ---- the result
+ * ------------------------------------------------------------------------------------- */
+
+static void show_notes(struct creation *c, const struct scan *scan)
+{
+    for (size_t i = 0; scan && i < scan->note_count; i++) {
+        char *path = term_escape(bytes_of_str(scan->notes[i].path));
+        term_note(&c->work.term, "%s %s", path, scan_note_text(scan->notes[i].kind));
+        free(path);
+    }
+}
+
+static void hex(const uint8_t *bytes, size_t size, char *out)
+{
+    for (size_t i = 0; i < size; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static char *link_of(struct bytes torrent)
+{
+    struct metainfo *m;
+    struct magnet link;
+    struct format_error error;
+    struct builder b = builder_heap(1 << 20);
+    char *out = NULL;
+    if (metainfo_parse_torrent(torrent, &m, &error) != 0)
+        return NULL;
+    if (magnet_of_metainfo(&link, m) == 0) {
+        if (magnet_write(&link, &b) == 0)
+            out = strdup(builder_text(&b));
+        magnet_free(&link);
+    }
+    builder_free(&b);
+    metainfo_unref(m);
+    return out;
+}
+
+static void say_result(struct creation *c, const struct create_result *r)
+{
+    char v1[41] = "", v2[65] = "", size[16];
+    char *link = r->torrent.size ? link_of(r->torrent) : NULL;
+    struct json *j = &c->work.json;
+    hex(r->v1.b, r->has_v1 ? 20 : 0, v1);
+    hex(r->v2.b, r->has_v2 ? 32 : 0, v2);
+    if (c->work.as_json) {
+        json_open_object(j);
+        json_put_text(j, "type", "created");
+        json_put_text(j, "file", dry_run ? NULL : builder_text(&c->file));
+        json_put_text(j, "info_hash_v1", *v1 ? v1 : NULL);
+        json_put_text(j, "info_hash_v2", *v2 ? v2 : NULL);
+        json_put_text(j, "magnet", link);
+        json_put_unsigned(j, "piece_length", r->piece_length);
+        json_put_unsigned(j, "files", r->scan->count);
+        json_put_unsigned(j, "size", r->scan->total_size);
+        json_close_object(j);
+        json_end_line(j);
+    } else if (!options.quiet) {
+        printf("%s  %s in %zu file%s, pieces of %u KiB\n",
+            dry_run ? "(nothing written)" : builder_text(&c->file),
+            human_size(r->scan->total_size, size), r->scan->count, r->scan->count == 1 ? "" : "s",
+            r->piece_length >> 10);
+        if (*v1)
+            printf("info-hash v1  %s\n", v1);
+        if (*v2)
+            printf("info-hash v2  %s\n", v2);
+        if (link)
+            printf("%s\n", link);
+    }
+    free(link);
+}
+
+static int say_unwritten(struct creation *c, int error)
+{
+    char *shown = term_escape(bytes_of_str(builder_text(&c->file)));
+    term_error(&c->work.term, "%s: %s%s", shown, strerror(error),
+        error == EEXIST ? " (--force replaces it)" : "");
+    free(shown);
+    return exit_code_of(err_from_errno(error));
+}
+
+/* Whole or not at all: written beside, synced, and put in place. */
+static int write_file(struct creation *c, struct bytes torrent)
+{
+    const char *path = builder_text(&c->file);
+    char part[PATH_MAX + 32];
+    snprintf(part, sizeof part, "%.4000s.part%ld", path, (long)getpid());
+    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    bool ok = fd >= 0;
+    for (size_t at = 0; ok && at < torrent.size;) {
+        ssize_t n = write(fd, torrent.data + at, torrent.size - at);
+        ok = n > 0;
+        at += ok ? (size_t)n : 0;
+    }
+    ok = ok && fsync(fd) == 0;
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (ok && (force ? rename(part, path) : link(part, path)) != 0) {
+        ok = false;
+        error = errno;
+    }
+    if (!ok || !force)
+        unlink(part);
+    return ok ? EXIT_OK : say_unwritten(c, error);
+}
+
+static void progress(void *user, const struct create_progress *p)
+{
+    struct creation *c = user;
+    c->work.done = p->bytes_hashed;
+    c->work.total = p->bytes_total;
+}
+
+static void done(void *user, int err, const struct create_result *r, const char *detail)
+{
+    struct creation *c = user;
+    c->create = NULL;
+    c->work.ended = true;
+    term_clear(&c->work.term);
+    show_notes(c, r ? r->scan : NULL);
+    if (err == ERR_CANCELLED) {
+        term_error(&c->work.term, "stopped; nothing was written");
+        c->code = EXIT_UNFINISHED;
+        return;
+    }
+    if (err) {
+        char *text = term_escape(bytes_of_str(detail));
+        term_error(&c->work.term, "%s%s%s", text, *text ? ": " : "", kith_strerror(err));
+        free(text);
+        c->code = exit_code_of(err);
+        return;
+    }
+    c->code = dry_run ? EXIT_OK : write_file(c, r->torrent);
+    if (c->code == EXIT_OK)
+        say_result(c, r);
+}
+
+static const struct create_events events = {progress, done};
+
+static void cancel(void *user)
+{
+    struct creation *c = user;
+    if (c->create)
+        create_cancel(c->create);
+}
+
+/* ---- the command
+ * ------------------------------------------------------------------------------------ */
+
+/* NAME.torrent in the current folder, unless said otherwise. */
+static void choose_output(struct creation *c, const char *real)
+{
+    c->file = builder_heap(PATH_MAX * 2);
+    if (output) {
+        builder_str(&c->file, output);
+        return;
+    }
+    const char *slash = strrchr(real, '/');
+    builder_format(&c->file, "%s.torrent", name ? name : slash ? slash + 1 : real);
+}
+
+static int start(struct creation *c, const char *path)
+{
+    struct create_tracker list[256];
+    struct create_options o = {.path = path,
+        .name = name,
+        .kind = format == 1   ? CREATE_V1
+                : format == 2 ? CREATE_V2
+                              : CREATE_HYBRID,
+        .piece_length = (uint32_t)piece_length,
+        .private_torrent = is_private,
+        .trackers = list,
+        .tracker_count = split_tiers(list, 256),
+        .web_seeds = web_seeds.items,
+        .web_seed_count = web_seeds.count,
+        .comment = comment,
+        .created_by = CREATED_BY,
+        .source = source,
+        .creation_unix = date(c->work.env),
+        .skip_problems = skip_problems,
+        .scan_only = dry_run};
+    int err = create_start(c->work.env, &o, &events, c, &c->create);
+    for (size_t i = 0; i < o.tracker_count; i++)
+        free((char *)(uintptr_t)list[i].url);
+    return err;
+}
+
+int cmd_create(int argc, char **argv)
+{
+    struct creation c = {.code = EXIT_FAILED};
+    const char *paths[2];
+    char real[PATH_MAX];
+    int count = args_parse(&spec, argc, argv, paths, 2);
+    if (count != 1) {
+        if (count >= 0)
+            fputs("kith create: say which file or folder (see 'kith help create')\n", stderr);
+        return EXIT_USAGE;
+    }
+    int code = work_open(&c.work, &options);
+    if (code)
+        return code;
+    if (!realpath(paths[0], real)) {
+        char *shown = term_escape(bytes_of_str(paths[0]));
+        term_error(&c.work.term, "%s: %s", shown, strerror(errno));
+        c.code = exit_code_of(err_from_errno(errno));
+        free(shown);
+    } else {
+        choose_output(&c, real);
+        bool taken = !force && !dry_run && access(builder_text(&c.file), F_OK) == 0;
+        int err = taken ? 0 : start(&c, real);
+        if (taken) {
+            c.code = say_unwritten(&c, EEXIST);
+        } else if (err) {
+            term_error(&c.work.term, "%s",
+                err == ERR_INVALID ? "a piece size is a power of two from 16K to 16M"
+                                   : kith_strerror(err));
+            c.code = err == ERR_INVALID ? EXIT_USAGE : exit_code_of(err);
+        } else {
+            work_run(&c.work, cancel, &c);
+        }
+        builder_free(&c.file);
+    }
+    work_close(&c.work);
+    return c.code;
+}

@@ -1,0 +1,84 @@
+/* See input.h. */
+#include "cli/input.h"
+
+#include "cli/term.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+static struct builder read_all(FILE *in)
+{
+    struct builder b = builder_heap(INPUT_MAX);
+    uint8_t part[65536];
+    size_t n;
+    while ((n = fread(part, 1, sizeof part, in)) > 0)
+        builder_bytes_put(&b, part, n);
+    return b;
+}
+
+/* Asks on the terminal without showing what is typed: links hold keys. */
+static struct builder ask(void)
+{
+    struct builder b = builder_heap(INPUT_MAX);
+    struct termios shown, hidden;
+    char line[65536];
+    fputs("link: ", stderr);
+    if (tcgetattr(STDIN_FILENO, &shown) == 0) {
+        hidden = shown;
+        hidden.c_lflag &= ~(tcflag_t)ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+        if (fgets(line, sizeof line, stdin))
+            builder_str(&b, line);
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+        fputc('\n', stderr);
+    }
+    return b;
+}
+
+bool input_is_link(const char *text)
+{
+    return strncasecmp(text, "magnet:", 7) == 0;
+}
+
+int input_take(const char *operand, struct builder *out)
+{
+    const char *environment = getenv("KITH_LINK");
+    if (!operand && environment) {
+        *out = builder_heap(INPUT_MAX);
+        builder_str(out, environment);
+        return 0;
+    }
+    if (!operand) {
+        *out = ask();
+        return 0;
+    }
+    if (strcmp(operand, "-") == 0) {
+        *out = read_all(stdin);
+        return 0;
+    }
+    if (input_is_link(operand)) {
+        *out = builder_heap(INPUT_MAX);
+        builder_str(out, operand);
+        return 0;
+    }
+    FILE *in = fopen(operand, "rb");
+    if (!in) {
+        char *name = term_escape(bytes_of_str(operand));
+        fprintf(stderr, "kith: %s: %s (it is neither a magnet link nor a file)\n", name,
+            strerror(errno));
+        free(name);
+        return -1;
+    }
+    *out = read_all(in);
+    fclose(in);
+    return 0;
+}
+
+void input_blank(const char *operand)
+{
+    if (operand && input_is_link(operand))
+        memset((char *)(uintptr_t)operand, ' ', strlen(operand));
+}

@@ -1,0 +1,17 @@
+/* Where links and torrents come from: an operand, a file, standard input, the environment, or a
+ * prompt that does not show what is typed. Links can be secrets. */
+#ifndef KITH_CLI_INPUT_H
+#define KITH_CLI_INPUT_H
+
+#include "base/bytes.h"
+
+#define INPUT_MAX ((size_t)192 << 20) /* bytes of a torrent */
+
+/* The link's or torrent's bytes from wherever they are; NULL: KITH_LINK, or a prompt; "-": standard
+ * input. -1 after a message. Free with builder_free. */
+int input_take(const char *operand, struct builder *out);
+bool input_is_link(const char *text);
+/* The process list is everybody's: a link that was an argument is not left there. */
+void input_blank(const char *operand);
+
+#endif

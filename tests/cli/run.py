@@ -1,0 +1,357 @@
+#!/usr/bin/python3
+"""The commands as their users meet them: words, exit codes, JSON, pipes, signals.
+
+    tests/cli/run.py KITH [NAME...]
+
+The formats are held against libtorrent (python3-libtorrent). Nothing here needs a network but
+loopback.
+"""
+import json
+import os
+import pathlib
+import pty
+import random
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import libtorrent as lt
+
+BOUND_S = 60
+KITH = os.path.abspath(sys.argv[1])
+
+
+class Failure(Exception):
+    pass
+
+
+def expect(got, wanted, what):
+    if got != wanted:
+        raise Failure(f"{what}: {got!r} instead of {wanted!r}")
+
+
+def expect_in(part, whole, what):
+    if part not in whole:
+        raise Failure(f"{what}: no {part!r} in {whole!r}")
+
+
+class Case:
+    def __init__(self):
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="kith-cli-"))
+        self.processes = []
+        self.environment = {**os.environ, "XDG_STATE_HOME": str(self.work / "state"), "LC_ALL": "C.UTF-8"}
+        for name in ("NO_COLOR", "CLICOLOR_FORCE", "KITH_LINK"):
+            self.environment.pop(name, None)
+
+    def kith(self, *argv, code=0, stdin=b"", **environment):
+        done = subprocess.run([KITH, *map(str, argv)], input=stdin, capture_output=True, cwd=self.work,
+                              timeout=BOUND_S, env={**self.environment, **environment})
+        if done.returncode != code:
+            raise Failure(f"kith {argv}: exit {done.returncode} instead of {code}: {done.stderr.decode()}")
+        return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+    def start(self, *argv, **environment):
+        process = subprocess.Popen([KITH, *map(str, argv)], cwd=self.work, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env={**self.environment, **environment})
+        self.processes.append(process)
+        return process
+
+    def data(self, name="Data"):
+        root = self.work / name
+        for i, (path, size) in enumerate([("film.bin", 700_001), ("deep/er/photo.jpg", 120_000), ("tiny", 1)]):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(random.Random(i).randbytes(size))
+        return root
+
+    def close(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+def first_line(process):
+    ready, _, _ = select.select([process.stdout], [], [], BOUND_S)
+    return process.stdout.readline().decode().strip() if ready else ""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+# ---- usage --------------------------------------------------------------------------------------------
+
+
+def wrong_usage_is_told_and_exits_with_2(case):
+    for argv in ([], ["frobnicate"], ["share"], ["get", "--nonsense"], ["create"], ["show"], ["verify"],
+                 ["get", "--port", "70000", "x"], ["create", "-s", "12345", "."]):
+        _, err = case.kith(*argv, code=2)
+        if not err:
+            raise Failure(f"{argv}: nothing on standard error")
+    expect_in("share", case.kith("shar", code=2)[1], "the nearest command")
+
+
+def help_goes_to_standard_output(case):
+    for name in ("share", "get", "create", "show", "verify"):
+        expect(case.kith("help", name), case.kith(name, "--help"), name)
+        expect_in("usage", case.kith("help", name)[0].lower(), name)
+    expect_in("kith share", case.kith("--help")[0], "the overview")
+    expect_in("kith ", case.kith("--version")[0], "the version")
+
+
+def bad_links_and_torrents_exit_with_10(case):
+    (case.work / "bad.torrent").write_bytes(b"d4:infod4:name")
+    case.kith("get", "magnet:?xt=urn:btih:zz", code=10)
+    case.kith("get", "bad.torrent", code=10)
+    case.kith("show", "bad.torrent", code=10)
+    case.kith("verify", "bad.torrent", code=10)
+    case.kith("show", "-", code=10, stdin=b"nonsense")
+
+
+def what_is_not_there_exits_with_3(case):
+    for argv in (["share", "nowhere"], ["get", "nowhere.torrent"], ["create", "nowhere"], ["show", "nowhere"]):
+        case.kith(*argv, code=3)
+
+
+# ---- create, show, verify -------------------------------------------------------------------------------
+
+
+def created_torrents_are_what_libtorrent_reads(case):
+    root = case.data()
+    for kind in ("v1", "v2", "hybrid"):
+        out = case.work / f"{kind}.torrent"
+        case.kith("create", root, "-o", out, "--format", kind, "-p", "-c", "a comment", "-t", "http://a/announce",
+                  "-w", "http://w/", "--source", "S")
+        info = lt.torrent_info(str(out))
+        shown = json.loads(case.kith("show", "--json", out)[0])
+        hashes = info.info_hashes()
+        if hashes.has_v1() != (kind != "v2") or hashes.has_v2() != (kind != "v1"):
+            raise Failure(f"{kind}: libtorrent sees other kinds of hashes")
+        if hashes.has_v1():
+            expect(shown["info_hash_v1"], str(hashes.v1), "v1")
+        if hashes.has_v2():
+            expect(shown["info_hash_v2"], str(hashes.v2), "v2")
+        expect(shown["private"], info.priv(), "private")
+        expect(shown["comment"], info.comment(), "comment")
+        expect(shown["piece_length"], info.piece_length(), "piece length")
+        expect(shown["pieces"], info.num_pieces(), "pieces")
+        files = [f["path"] for f in shown["files"] if not f["pad"]]
+        theirs = info.files()
+        pads = lt.file_storage.flag_pad_file
+        expect(files, [theirs.file_path(i).split("/", 1)[1] for i in range(info.num_files())
+                       if not theirs.file_flags(i) & pads], "files")
+        expect(case.kith("show", "--magnet", out)[0].strip(), shown["magnet"], "link")
+
+
+def the_same_input_gives_the_same_bytes(case):
+    root = case.data()
+    for name in ("a", "b"):
+        case.kith("create", root, "-o", f"{name}.torrent", "--no-date")
+        case.kith("create", root, "-o", f"{name}-epoch.torrent", SOURCE_DATE_EPOCH="12345")
+    expect((case.work / "a.torrent").read_bytes(), (case.work / "b.torrent").read_bytes(), "without a date")
+    expect((case.work / "a-epoch.torrent").read_bytes(), (case.work / "b-epoch.torrent").read_bytes(), "epoch")
+    expect(lt.torrent_info(str(case.work / "a-epoch.torrent")).creation_date(), 12345, "date")
+
+
+def create_replaces_nothing_unless_told(case):
+    case.data()
+    (case.work / "Data.torrent").write_bytes(b"mine")
+    case.kith("create", "Data", code=8)
+    expect((case.work / "Data.torrent").read_bytes(), b"mine", "the file in the way")
+    case.kith("create", "Data", "--force")
+    case.kith("create", "Data", "--dry-run", "-o", "dry.torrent")
+    expect((case.work / "dry.torrent").exists(), False, "a dry run's file")
+
+
+def verify_finds_what_is_wrong_and_writes_nothing(case):
+    root = case.data()
+    case.kith("create", root, "-o", "d.torrent")
+    case.kith("verify", "d.torrent", ".")
+    case.kith("verify", "d.torrent", root)
+    film = root / "film.bin"
+    data = bytearray(film.read_bytes())
+    data[300_000] ^= 1
+    film.write_bytes(data)
+    (root / "tiny").unlink()
+    before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in root.rglob("*")}
+    out, _ = case.kith("verify", "d.torrent", code=5)
+    expect_in("film.bin: damaged", out, "words")
+    expect_in("tiny: missing", out, "words")
+    found = json.loads(case.kith("verify", "d.torrent", "--json", code=5)[0])
+    expect(sorted(f["path"] for f in found["bad_files"]), ["film.bin", "tiny"], "bad files")
+    expect(found["right"], False, "right")
+    expect({p: (p.stat().st_mtime_ns, p.stat().st_size) for p in root.rglob("*")}, before, "the folder")
+
+
+def hostile_names_are_shown_escaped(case):
+    name = "evil\x1b[31m\u202egnp.exe"
+    torrent = lt.bencode({b"info": {b"name": name.encode(), b"length": 1, b"piece length": 16384,
+                                    b"pieces": b"x" * 20}, b"comment": b"\x1b]0;pwned\x07"})
+    (case.work / "evil.torrent").write_bytes(torrent)
+    for argv in (["show", "evil.torrent"], ["show", "--files", "evil.torrent"]):
+        out, _ = case.kith(*argv)
+        for bad in ("\x1b", "\x07", "\u202e"):
+            if bad in out:
+                raise Failure(f"{argv}: {bad!r} reached the terminal")
+    json.loads(case.kith("show", "--json", "evil.torrent")[0])
+
+
+# ---- share and get ----------------------------------------------------------------------------------------
+
+
+def share_prints_one_line_and_stops_cleanly(case):
+    case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1")
+    link = first_line(share)
+    expect(link[:8], "magnet:?", "the link")
+    share.send_signal(signal.SIGINT)
+    out, err = share.communicate(timeout=BOUND_S)
+    expect(out, b"", "more on standard output")
+    expect(share.returncode, 0, "exit code")
+    if b"\x1b" in err:
+        raise Failure("escape codes on a pipe")
+
+
+def share_is_quick_the_second_time(case):
+    root = case.data()
+    os.utime(root / "film.bin", (1_600_000_000, 1_600_000_000))
+    for path in root.rglob("*"):
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+    links = []
+    for _ in range(2):
+        share = case.start("share", "Data", "--listen", "127.0.0.1", "--json")
+        lines = []
+        while not lines or json.loads(lines[-1])["type"] != "link":
+            lines.append(first_line(share))
+        links.append(json.loads(lines[-1])["info_hash_v1"])
+        share.send_signal(signal.SIGTERM)
+        share.communicate(timeout=BOUND_S)
+    expect(links[0], links[1], "the second link")
+
+
+def a_link_is_no_secret_in_the_process_list(case):
+    link = "magnet:?xt=urn:btih:" + "ab" * 20
+    get = case.start("get", link, "--listen", "127.0.0.1")
+    end = time.monotonic() + BOUND_S
+    while os.readlink(f"/proc/{get.pid}/exe") != os.path.realpath(KITH) or \
+            b"abab" in pathlib.Path(f"/proc/{get.pid}/cmdline").read_bytes():
+        if time.monotonic() > end:
+            raise Failure("the link stands in the process list")
+        time.sleep(0.01)  # when another process blanks its arguments cannot be awaited
+    get.send_signal(signal.SIGINT)
+    get.communicate(timeout=BOUND_S)
+    expect(get.returncode, 7, "exit code of an unfinished get")
+
+
+def links_come_from_everywhere(case):
+    case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1")
+    link = first_line(share)
+    (case.work / "one").mkdir()
+    for i, (argv, stdin, environment) in enumerate([
+        ([link], b"", {}), (["-"], link.encode() + b"\n", {}), ([], b"", {"KITH_LINK": link}),
+    ]):
+        case.kith("get", *argv, "-o", case.work / f"out{i}", "--exit", "--listen", "127.0.0.1", stdin=stdin,
+                  **environment)
+        expect((case.work / f"out{i}/Data/film.bin").read_bytes(), (case.work / "Data/film.bin").read_bytes(), i)
+
+
+def somebody_elses_file_is_left_alone(case):
+    root = case.data()
+    case.kith("create", root, "-o", "d.torrent")
+    share = case.start("share", "Data", "--listen", "127.0.0.1")
+    link = first_line(share)
+    out = case.work / "out"
+    (out / "Data").mkdir(parents=True)
+    (out / "Data/film.bin").write_bytes(b"my own film")
+    case.kith("get", link, "-o", out, "--exit", "--listen", "127.0.0.1", code=8)
+    expect((out / "Data/film.bin").read_bytes(), b"my own film", "the file in the way")
+    case.kith("get", link, "-o", out, "--exit", "--rename", "--listen", "127.0.0.1")
+    expect((out / "Data/film.bin").read_bytes(), b"my own film", "the file in the way")
+    expect((out / "Data (1)/film.bin").read_bytes(), (root / "film.bin").read_bytes(), "the renamed one")
+    case.kith("get", link, "-o", out / "x", "--exit", "--listen", "127.0.0.1")
+
+
+def the_same_get_again_has_nothing_to_do(case):
+    case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1")
+    link = first_line(share)
+    case.kith("get", link, "-o", "out", "--exit", "--listen", "127.0.0.1")
+    share.send_signal(signal.SIGTERM)
+    share.communicate(timeout=BOUND_S)
+    out, _ = case.kith("get", link, "-o", "out", "--exit", "--listen", "127.0.0.1", "--json")
+    last = json.loads(out.splitlines()[-1])
+    expect(last["type"], "complete", "the second time, with nobody there")
+    expect(last["work_total"], 0, "bytes hashed again")
+
+
+def only_chosen_files_are_made(case):
+    case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1", "--format", "v1")
+    link = first_line(share)
+    case.kith("get", link, "-o", "out", "--exit", "--files", "*.jpg", "--listen", "127.0.0.1")
+    there = sorted(str(p.relative_to(case.work / "out/Data")) for p in (case.work / "out/Data").rglob("*") if p.is_file())
+    expect(there, ["deep/er/photo.jpg"], "files")
+    expect((case.work / "out/Data/deep/er/photo.jpg").read_bytes(),
+           (case.work / "Data/deep/er/photo.jpg").read_bytes(), "the chosen file")
+
+
+def a_terminal_gets_colour_and_a_pipe_does_not(case):
+    case.data()
+    master, slave = pty.openpty()
+    share = subprocess.Popen([KITH, "share", "Data", "--listen", "127.0.0.1"], cwd=case.work, stdin=slave,
+                             stdout=subprocess.PIPE, stderr=slave, env={**case.environment, "TERM": "xterm-256color"})
+    case.processes.append(share)
+    os.close(slave)
+    expect(first_line(share)[:8], "magnet:?", "the link")
+    share.send_signal(signal.SIGINT)
+    seen = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        seen += part
+    share.wait(timeout=BOUND_S)
+    os.close(master)
+    expect_in("▀" if "▀" in seen.decode(errors="replace") else "█", seen.decode(errors="replace"), "a QR code")
+
+
+CASES = [value for value in list(globals().values())
+         if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:1] == ("case",)]
+
+
+def run_case(run):
+    case = Case()
+    name = run.__name__.replace("_", " ")
+    try:
+        run(case)
+        print(f"ok - {name}", flush=True)
+        return True
+    except (Failure, subprocess.TimeoutExpired, json.JSONDecodeError, OSError) as failure:
+        print(f"not ok - {name}: {failure}", flush=True)
+        return False
+    finally:
+        case.close()
+
+
+def main():
+    wanted = sys.argv[2:]
+    results = [run_case(run) for run in CASES
+               if not wanted or any(w in run.__name__.replace("_", " ") for w in wanted)]
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    sys.exit(0 if all(results) and results else 1)
+
+
+main()
