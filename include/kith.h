@@ -280,6 +280,17 @@ struct kith_peer {
 /* The index-th connected peer; KITH_E_NOT_FOUND past the last. */
 KITH_API int kith_peer(struct kith_torrent *torrent, uint32_t index, struct kith_peer *peer);
 
+struct kith_tracker {
+    size_t size;
+    const char *url;  /* foreign, as `text`: escape both before showing. Valid until the next turn */
+    const char *text; /* what it said last, or why it did not; "" if all is well */
+    int32_t tier, works, failures;
+    int64_t next_seconds;                 /* until the next announce; -1: none is planned */
+    int64_t seeders, leechers, completed; /* as it counts; -1: not said */
+};
+/* KITH_E_NOT_FOUND past the last. */
+KITH_API int kith_tracker(struct kith_torrent *torrent, uint32_t index, struct kith_tracker *tracker);
+
 /* ---- events --------------------------------------------------------------------------------- */
 
 enum kith_event_type {

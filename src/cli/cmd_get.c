@@ -151,7 +151,8 @@ static int handle(struct session *s, const struct kith_event *e)
         term_note(&s->term, "going on");
         return -1;
     case KITH_EVENT_TRACKER:
-        term_note(&s->term, "tracker %s", kith_event_text(e));
+        if (kith_event_error(e) || s->options.verbose)
+            term_note(&s->term, "tracker %s", kith_event_text(e));
         return -1;
     default:
         return -1;

@@ -110,7 +110,8 @@ static int handle(struct session *s, const struct kith_event *e)
             show_copy(s, &st);
         return -1;
     case KITH_EVENT_TRACKER:
-        term_note(&s->term, "tracker %s", kith_event_text(e));
+        if (kith_event_error(e) || s->options.verbose)
+            term_note(&s->term, "tracker %s", kith_event_text(e));
         return -1;
     case KITH_EVENT_TROUBLE:
         term_error(&s->term, "%s", kith_event_text(e));

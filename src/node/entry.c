@@ -52,6 +52,7 @@ void entry_free(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &k->timer);
     timer_cancel(&k->node->timers, &k->save);
     timer_cancel(&k->node->timers, &k->retry);
+    trackers_free(k);
     list_remove(&k->link);
     torrent_free(k->torrent);
     storage_free(k->storage);
@@ -74,9 +75,16 @@ void entry_free(struct kith_torrent *k)
     free(k);
 }
 
+void trackers_said_goodbye(struct kith_torrent *k)
+{
+    if (k->data_stopped)
+        entry_stopped(k);
+}
+
 void entry_stopped(struct kith_torrent *k)
 {
-    if (k->stopped)
+    k->data_stopped = true;
+    if (k->stopped || k->goodbye)
         return;
     if (k->delete_data && entry_delete_data(k))
         return;
@@ -93,6 +101,7 @@ void entry_stop(struct kith_torrent *k)
 {
     timer_cancel(&k->node->timers, &k->save);
     timer_cancel(&k->node->timers, &k->retry);
+    trackers_stop(k);
     if (k->create)
         create_cancel(k->create);
     else if (k->torrent)
@@ -392,6 +401,7 @@ static int begin_magnet(struct kith_torrent *k, const struct magnet *m)
         return err;
     memory_save_entry(k);
     torrent_start_metadata(k->torrent);
+    trackers_start(k);
     add_link_peers(k, m);
     return 0;
 }
@@ -576,6 +586,7 @@ void kith_pause(struct kith_torrent *k)
     k->paused = true;
     if (k->torrent)
         torrent_pause(k->torrent);
+    trackers_stop(k);
     entry_queue(k->node);
     memory_save_entry(k);
 }
@@ -588,6 +599,8 @@ void kith_resume(struct kith_torrent *k)
         entry_open_data(k);
     } else if (k->torrent) {
         torrent_resume(k->torrent);
+        trackers_free(k);
+        trackers_start(k);
         entry_queue(k->node);
     }
     memory_save_entry(k);

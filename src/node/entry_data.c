@@ -218,6 +218,7 @@ void entry_complete(struct kith_torrent *k)
     if (!k->completed_unix)
         k->completed_unix = env_time_unix(k->node->env);
     memory_save_entry(k);
+    trackers_completed(k);
     entry_queue(k->node);
 }
 
@@ -282,6 +283,7 @@ static void start(struct kith_torrent *k)
     recovered(k);
     if (k->paused)
         torrent_pause(k->torrent);
+    trackers_start(k);
     entry_queue(k->node);
 }
 

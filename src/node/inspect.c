@@ -70,7 +70,14 @@ static const char *explain(struct kith_torrent *k, const struct torrent_stats *s
     k->waiting_for[0] = 0;
     if ((state != KITH_STATE_DOWNLOADING && state != KITH_STATE_METADATA) || s->download_rate > 0)
         return k->waiting_for;
-    const char *why = "";
+    const char *why = "", *tracker = trackers_trouble(k);
+    if (s->peers == 0 && s->known == 0 && tracker) {
+        struct builder b = builder_fixed(k->waiting_for, sizeof k->waiting_for);
+        builder_str(&b, "waiting for peers: the tracker says: ");
+        text_escape(bytes_of_str(tracker), &b);
+        builder_text(&b);
+        return k->waiting_for;
+    }
     if (s->peers == 0 && s->known == 0)
         why = "waiting for peers: the link names none, and none has been found";
     else if (s->peers == 0 && s->connecting > 0)

@@ -160,6 +160,7 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         return ERR_NOMEM;
     memcpy(n->peer_id.b, PEER_ID_PREFIX, 8);
     env_random(n->env, n->peer_id.b + 8, sizeof n->peer_id.b - 8);
+    env_random(n->env, &n->tracker_key, sizeof n->tracker_key);
     n->encryption = o->encryption == KITH_ENCRYPTION_REQUIRE ? GREETING_REQUIRE
                     : o->encryption == KITH_ENCRYPTION_OFF   ? GREETING_OFF
                                                              : GREETING_PREFER;
@@ -183,6 +184,7 @@ int node_open_in(struct env *env, const struct kith_options *o, struct kith_node
     list_init(&n->links);
     list_init(&n->dead_links);
     list_init(&n->to_pump);
+    list_init(&n->announces);
     list_init(&n->torrents);
     list_init(&n->events);
     n->stop_timer.fire = stop_late;
@@ -264,6 +266,7 @@ void node_free(struct kith_node *n)
     close_listeners(n);
     links_close_all(n, NULL);
     links_bury(n);
+    trackers_close(n);
     if (n->state)
         state_close(n->state);
     if (n->pulled)

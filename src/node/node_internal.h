@@ -7,6 +7,7 @@
  *   entry_share.c  data that becomes a torrent
  *   memory.c   what is remembered from one run to the next
  *   link.c     between a TCP connection and the greeting or peer behind it
+ *   trackers.c announces: carrying out what the announcers decide
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
 #ifndef KITH_NODE_NODE_INTERNAL_H
 #define KITH_NODE_NODE_INTERNAL_H
@@ -22,6 +23,7 @@
 #include "store/resume.h"
 #include "store/state.h"
 #include "store/storage.h"
+#include "swarm/announcer.h"
 #include "swarm/greeting.h"
 #include "swarm/torrent.h"
 #include <kith.h>
@@ -62,6 +64,10 @@ struct kith_node {
     struct list_link links;
     struct list_link dead_links; /* freed between turns */
     struct list_link to_pump;    /* links that have something to do before the loop sleeps */
+
+    struct list_link announces;     /* under way */
+    struct env_udp *tracker_udp[2]; /* IPv4, IPv6; opened when first needed */
+    uint32_t tracker_key;
 
     struct list_link torrents;
     struct list_link events;
@@ -112,9 +118,15 @@ struct kith_torrent {
     uint64_t check_done, check_total;
     bool reopening, moving, complete_told;
 
+    struct announcer *announcers[2]; /* of the v1 and the v2 swarm; NULL: no trackers */
+    struct timer announce_timer;
+    bool goodbye; /* trackers are told that we leave */
+    usec goodbye_until;
+
     struct create *create; /* a share is being hashed */
     struct create_progress create_progress;
 
+    bool data_stopped;
     bool removing, delete_data, stopped;
     int error;
     char error_text[NODE_TEXT_MAX];
@@ -167,6 +179,20 @@ void entry_complete(struct kith_torrent *);
 void entry_torrent_failed(struct kith_torrent *, int err, const char *text);
 void entry_torrent_recovered(struct kith_torrent *);
 void entry_swarm_stopped(struct kith_torrent *);
+
+/* ---- trackers.c
+ * ----------------------------------------------------------------------------------- */
+/* Once the swarm exists; again after a stop and trackers_free. */
+void trackers_start(struct kith_torrent *);
+void trackers_completed(struct kith_torrent *);
+/* Says goodbye; true: trackers_said_goodbye follows. */
+bool trackers_stop(struct kith_torrent *);
+void trackers_said_goodbye(struct kith_torrent *); /* entry.c */
+void trackers_arm(struct kith_torrent *);
+void trackers_free(struct kith_torrent *);
+void trackers_close(struct kith_node *);
+/* What the first tracker that does not work says; NULL if all is well. Foreign: escape. */
+const char *trackers_trouble(const struct kith_torrent *);
 
 /* ---- memory.c
  * ------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@ Peers: libtorrent 2.0.8 (python3-libtorrent), transmission-daemon, aria2, rtorre
 where something can be awaited; a case that takes longer than its bound has failed.
 """
 import filecmp
+import json
 import os
 import pathlib
 import random
@@ -18,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
+import urllib.request
 
 import libtorrent as lt
 
@@ -117,9 +120,10 @@ class Case:
         link = Process(self, "kith-share", argv).line()
         return link, port
 
-    def get(self, what, folder, *options):
+    def get(self, what, folder, *options, keep=False):
         folder.mkdir(exist_ok=True)
-        argv = [KITH, "get", "-v", "--listen", "127.0.0.1", "--exit", "-o", str(folder), *options, str(what)]
+        end = [] if keep else ["--exit"]
+        argv = [KITH, "get", "-v", "--listen", "127.0.0.1", *end, "-o", str(folder), *options, str(what)]
         return Process(self, "kith-get", argv)
 
     def close(self):
@@ -295,6 +299,103 @@ def kith_from_aria2(case):
     compare(source, case.work / "out" / "Data")
 
 
+# ---- trackers -------------------------------------------------------------------------------------------
+
+
+def opentracker(case, *hashes):
+    """opentracker serves only what its list names, as Debian builds it."""
+    port = free_port()
+    root = case.work / "tracker"
+    root.mkdir()
+    case.work.chmod(0o755)
+    root.chmod(0o777)
+    (root / "list").write_text("".join(f"{h}\n" for h in hashes))
+    argv = ["opentracker", "-i", "127.0.0.1", "-p", str(port), "-P", str(port), "-d", str(root), "-w", "list"]
+    Process(case, "opentracker", argv)
+
+    def scrape(info_hash):
+        query = urllib.parse.quote_from_bytes(bytes.fromhex(info_hash))
+        try:
+            body = urllib.request.urlopen(f"http://127.0.0.1:{port}/scrape?info_hash={query}", timeout=5).read()
+        except OSError:
+            return None
+        found = list(lt.bdecode(body)[b"files"].values())
+        return (found[0][b"complete"], found[0][b"incomplete"], found[0][b"downloaded"]) if found else (0, 0, 0)
+
+    wait_for(lambda: scrape(hashes[0]) is not None, "opentracker to start")
+    return port, scrape
+
+
+def created(case, source, *options):
+    """A .torrent made by kith, and its info-hashes as the wire has them."""
+    file = case.work / "data.torrent"
+    made = subprocess.run([KITH, "create", str(source), "-o", str(file), "--json", *options], capture_output=True,
+                          check=True, timeout=BOUND_S)
+    made = json.loads(made.stdout)
+    return file, [h[:40] for h in (made["info_hash_v1"], made["info_hash_v2"]) if h]
+
+
+def kith_through_tracker(scheme, kind, *options):
+    """Both kiths know each other only from the tracker, which is told of start, completion and end."""
+
+    def run(case):
+        source = case.work / "source" / "Data"
+        make_folder(source)
+        _, hashes = created(case, source, "--format", kind, *options)
+        tracker, scrape = opentracker(case, *hashes)
+        url = f"{scheme}://127.0.0.1:{tracker}/announce"
+        file, _ = created(case, source, "--format", kind, "-f", "-t", url, *options)
+        seed = case.get(file, source.parent, "--overwrite", keep=True)
+        wait_for(lambda: scrape(hashes[0]) == (1, 0, 0), "the tracker to count the seed")
+        case.get(file, case.work / "out").wait()
+        compare(source, case.work / "out" / "Data")
+        for info_hash in hashes:
+            wait_for(lambda: scrape(info_hash) == (1, 0, 1), f"one completion and one goodbye: {scrape(info_hash)}")
+        seed.process.send_signal(signal.SIGINT)
+        seed.wait()
+        wait_for(lambda: scrape(hashes[0]) == (0, 0, 1), f"the seed's goodbye: {scrape(hashes[0])}")
+
+    return run
+
+
+def lt_and_kith_through_tracker(case):
+    """A private torrent, both directions: libtorrent seeds, kith fetches; then kith seeds for libtorrent."""
+    source = case.work / "source" / "Data"
+    make_folder(source)
+    _, hashes = created(case, source, "--format", "v1", "-p")
+    tracker, scrape = opentracker(case, *hashes)
+    file, _ = created(case, source, "--format", "v1", "-p", "-f", "-t", f"http://127.0.0.1:{tracker}/announce")
+    session, handle = lt_seed(case, file.read_bytes(), source.parent)
+    wait_for(lambda: scrape(hashes[0]) == (1, 0, 0), "libtorrent to announce")
+    get = case.get(file, case.work / "out", keep=True)
+    wait_for(lambda: scrape(hashes[0])[2] == 1, "kith to finish")
+    session.remove_torrent(handle)
+    case.sessions.clear()
+    del session, handle
+    other = lt_session(case)
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(str(file))
+    out = case.work / "lt-out"
+    out.mkdir()
+    params.save_path = str(out)
+    handle = other.add_torrent(params)
+    wait_for(lambda: handle.status().is_seeding, "libtorrent to finish")
+    compare(source, out / "Data")
+    get.process.send_signal(signal.SIGINT)
+    get.wait()
+    compare(source, case.work / "out" / "Data")
+
+
+def a_tracker_that_fails_is_told_in_words(case):
+    source = case.work / "source" / "Data"
+    make_one(source)
+    tracker, _ = opentracker(case, "00" * 20)  # it does not know this torrent
+    argv = [KITH, "share", str(source), "--listen", "127.0.0.1", "-t", f"http://127.0.0.1:{tracker}/announce"]
+    share = Process(case, "kith-share", argv)
+    share.line()
+    wait_for(lambda: b"not authorized" in share.log.read_bytes().lower(), "the tracker's words")
+
+
 # ---- kith with kith -----------------------------------------------------------------------------------------
 
 
@@ -356,6 +457,11 @@ CASES = {
     "kith from transmission": kith_from_transmission,
     "transmission from kith": transmission_from_kith,
     "kith from aria2": kith_from_aria2,
+    "kith with kith through opentracker, HTTP": kith_through_tracker("http", "hybrid"),
+    "kith with kith through opentracker, UDP": kith_through_tracker("udp", "v1"),
+    "kith with kith through opentracker, UDP, v2, private": kith_through_tracker("udp", "v2", "-p"),
+    "libtorrent and kith through opentracker, private": lt_and_kith_through_tracker,
+    "a tracker that refuses": a_tracker_that_fails_is_told_in_words,
     "aria2 from kith": aria2_from_kith,
 }
 

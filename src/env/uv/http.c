@@ -40,7 +40,9 @@ struct env_http {
     void *user;
 
     atomic_bool cancelled;
-    bool blocked; /* the classifier refused an address */
+    bool blocked;       /* the classifier refused an address */
+    CURL *curl;         /* while it is under way */
+    bool began_outside; /* its first address was a global one: then it may not lead inside */
     struct builder body;
     int err, status;
     char detail[HTTP_DETAIL_MAX];
@@ -77,7 +79,12 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
         return CURL_SOCKET_BAD;
     memcpy(&to, &address->addr, address->addrlen);
     socket_endpoint(&to, &endpoint);
-    if (!endpoint_allowed(&endpoint, h->source)) {
+    long redirects = 0;
+    curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_COUNT, &redirects);
+    if (redirects == 0)
+        h->began_outside = endpoint_class(&endpoint) == ADDR_GLOBAL;
+    bool led = redirects > 0 && h->began_outside;
+    if (!endpoint_allowed(&endpoint, led ? ADDR_FROM_STRANGER : h->source)) {
         h->blocked = true;
         return CURL_SOCKET_BAD;
     }
@@ -164,7 +171,7 @@ static int error_of(const struct env_http *h, CURLcode code)
 static void http_run(struct env_job *job)
 {
     struct env_http *h = container_of(job, struct env_http, job);
-    CURL *curl = atomic_load(&h->cancelled) ? NULL : curl_easy_init();
+    CURL *curl = h->curl = atomic_load(&h->cancelled) ? NULL : curl_easy_init();
     if (!curl) {
         h->err = ERR_NOMEM;
         return;

@@ -1,0 +1,574 @@
+/* Carrying out what the announcers decide (swarm/announcer.h): over HTTP by the env's client, over
+ * UDP by one socket a family for the whole node. Peers that a tracker names become candidates of
+ * the torrent, judged by where the tracker is. See node_internal.h. */
+#include "node/node_internal.h"
+
+#include "base/err.h"
+#include "base/text.h"
+#include "proto/tracker_http.h"
+#include "proto/tracker_udp.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define HTTP_PATIENCE SECONDS(30)
+#define GOODBYE_PATIENCE MSECS(1800) /* a stop does not wait longer for trackers */
+#define URL_MAX_HERE (ANNOUNCER_URL_MAX + 1024u)
+#define UDP_BATCH 16
+#define LEFT_UNKNOWN 16384u /* before the metadata is known there is something left */
+
+/* One announce under way. */
+struct announce {
+    struct list_link link; /* node->announces */
+    struct kith_torrent *entry;
+    unsigned which; /* announcer */
+    struct announcer_request request;
+    struct tracker_announce words;
+    bool local; /* the tracker is on an address of this network */
+    struct env_http *http;
+    struct builder body;
+    struct env_resolve *resolve;
+    struct endpoint to;
+    struct tracker_udp udp;
+};
+
+static void announce_due(struct kith_torrent *k);
+
+/* ---- beginning and end of one
+ * ------------------------------------------------------------------------- */
+
+static struct announcer_tracker *tracker_of(struct announce *a)
+{
+    return &a->entry->announcers[a->which]->trackers[a->request.tracker];
+}
+
+static void announce_free(struct announce *a)
+{
+    list_remove(&a->link);
+    if (a->http)
+        env_http_cancel(a->http);
+    if (a->resolve)
+        env_resolve_cancel(a->resolve);
+    builder_free(&a->body);
+    free(a);
+}
+
+static struct bytes host_of(const char *url)
+{
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    return bytes_of(host, strcspn(host, "/?#"));
+}
+
+/* "tracker.example:6969: what happened", safe for people. */
+static void tell(struct kith_torrent *k, const char *url, int err, const char *what)
+{
+    struct builder b = builder_heap(NODE_TEXT_MAX * 4);
+    text_escape(host_of(url), &b);
+    builder_str(&b, ": ");
+    text_escape(bytes_of_str(what), &b);
+    node_event(k->node, KITH_EVENT_TRACKER, k, err, builder_text(&b));
+    builder_free(&b);
+}
+
+static void failed(struct announce *a, int err, const char *why)
+{
+    struct kith_torrent *k = a->entry;
+    struct announcer_tracker *t = tracker_of(a);
+    bool news = a->which == 0 && strcmp(t->words, why) != 0;
+    if (news && !k->announcers[a->which]->stopping)
+        tell(k, t->url, err, why);
+    announcer_failed(k->announcers[a->which], &a->request, why, env_now(k->node->env));
+    announce_free(a);
+    announce_due(k);
+}
+
+static void take_peers(struct announce *a, const struct tracker_reply *r)
+{
+    enum addr_source source = a->local ? ADDR_FROM_LOCAL_TRACKER : ADDR_FROM_STRANGER;
+    for (uint32_t i = 0; i < r->peer_count && a->entry->torrent; i++)
+        torrent_add_candidate(a->entry->torrent, &r->peers[i], source);
+}
+
+static void tell_answer(struct announce *a, const struct tracker_reply *r)
+{
+    struct announcer_tracker *t = tracker_of(a);
+    char text[NODE_TEXT_MAX];
+    if (r->failed) {
+        if (strcmp(t->words, r->failure) != 0)
+            tell(a->entry, t->url, ERR_REFUSED, r->failure);
+        return;
+    }
+    if (t->answered && (!r->warning[0] || strcmp(t->words, r->warning) == 0))
+        return;
+    snprintf(text, sizeof text, "%u peer%s%s%s", r->peer_count, r->peer_count == 1 ? "" : "s",
+        r->warning[0] ? "; " : "", r->warning);
+    tell(a->entry, t->url, 0, text);
+}
+
+static void answered(struct announce *a, const struct tracker_reply *r)
+{
+    struct kith_torrent *k = a->entry;
+    struct announcer *of = k->announcers[a->which];
+    if (!of->stopping) {
+        if (a->which == 0)
+            tell_answer(a, r);
+        take_peers(a, r);
+    }
+    announcer_answered(of, &a->request, r, env_now(k->node->env));
+    announce_free(a);
+    announce_due(k);
+}
+
+/* ---- HTTP
+ * ------------------------------------------------------------------------------------------ */
+
+static bool http_body(void *user, int status, struct bytes chunk)
+{
+    struct announce *a = user;
+    (void)status;
+    builder_span(&a->body, chunk);
+    return builder_ok(&a->body);
+}
+
+static void http_done(void *user, int err, int status, const char *detail)
+{
+    struct announce *a = user;
+    struct tracker_reply reply;
+    char text[NODE_TEXT_MAX];
+    a->http = NULL;
+    if (err) {
+        snprintf(text, sizeof text, "%s", *detail ? detail : err_text(err));
+        failed(a, err, text);
+        return;
+    }
+    /* Some send a refusal with an error status: its words are worth more than the number. */
+    int syntax = tracker_http_parse(builder_bytes(&a->body), &reply);
+    if (syntax == 0 && (status == 200 || reply.failed)) {
+        answered(a, &reply);
+        return;
+    }
+    snprintf(text, sizeof text, "HTTP status %d%s", status,
+        status == 200 ? ", and not an answer of a tracker" : "");
+    failed(a, ERR_PROTOCOL, text);
+}
+
+static const struct env_http_events http_events = {http_body, http_done};
+
+static bool is_local_host(struct bytes host)
+{
+    struct endpoint e;
+    struct bytes name = host;
+    for (size_t i = 0; i < host.size && host.data[0] != '['; i++)
+        if (host.data[i] == ':')
+            name.size = i < name.size ? i : name.size;
+    if (bytes_equal_str(name, "localhost"))
+        return true;
+    bool numeric = endpoint_parse(&e, host) == 0 || endpoint_parse_ip(&e, name, 1) == 0;
+    return numeric && endpoint_class(&e) != ADDR_GLOBAL;
+}
+
+/* A torrent that a stranger made must not make us knock at any door of this network: only what
+ * looks like a tracker's (libtorrent's rule for it, too). */
+static enum addr_source source_of(const char *url)
+{
+    size_t path = strcspn(url, "?#");
+    const char *found = strstr(url, "/announce");
+    return found && (size_t)(found - url) < path ? ADDR_FROM_LINK : ADDR_FROM_STRANGER;
+}
+
+static int ask_http(struct announce *a, const char *url)
+{
+    struct kith_node *n = a->entry->node;
+    struct builder b = builder_heap(URL_MAX_HERE);
+    tracker_http_url(url, &a->words, &b);
+    struct env_http_request request = {.url = builder_text(&b),
+        .user_agent = n->user_agent,
+        .source = source_of(url),
+        .body_max = TRACKER_HTTP_BODY_MAX,
+        .timeout = HTTP_PATIENCE};
+    a->local = is_local_host(host_of(url));
+    a->body = builder_heap(TRACKER_HTTP_BODY_MAX);
+    int err =
+        builder_ok(&b) ? env_http_start(n->env, &request, &http_events, a, &a->http) : ERR_LIMIT;
+    builder_free(&b);
+    return err;
+}
+
+/* ---- UDP
+ * ------------------------------------------------------------------------------------------- */
+
+static struct env_udp *socket_of(struct kith_node *n, enum addr_family family)
+{
+    return n->tracker_udp[family == ADDR_V6];
+}
+
+static void send_udp(struct announce *a)
+{
+    struct kith_node *n = a->entry->node;
+    uint8_t packet[TRACKER_UDP_PACKET_MAX];
+    struct builder b = builder_fixed(packet, sizeof packet);
+    if (!tracker_udp_send(&a->udp, &b, env_now(n->env)) || !builder_ok(&b))
+        return;
+    struct env_datagram d = {.peer = a->to, .data = packet, .size = b.size};
+    env_udp_send(socket_of(n, a->to.family), &d, 1);
+    trackers_arm(a->entry);
+}
+
+static struct announce *addressee(
+    struct kith_node *n, const struct env_datagram *d, struct tracker_reply *reply)
+{
+    list_for_each(at, &n->announces)
+    {
+        struct announce *a = list_entry(at, struct announce, link);
+        if (!a->http && !a->resolve && endpoint_equal(&a->to, &d->peer) &&
+            tracker_udp_receive(&a->udp, bytes_of(d->data, d->size), reply, env_now(n->env)))
+            return a;
+    }
+    return NULL;
+}
+
+static void udp_readable(void *user)
+{
+    struct kith_node *n = user;
+    static const size_t room = 2048;
+    uint8_t *buffers = malloc(UDP_BATCH * room);
+    struct tracker_reply *reply = malloc(sizeof *reply);
+    for (unsigned family = 0; family < 2 && buffers && reply; family++) {
+        struct env_datagram d[UDP_BATCH];
+        for (int i = 0; i < UDP_BATCH; i++)
+            d[i] = (struct env_datagram){.data = buffers + (size_t)i * room, .size = room};
+        int count =
+            n->tracker_udp[family] ? env_udp_receive(n->tracker_udp[family], d, UDP_BATCH) : 0;
+        for (int i = 0; i < count; i++) {
+            struct announce *a = addressee(n, &d[i], reply);
+            if (a && a->udp.state == TRACKER_UDP_ANSWERED)
+                answered(a, reply);
+            else if (a)
+                send_udp(a);
+        }
+    }
+    free(reply);
+    free(buffers);
+}
+
+/* The socket of a family, opened when it is first needed. */
+static bool has_socket(struct kith_node *n, enum addr_family family)
+{
+    struct env_udp **u = &n->tracker_udp[family == ADDR_V6];
+    struct endpoint at;
+    if (*u)
+        return true;
+    return endpoint_parse_ip(&at, bytes_of_str(family == ADDR_V6 ? "::" : "0.0.0.0"), 0) == 0 &&
+           env_udp_open(n->env, &at, NULL, udp_readable, n, u) == 0;
+}
+
+static void resolved(void *user, int err, const struct endpoint *found, size_t count)
+{
+    struct announce *a = user;
+    struct kith_node *n = a->entry->node;
+    const char *url = tracker_of(a)->url;
+    uint64_t random;
+    a->resolve = NULL;
+    if (err) {
+        failed(a, err, "its name is not known");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!endpoint_allowed(&found[i], source_of(url)) || !has_socket(n, found[i].family))
+            continue;
+        a->to = found[i];
+        a->local = endpoint_class(&a->to) != ADDR_GLOBAL;
+        env_random(n->env, &random, sizeof random);
+        tracker_udp_begin(&a->udp, &a->words, false, url, a->to.family, random, env_now(n->env));
+        send_udp(a);
+        return;
+    }
+    failed(a, ERR_BLOCKED, "its address is not one that a tracker may have");
+}
+
+static int ask_udp(struct announce *a, const char *url)
+{
+    struct bytes all = host_of(url), host = all;
+    uint64_t port = 0;
+    size_t colon = all.size;
+    while (colon > 0 && all.data[colon - 1] != ':' && all.data[colon - 1] != ']')
+        colon--;
+    if (colon == 0 || all.data[colon - 1] != ':' ||
+        parse_u64(bytes_of(all.data + colon, all.size - colon), 65535, &port) != 0 || port == 0)
+        return ERR_SYNTAX;
+    host.size = colon - 1;
+    if (host.size >= 2 && host.data[0] == '[')
+        host = bytes_of(host.data + 1, host.size - 2);
+    char *name = bytes_dup_str(host);
+    int err = name ? env_resolve_start(
+                         a->entry->node->env, name, (uint16_t)port, resolved, a, &a->resolve)
+                   : ERR_NOMEM;
+    free(name);
+    return err;
+}
+
+/* ---- what we say
+ * ---------------------------------------------------------------------------------- */
+
+static void fill(struct announce *a, const struct announcer_tracker *t)
+{
+    struct kith_torrent *k = a->entry;
+    struct torrent_stats s;
+    struct sha256_digest v2;
+    struct tracker_announce *w = &a->words;
+    torrent_stats(k->torrent, env_now(k->node->env), &s);
+    *w = (struct tracker_announce){.peer_id = k->node->peer_id,
+        .uploaded = s.uploaded,
+        .downloaded = s.downloaded,
+        .left = k->metainfo && s.pieces_total > 0 ? s.bytes_left : LEFT_UNKNOWN,
+        .event = a->request.event,
+        .key = k->node->tracker_key,
+        .numwant = a->request.event == TRACKER_STOPPED ? 0 : ANNOUNCER_NUMWANT,
+        .port = k->node->port,
+        .id = t->id};
+    bool has_v1 = torrent_hash_v1(k->torrent, &w->info_hash);
+    if ((a->which == 1 || !has_v1) && torrent_hash_v2(k->torrent, &v2))
+        w->info_hash = info_hash_of_sha256(&v2);
+}
+
+static void begin(struct kith_torrent *k, unsigned which, const struct announcer_request *request)
+{
+    struct announcer *of = k->announcers[which];
+    struct announce *a = calloc(1, sizeof *a);
+    if (!a) {
+        announcer_failed(of, request, "no memory", env_now(k->node->env));
+        return;
+    }
+    a->entry = k;
+    a->which = which;
+    a->request = *request;
+    list_push_back(&k->node->announces, &a->link);
+    const struct announcer_tracker *t = tracker_of(a);
+    fill(a, t);
+    int err = strncasecmp(t->url, "udp:", 4) == 0 ? ask_udp(a, t->url) : ask_http(a, t->url);
+    if (err) {
+        announcer_failed(of, request, err_text(err), env_now(k->node->env));
+        announce_free(a);
+    }
+}
+
+static bool all_silent(const struct kith_torrent *k)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (k->announcers[i] && !announcer_is_silent(k->announcers[i]))
+            return false;
+    return true;
+}
+
+static void announce_due(struct kith_torrent *k)
+{
+    struct announcer_request request;
+    usec now = env_now(k->node->env);
+    for (unsigned i = 0; i < 2; i++)
+        while (k->announcers[i] && k->torrent && announcer_next(k->announcers[i], now, &request))
+            begin(k, i, &request);
+    trackers_arm(k);
+    if (k->goodbye && all_silent(k)) {
+        k->goodbye = false;
+        trackers_said_goodbye(k);
+    }
+}
+
+/* ---- the clock
+ * ------------------------------------------------------------------------------------ */
+
+void trackers_arm(struct kith_torrent *k)
+{
+    usec next = NEVER;
+    for (unsigned i = 0; i < 2; i++)
+        if (k->announcers[i] && announcer_deadline(k->announcers[i]) < next)
+            next = announcer_deadline(k->announcers[i]);
+    list_for_each(at, &k->node->announces)
+    {
+        struct announce *a = list_entry(at, struct announce, link);
+        if (a->entry == k && a->to.family != ADDR_NONE && a->udp.deadline < next)
+            next = a->udp.deadline;
+    }
+    if (k->goodbye && k->goodbye_until < next)
+        next = k->goodbye_until;
+    timer_set(&k->node->timers, &k->announce_timer, next);
+    node_arm(k->node);
+}
+
+static void cancel_all(struct kith_torrent *k)
+{
+    list_for_each_safe(at, &k->node->announces)
+    {
+        struct announce *a = list_entry(at, struct announce, link);
+        if (a->entry == k)
+            announce_free(a);
+    }
+}
+
+static void tick_udp(struct kith_torrent *k, usec now)
+{
+    list_for_each_safe(at, &k->node->announces)
+    {
+        struct announce *a = list_entry(at, struct announce, link);
+        if (a->entry != k || a->to.family == ADDR_NONE)
+            continue;
+        tracker_udp_tick(&a->udp, now);
+        if (a->udp.state == TRACKER_UDP_SILENT) {
+            failed(a, ERR_TIMEOUT, "does not answer");
+            return; /* the list has changed: the timer comes back */
+        }
+        send_udp(a);
+    }
+}
+
+static void fired(struct timer *timer, usec now)
+{
+    struct kith_torrent *k = container_of(timer, struct kith_torrent, announce_timer);
+    if (k->goodbye && now >= k->goodbye_until) {
+        cancel_all(k);
+        k->goodbye = false;
+        trackers_said_goodbye(k);
+        return;
+    }
+    tick_udp(k, now);
+    announce_due(k);
+}
+
+/* ---- a torrent's trackers
+ * -------------------------------------------------------------------------- */
+
+static void add_all(struct kith_torrent *k, struct announcer *a)
+{
+    const struct metainfo *m = k->metainfo;
+    uint32_t tiers = 0;
+    for (size_t i = 0; m && i < m->tracker_count; i++) {
+        announcer_add(a, m->trackers[i].url, m->trackers[i].tier);
+        tiers = m->trackers[i].tier + 1;
+    }
+    /* A link's trackers: each a tier of its own, as all engines take them. */
+    for (size_t i = 0; i < k->tracker_count; i++)
+        announcer_add(a, k->trackers[i], tiers + (uint32_t)i);
+}
+
+static struct announcer *make(struct kith_torrent *k)
+{
+    struct announcer *a = malloc(sizeof *a);
+    uint64_t seed;
+    if (!a)
+        return NULL;
+    env_random(k->node->env, &seed, sizeof seed);
+    announcer_init(a, seed);
+    add_all(k, a);
+    if (a->count > 0)
+        return a;
+    free(a);
+    return NULL;
+}
+
+void trackers_start(struct kith_torrent *k)
+{
+    struct torrent_stats s;
+    struct info_hash v1;
+    struct sha256_digest v2;
+    usec now = env_now(k->node->env);
+    if (k->announcers[0] || k->paused || k->node->stopping || k->removing)
+        return;
+    k->announce_timer.fire = fired;
+    torrent_stats(k->torrent, now, &s);
+    /* A hybrid has two swarms: both are told (libtorrent's way, wire.md 5). */
+    bool both = torrent_hash_v1(k->torrent, &v1) && torrent_hash_v2(k->torrent, &v2);
+    for (unsigned i = 0; i < (both ? 2u : 1u); i++) {
+        k->announcers[i] = make(k);
+        if (k->announcers[i])
+            announcer_start(k->announcers[i], s.complete, now);
+    }
+    announce_due(k);
+}
+
+void trackers_completed(struct kith_torrent *k)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (k->announcers[i])
+            announcer_completed(k->announcers[i], env_now(k->node->env));
+    announce_due(k);
+}
+
+bool trackers_stop(struct kith_torrent *k)
+{
+    bool any = false;
+    usec now = env_now(k->node->env);
+    for (unsigned i = 0; i < 2; i++) {
+        if (!k->announcers[i])
+            continue;
+        announcer_stop(k->announcers[i], now);
+        any = true;
+    }
+    if (!any || k->goodbye)
+        return any && k->goodbye;
+    k->goodbye = true;
+    k->goodbye_until = now + GOODBYE_PATIENCE;
+    announce_due(k);
+    return k->goodbye;
+}
+
+void trackers_free(struct kith_torrent *k)
+{
+    cancel_all(k);
+    timer_cancel(&k->node->timers, &k->announce_timer);
+    for (unsigned i = 0; i < 2; i++) {
+        if (k->announcers[i])
+            announcer_free(k->announcers[i]);
+        free(k->announcers[i]);
+        k->announcers[i] = NULL;
+    }
+    k->goodbye = false;
+}
+
+void trackers_close(struct kith_node *n)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (n->tracker_udp[i])
+            env_udp_close(n->tracker_udp[i]);
+        n->tracker_udp[i] = NULL;
+    }
+}
+
+/* ---- looking
+ * ----------------------------------------------------------------------------------------- */
+
+int kith_tracker(struct kith_torrent *k, uint32_t index, struct kith_tracker *given)
+{
+    struct announcer *a = k->announcers[0];
+    if (!a || index >= a->count)
+        return ERR_NOT_FOUND;
+    const struct announcer_tracker *t = &a->trackers[index];
+    usec next = NEVER;
+    for (uint32_t i = 0; i < a->tier_count; i++)
+        if (index == a->tiers[i].first + a->tiers[i].current)
+            next = a->tiers[i].due;
+    struct kith_tracker out = {.size = given->size,
+        .url = t->url,
+        .text = t->words,
+        .tier = (int32_t)t->tier,
+        .works = t->answered,
+        .failures = (int32_t)t->failures,
+        .next_seconds = next == NEVER ? -1 : (next - env_now(k->node->env)) / USEC_PER_SEC,
+        .seeders = t->seeders,
+        .leechers = t->leechers,
+        .completed = t->completed};
+    if (given->size > sizeof out)
+        return ERR_INVALID;
+    memcpy(given, &out, given->size);
+    return 0;
+}
+
+const char *trackers_trouble(const struct kith_torrent *k)
+{
+    const struct announcer *a = k->announcers[0];
+    for (uint32_t i = 0; a && i < a->count; i++)
+        if (!a->trackers[i].answered && a->trackers[i].words[0])
+            return a->trackers[i].words;
+    return NULL;
+}

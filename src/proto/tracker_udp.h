@@ -1,0 +1,50 @@
+/* Trackers over UDP (BEP 15), with the path of the tracker's address behind an announce (BEP 41).
+ *
+ * One exchange is one small state machine: it is handed datagrams and the time, and gives back the
+ * datagram to send next and when it wants to be called. A connection id is asked for first, so that
+ * nobody can make a tracker answer a victim. */
+#ifndef KITH_PROTO_TRACKER_UDP_H
+#define KITH_PROTO_TRACKER_UDP_H
+
+#include "base/time.h"
+#include "proto/tracker.h"
+
+#define TRACKER_UDP_PACKET_MAX 512u /* of ours */
+#define TRACKER_UDP_RETRIES 3u      /* 15, 30 and 60 s: engines give up earlier than BEP 15's 8 */
+#define TRACKER_UDP_PATIENCE SECONDS(15)
+#define TRACKER_UDP_ID_LIFE SECONDS(60)
+#define TRACKER_UDP_OPTIONS_MAX 255u /* bytes of path and query */
+
+enum tracker_udp_state {
+    TRACKER_UDP_CONNECTING,
+    TRACKER_UDP_ASKING,
+    TRACKER_UDP_ANSWERED, /* see the reply, which may be a refusal */
+    TRACKER_UDP_SILENT    /* it does not answer */
+};
+
+struct tracker_udp {
+    enum tracker_udp_state state;
+    bool scrape;
+    enum addr_family family; /* of the tracker's address: so are the peers' in its answer */
+    struct tracker_announce announce;
+    char path[TRACKER_UDP_OPTIONS_MAX + 1];
+    uint32_t transaction;
+    uint64_t connection, random;
+    usec connected_at, deadline;
+    unsigned tries;
+    bool to_send;
+};
+
+/* `random` makes the transaction ids unguessable. `url` is the tracker's address, of which the path
+ * is told. */
+void tracker_udp_begin(struct tracker_udp *, const struct tracker_announce *, bool scrape,
+    const char *url, enum addr_family, uint64_t random, usec now);
+/* Appends the datagram that is due; false if none is. */
+bool tracker_udp_send(struct tracker_udp *, struct builder *out, usec now);
+/* False: not an answer to what we sent last; forged and late ones change nothing. */
+bool tracker_udp_receive(
+    struct tracker_udp *, struct bytes datagram, struct tracker_reply *out, usec now);
+/* Time passed. */
+void tracker_udp_tick(struct tracker_udp *, usec now);
+
+#endif

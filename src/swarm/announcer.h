@@ -1,0 +1,81 @@
+/* When to tell which tracker what, for one info-hash: tiers (BEP 12), events, intervals, failures.
+ *
+ * Of each tier one tracker is told, the one that answered last; the others stand in for it. All
+ * tiers are told. Pure: facts and the time come in, the next announce and deadline go out; the node
+ * (node/trackers.c) carries them out. */
+#ifndef KITH_SWARM_ANNOUNCER_H
+#define KITH_SWARM_ANNOUNCER_H
+
+#include "base/time.h"
+#include "proto/tracker.h"
+
+#define ANNOUNCER_TRACKERS_MAX 64u
+#define ANNOUNCER_URL_MAX 8192u
+#define ANNOUNCER_INTERVAL SECONDS(1800)   /* when a tracker does not say */
+#define ANNOUNCER_INTERVAL_MIN SECONDS(60) /* whatever it says */
+#define ANNOUNCER_INTERVAL_MAX SECONDS(7200)
+#define ANNOUNCER_RETRY_MIN SECONDS(15)
+#define ANNOUNCER_RETRY_MAX SECONDS(1800)
+#define ANNOUNCER_NUMWANT 80u
+
+struct announcer_tracker {
+    char *url;
+    uint32_t tier;
+    unsigned failures; /* in a row */
+    bool told_started, told_completed;
+    usec not_before;                      /* it refused for so long (BEP 31); NEVER: for ever */
+    char id[TRACKER_ID_MAX + 1];          /* that it gave us */
+    char words[TRACKER_TEXT_MAX + 1];     /* what it said last, or why it did not: escape */
+    bool answered;                        /* its last answer was one */
+    int64_t seeders, leechers, completed; /* -1: unknown */
+};
+
+struct announcer_tier {
+    uint32_t first, count; /* in `trackers` */
+    uint32_t current;      /* the one to ask next, 0 to count - 1 */
+    uint32_t failed;       /* how many were tried in vain in this round */
+    unsigned rounds;       /* in vain */
+    usec due, earliest;    /* the next announce; earlier than `earliest` only to say goodbye */
+    bool in_flight;
+};
+
+struct announcer {
+    struct announcer_tracker trackers[ANNOUNCER_TRACKERS_MAX];
+    uint32_t count;
+    struct announcer_tier tiers[ANNOUNCER_TRACKERS_MAX];
+    uint32_t tier_count;
+    uint64_t random;
+    bool running, stopping;
+    bool complete_at_start, completed;
+};
+
+struct announcer_request {
+    uint32_t tier, tracker; /* `tracker` indexes announcer->trackers */
+    enum tracker_event event;
+};
+
+void announcer_init(struct announcer *, uint64_t seed);
+void announcer_free(struct announcer *);
+/* Before the start; tiers ascending. Addresses that are not http, https or udp, repeated ones and
+ * those past the bound are left out. */
+void announcer_add(struct announcer *, const char *url, uint32_t tier);
+/* Shuffles within the tiers and begins. `complete`: we have everything already. */
+void announcer_start(struct announcer *, bool complete, usec now);
+void announcer_completed(struct announcer *, usec now);
+/* Asks again as soon as the trackers' own bounds allow: no peers, or the network changed. */
+void announcer_hurry(struct announcer *, usec now);
+/* From now on only goodbyes, to those that were greeted. */
+void announcer_stop(struct announcer *, usec now);
+/* An announce that is due; it counts as under way until answered or failed. */
+bool announcer_next(struct announcer *, usec now, struct announcer_request *out);
+usec announcer_deadline(const struct announcer *);
+/* The answer, refusals included. */
+void announcer_answered(
+    struct announcer *, const struct announcer_request *, const struct tracker_reply *, usec now);
+/* None came; `why` in words. */
+void announcer_failed(
+    struct announcer *, const struct announcer_request *, const char *why, usec now);
+/* All goodbyes are said, or came to nothing. */
+bool announcer_is_silent(const struct announcer *);
+
+#endif
