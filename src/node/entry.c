@@ -184,6 +184,10 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
     case TORRENT_METADATA_KNOWN:
         metadata_known(k);
         break;
+    case TORRENT_LAYERS_KNOWN:
+        memory_save_metainfo(k);
+        entry_open_data(k);
+        break;
     case TORRENT_READY:
         node_event(n, KITH_EVENT_READY, k, 0, k->name);
         break;

@@ -472,20 +472,22 @@ static int open_storage(struct kith_torrent *k)
     return 0;
 }
 
-/* Without v1, pieces are proved by the piece layers, which stand outside the info dictionary: a
- * link alone does not bring them. */
-static bool can_prove_pieces(const struct kith_torrent *k)
+/* Without v1, pieces are proved by the piece layers, which stand outside the info dictionary and
+ * have to be fetched: TORRENT_LAYERS_KNOWN comes back here. */
+static void fetch_layers(struct kith_torrent *k)
 {
-    return k->metainfo->has_v1 || metainfo_has_layers(k->metainfo);
+    int err = torrent_start_layers(k->torrent);
+    k->state = KITH_STATE_METADATA;
+    trackers_start(k);
+    if (err)
+        entry_trouble(k, err, NULL);
 }
 
 void entry_open_data(struct kith_torrent *k)
 {
     k->state = KITH_STATE_CHECKING;
-    if (!can_prove_pieces(k)) {
-        entry_trouble(k, ERR_UNSUPPORTED,
-            "this link is of BitTorrent v2 alone, whose hashes kith does not fetch from peers yet: "
-            "get it by its .torrent file");
+    if (k->torrent && torrent_lacks_layers(k->torrent)) {
+        fetch_layers(k);
         return;
     }
     int err = k->storage ? 0 : open_storage(k);

@@ -12,6 +12,7 @@ struct peer;
 
 enum torrent_event {
     TORRENT_METADATA_KNOWN, /* the info dictionary arrived and is right */
+    TORRENT_LAYERS_KNOWN,   /* the hashes of its pieces arrived and are right (v2 alone) */
     TORRENT_READY,          /* opened and checked: transfer may begin */
     TORRENT_COMPLETE,       /* every wanted piece is verified and written */
     TORRENT_TROUBLE,        /* stopped by a disk or data problem: torrent_error */

@@ -70,7 +70,11 @@ static int hear_have_all(struct peer *p)
 void peer_learn_sizes(struct peer *p)
 {
     uint32_t pieces = torrent_metainfo(p->torrent)->piece_count;
-    if (p->have.bits || bitfield_init(&p->have, pieces) != 0)
+    if (p->have.bits) { /* it joined between the metadata and the data */
+        torrent_peer_known(p->torrent, p);
+        return;
+    }
+    if (bitfield_init(&p->have, pieces) != 0)
         return;
     size_t bytes = bitfield_byte_count(pieces);
     if (p->has_all) {

@@ -51,6 +51,7 @@ void torrent_free(struct torrent *t)
     torrent_pieces_free(t);
     free(t->file_priorities);
     metadata_fetch_free(t->fetch);
+    layer_fetch_free(t->layers);
     peer_list_free(t->candidates);
     metainfo_unref(t->metainfo);
     free(t->name);
@@ -261,6 +262,8 @@ void torrent_tick(struct torrent *t, usec now)
     peer_bury(t);
     if (t->state == TORRENT_METADATA)
         torrent_metadata_tick(t);
+    if (t->layers)
+        torrent_layers_tick(t);
     torrent_peers_tick(t);
     torrent_maybe_stopped(t);
     if (has_work(t))

@@ -61,6 +61,10 @@ void torrent_free(struct torrent *);
 int torrent_start(struct torrent *, struct storage *, const struct bitfield *have);
 /* Without: begins to fetch the metadata. */
 void torrent_start_metadata(struct torrent *);
+/* With metadata that lacks the hashes of its pieces (v2 alone, from a link): fetches them from
+ * peers; TORRENT_LAYERS_KNOWN follows. ERR_NOMEM. */
+bool torrent_lacks_layers(const struct torrent *);
+int torrent_start_layers(struct torrent *);
 void torrent_pause(struct torrent *);
 void torrent_resume(struct torrent *);
 /* Hangs up, spills partial pieces, syncs; TORRENT_STOPPED follows. */

@@ -1,4 +1,5 @@
-/* BEP 52's hash requests: answering them out of the piece layers that we have. */
+/* BEP 52's hash requests: answering them out of the piece layers that we have, and fetching the
+ * layers when a link alone is all we have. */
 #include "swarm/torrent_internal.h"
 
 #include "base/err.h"
@@ -84,11 +85,80 @@ static int answer(struct torrent *t, struct peer *p, const struct hash_fields *f
     return 0;
 }
 
+/* ---- fetching
+ * --------------------------------------------------------------------------------------------- */
+
+bool torrent_lacks_layers(const struct torrent *t)
+{
+    return t->metainfo && t->metainfo->has_v2 && !t->metainfo->has_v1 &&
+           !metainfo_has_layers(t->metainfo);
+}
+
+int torrent_start_layers(struct torrent *t)
+{
+    t->layers = layer_fetch_new(t->metainfo);
+    t->state = TORRENT_WAITING;
+    torrent_tick_at(t, t->host.ops->now(t->host.user));
+    return t->layers ? 0 : ERR_NOMEM;
+}
+
+static void ask_for_hashes(struct torrent *t, struct peer *p)
+{
+    struct layer_request q;
+    uint8_t buffer[4 + 1 + FIELDS_SIZE];
+    while (!p->gone && p->v2 && layer_fetch_next(t->layers, p->id, t->now, &q)) {
+        struct hash_fields f = {q.root, q.base, q.index, q.length, q.proof_layers};
+        struct builder b = builder_fixed(buffer, sizeof buffer);
+        put_message(&b, WIRE_HASH_REQUEST, &f, 0);
+        peer_say_raw(p, builder_bytes(&b));
+    }
+}
+
+void torrent_layers_tick(struct torrent *t)
+{
+    for (uint32_t i = t->peer_count; i-- > 0 && t->layers;)
+        if (i < t->peer_count)
+            ask_for_hashes(t, t->peers[i]);
+}
+
+void torrent_layers_peer_left(struct torrent *t, struct peer *p)
+{
+    if (t->layers)
+        layer_fetch_left(t->layers, p->id);
+}
+
+static int hear_answer(
+    struct torrent *t, struct peer *p, const struct layer_request *q, struct bytes hashes)
+{
+    int result = layer_fetch_answer(t->layers, p->id, q, hashes);
+    if (result == ERR_HASH) {
+        peer_list_ban(t->candidates, &p->address);
+        return ERR_PROTOCOL;
+    }
+    if (result < 0)
+        return result;
+    if (result == 0) {
+        ask_for_hashes(t, p);
+        return 0;
+    }
+    layer_fetch_free(t->layers);
+    t->layers = NULL;
+    torrent_tell(t, TORRENT_LAYERS_KNOWN, NULL);
+    return 0;
+}
+
 int torrent_hear_hashes(struct torrent *t, struct peer *p, int id, struct bytes payload)
 {
     struct hash_fields f = parse_fields(payload);
+    struct layer_request q = {f.root, f.base, f.index, f.length, f.proof_layers};
     uint32_t file;
-    if (id != WIRE_HASH_REQUEST)
+    if (id == WIRE_HASH_REQUEST)
+        return can_answer(t, &f, &file) ? answer(t, p, &f, file) : reject(p, &f);
+    if (!t->layers)
         return 0;
-    return can_answer(t, &f, &file) ? answer(t, p, &f, file) : reject(p, &f);
+    if (id == WIRE_HASHES)
+        return hear_answer(
+            t, p, &q, bytes_of(payload.data + FIELDS_SIZE, payload.size - FIELDS_SIZE));
+    layer_fetch_rejected(t->layers, p->id, &q);
+    return 0;
 }

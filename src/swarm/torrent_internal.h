@@ -17,6 +17,7 @@
 #include "store/storage.h"
 #include "swarm/blame.h"
 #include "swarm/choker.h"
+#include "swarm/layer_fetch.h"
 #include "swarm/metadata_fetch.h"
 #include "swarm/peer_internal.h"
 #include "swarm/peer_list.h"
@@ -72,6 +73,7 @@ struct torrent {
 
     /* metadata */
     struct metadata_fetch *fetch;
+    struct layer_fetch *layers; /* while they are fetched */
 
     struct rate_limits limits;
     struct rate_limits *node_limits;
@@ -150,5 +152,7 @@ void torrent_metadata_peer_left(struct torrent *, struct peer *);
 /* ---- torrent_hashes.c
  * ----------------------------------------------------------------------------------- */
 int torrent_hear_hashes(struct torrent *, struct peer *, int id, struct bytes payload);
+void torrent_layers_tick(struct torrent *);
+void torrent_layers_peer_left(struct torrent *, struct peer *);
 
 #endif

@@ -133,6 +133,7 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
     torrent_peer_forget(t, p);
     if (t->fetch)
         metadata_fetch_left(t->fetch, p->id);
+    torrent_layers_peer_left(t, p);
     if (!p->incoming)
         peer_list_ended(t->candidates, &p->address, t->now);
     struct peer *last = t->peers[--t->peer_count];

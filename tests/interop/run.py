@@ -156,10 +156,20 @@ def lt_session(case, **more):
     return session
 
 
+def make_for_layers(root):
+    """Files of more than one run of 512 piece hashes, of less, of one piece, and twins."""
+    fill(root / "long.bin", 16384 * 1300 + 5, 1)
+    fill(root / "short.bin", 16384 * 3, 2)
+    fill(root / "twin a.bin", 16384 * 600, 3)
+    fill(root / "twin b.bin", 16384 * 600, 3)
+    fill(root / "one piece.bin", 16384, 4)
+    (root / "empty").write_bytes(b"")
+
+
 def lt_torrent(path, flags):
     storage = lt.file_storage()
     lt.add_files(storage, str(path))
-    creator = lt.create_torrent(storage, 0, flags=flags)
+    creator = lt.create_torrent(storage, 0 if path.is_file() or not (path / "long.bin").exists() else 16384, flags=flags)
     lt.set_piece_hashes(creator, str(path.parent))
     return lt.bencode(creator.generate())
 
@@ -440,6 +450,8 @@ CASES = {
     "kith from libtorrent, v1 single file": kith_from_lt("v1", make_one),
     "kith from libtorrent, v2 torrent": kith_from_lt("v2", make_folder),
     "kith from libtorrent, hybrid torrent": kith_from_lt("hybrid", make_folder),
+    "kith from libtorrent, v2 link": kith_from_lt("v2", make_for_layers, by_link=True),
+    "kith from kith, v2 link": kith_from_kith(make_for_layers, "--format", "v2", "--piece-length", "16K"),
     "kith from libtorrent, hybrid link": kith_from_lt("hybrid", make_folder, by_link=True),
     "kith from libtorrent, 2,000 files": kith_from_lt("v1", make_many),
     "libtorrent from kith, v1": lt_from_kith("v1", make_folder),
