@@ -37,6 +37,7 @@ struct kith_torrent *entry_new(struct kith_node *n, const char *folder)
     k->folder = strdup(folder);
     k->added_unix = env_time_unix(n->env);
     k->torrent_file = builder_heap(METAINFO_TORRENT_MAX);
+    list_init(&k->web_fetches);
     list_push_back(&n->torrents, &k->link);
     if (!k->folder || timer_heap_reserve(&n->timers, n->timers.count + 64) != 0) {
         entry_free(k);
@@ -53,6 +54,7 @@ void entry_free(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &k->save);
     timer_cancel(&k->node->timers, &k->retry);
     trackers_free(k);
+    web_seeds_cancel(k);
     list_remove(&k->link);
     torrent_free(k->torrent);
     storage_free(k->storage);
@@ -102,6 +104,7 @@ void entry_stop(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &k->save);
     timer_cancel(&k->node->timers, &k->retry);
     trackers_stop(k);
+    web_seeds_cancel(k);
     if (k->create)
         create_cancel(k->create);
     else if (k->torrent)
@@ -156,6 +159,13 @@ static void host_reschedule(void *host, struct torrent *t)
     struct kith_torrent *k = host;
     timer_set(&k->node->timers, &k->timer, torrent_deadline(t));
     node_arm(k->node);
+}
+
+static bool host_web_fetch(void *host, struct torrent *t, uint32_t seed, const char *url,
+    uint64_t first, uint64_t range, uint64_t size)
+{
+    (void)t;
+    return web_fetch_start(host, seed, url, first, range, size);
 }
 
 static usec host_now(void *host)
@@ -217,8 +227,8 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
     }
 }
 
-const struct swarm_host_ops entry_host_ops = {
-    host_connect, host_pump, host_hang_up, host_reschedule, host_event, host_now, host_random};
+const struct swarm_host_ops entry_host_ops = {host_connect, host_pump, host_hang_up,
+    host_reschedule, host_event, host_web_fetch, host_now, host_random};
 
 int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
 {
@@ -574,9 +584,10 @@ void entry_queue(struct kith_node *n)
         if (turn == !k->queued)
             continue;
         k->queued = !turn;
-        if (!turn)
+        if (!turn) {
+            web_seeds_cancel(k);
             torrent_pause(k->torrent);
-        else if (k->torrent && !k->paused)
+        } else if (k->torrent && !k->paused)
             torrent_resume(k->torrent);
     }
 }
@@ -588,6 +599,7 @@ void entry_queue(struct kith_node *n)
 void kith_pause(struct kith_torrent *k)
 {
     k->paused = true;
+    web_seeds_cancel(k);
     if (k->torrent)
         torrent_pause(k->torrent);
     trackers_stop(k);

@@ -284,6 +284,7 @@ static void start(struct kith_torrent *k)
     if (k->paused)
         torrent_pause(k->torrent);
     trackers_start(k);
+    web_seeds_add(k);
     entry_queue(k->node);
 }
 
@@ -518,6 +519,7 @@ void entry_reopen(struct kith_torrent *k)
         return;
     k->reopening = true;
     k->complete_told = false;
+    web_seeds_cancel(k);
     torrent_stop(k->torrent);
 }
 

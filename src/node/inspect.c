@@ -78,7 +78,9 @@ static const char *explain(struct kith_torrent *k, const struct torrent_stats *s
         builder_text(&b);
         return k->waiting_for;
     }
-    if (s->peers == 0 && s->known == 0)
+    if (s->peers == 0 && torrent_web_seeds(k->torrent) > 0)
+        why = "waiting for the web seed";
+    else if (s->peers == 0 && s->known == 0)
         why = "waiting for peers: the link names none, and none has been found";
     else if (s->peers == 0 && s->connecting > 0)
         why = "connecting";
@@ -267,6 +269,12 @@ const char *kith_link(struct kith_torrent *k, int with_peers)
     for (size_t i = 0; k->metainfo && i < k->metainfo->tracker_count && m.tracker_count < 64; i++)
         trackers[m.tracker_count++] = k->metainfo->trackers[i].url;
     m.trackers = trackers;
+    const char *web_seeds[64];
+    for (size_t i = 0; i < k->web_seed_count; i++)
+        web_seeds[m.web_seed_count++] = k->web_seeds[i];
+    for (size_t i = 0; k->metainfo && i < k->metainfo->web_seed_count && m.web_seed_count < 64; i++)
+        web_seeds[m.web_seed_count++] = k->metainfo->web_seeds[i];
+    m.web_seeds = web_seeds;
     if (with_peers && k->node->port) {
         m.peer_count = own_peers(k->node, peers);
         m.peers = peers;

@@ -8,6 +8,7 @@
  *   memory.c   what is remembered from one run to the next
  *   link.c     between a TCP connection and the greeting or peer behind it
  *   trackers.c announces: carrying out what the announcers decide
+ *   web_seeds.c fetching for web seeds
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
 #ifndef KITH_NODE_NODE_INTERNAL_H
 #define KITH_NODE_NODE_INTERNAL_H
@@ -123,6 +124,9 @@ struct kith_torrent {
     bool goodbye; /* trackers are told that we leave */
     usec goodbye_until;
 
+    struct list_link web_fetches; /* exchanges with web seeds under way */
+    bool web_seeds_added;
+
     struct create *create; /* a share is being hashed */
     struct create_progress create_progress;
 
@@ -193,6 +197,14 @@ void trackers_free(struct kith_torrent *);
 void trackers_close(struct kith_node *);
 /* What the first tracker that does not work says; NULL if all is well. Foreign: escape. */
 const char *trackers_trouble(const struct kith_torrent *);
+
+/* ---- web_seeds.c
+ * ---------------------------------------------------------------------------------- */
+void web_seeds_add(struct kith_torrent *);
+bool web_fetch_start(struct kith_torrent *, uint32_t seed, const char *url, uint64_t first,
+    uint64_t range, uint64_t size);
+/* Before the swarm is paused or stopped. */
+void web_seeds_cancel(struct kith_torrent *);
 
 /* ---- memory.c
  * ------------------------------------------------------------------------------------- */

@@ -25,8 +25,7 @@ void resume_write(bool live, const struct bitfield *have, const struct storage_f
 int resume_read(struct bytes record, const struct metainfo *, struct resume *out);
 
 /* Is a file that stands there one that we made, or had verified, when the record was saved? */
-bool resume_is_ours(
-    const struct resume *, uint32_t file, const struct storage_file_record *now);
+bool resume_is_ours(const struct resume *, uint32_t file, const struct storage_file_record *now);
 
 /* What a record is worth against what opening found. */
 struct resume_verdict {

@@ -36,6 +36,11 @@ struct swarm_host_ops {
     /* The torrent's deadline moved nearer (see torrent_deadline). */
     void (*reschedule)(void *host, struct torrent *);
     void (*event)(void *host, struct torrent *, enum torrent_event, struct peer *);
+    /* Fetches bytes for a web seed: `range` of them from `first`, or with range 0 all that the
+     * address names, `size` bytes being expected. torrent_web_data and _done follow. False: not
+     * now. NULL: the host cannot. */
+    bool (*web_fetch)(void *host, struct torrent *, uint32_t seed, const char *url, uint64_t first,
+        uint64_t range, uint64_t size);
     usec (*now)(void *host);
     void (*random)(void *host, void *out, size_t size);
 };

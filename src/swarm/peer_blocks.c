@@ -65,7 +65,7 @@ static int block_arrived(void *user, const struct receiver_block *block)
             torrent_block_abandoned(t, p, block->piece, block->begin);
         return 0;
     }
-    torrent_block_arrived(t, p, block);
+    torrent_block_came(t, p->id, block->piece, block->begin, block->length);
     return p->gone ? ERR_CLOSED : 0;
 }
 

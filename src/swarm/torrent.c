@@ -52,6 +52,7 @@ void torrent_free(struct torrent *t)
     free(t->file_priorities);
     metadata_fetch_free(t->fetch);
     layer_fetch_free(t->layers);
+    torrent_web_free(t);
     peer_list_free(t->candidates);
     metainfo_unref(t->metainfo);
     free(t->name);
@@ -132,6 +133,7 @@ void torrent_pause(struct torrent *t)
     t->paused_from = t->state;
     t->state = TORRENT_PAUSED;
     torrent_hang_up_all(t, "paused");
+    torrent_web_stop(t);
 }
 
 void torrent_resume(struct torrent *t)
@@ -178,6 +180,7 @@ void torrent_stop(struct torrent *t)
         return;
     t->stopping = true;
     torrent_hang_up_all(t, "stopping");
+    torrent_web_stop(t);
     torrent_spill_all(t);
     torrent_maybe_stopped(t);
 }
@@ -252,7 +255,8 @@ static bool has_work(const struct torrent *t)
 {
     if (t->state == TORRENT_PAUSED || t->stopping)
         return !list_empty(&t->graveyard);
-    return t->peer_count > 0 || !list_empty(&t->graveyard) || peer_list_waiting(t->candidates) > 0;
+    return torrent_web_has_work(t) || t->peer_count > 0 || !list_empty(&t->graveyard) ||
+           peer_list_waiting(t->candidates) > 0;
 }
 
 void torrent_tick(struct torrent *t, usec now)
@@ -264,6 +268,7 @@ void torrent_tick(struct torrent *t, usec now)
         torrent_metadata_tick(t);
     if (t->layers)
         torrent_layers_tick(t);
+    torrent_web_tick(t);
     torrent_peers_tick(t);
     torrent_maybe_stopped(t);
     if (has_work(t))

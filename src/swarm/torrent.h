@@ -91,6 +91,18 @@ struct peer *torrent_adopt(struct torrent *, const struct peer_intro *, void *li
 void torrent_connect_failed(struct torrent *, const struct endpoint *, int err);
 bool torrent_wants_incoming(const struct torrent *, const struct endpoint *from);
 
+/* ---- web seeds ----------------------------------------------------------------------------------
+ */
+
+/* BEP 19's addresses of files, or BEP 17's of pieces. ERR_LIMIT, ERR_NOMEM. */
+int torrent_add_web_seed(struct torrent *, const char *url, bool by_pieces);
+/* What the host fetched for one: false to stop it. Then its end, also after false. A host that
+ * pauses or stops a torrent cancels its exchanges first, and tells nothing of them. */
+bool torrent_web_data(struct torrent *, uint32_t seed, int status, struct bytes);
+void torrent_web_done(struct torrent *, uint32_t seed, int err, int status, const char *detail);
+uint32_t torrent_web_seeds(const struct torrent *); /* that have not been given up */
+const char *torrent_web_words(const struct torrent *, uint32_t seed);
+
 /* ---- control ------------------------------------------------------------------------------------
  */
 

@@ -6,6 +6,7 @@
  *   torrent_unveil.c   super-seeding (BEP 16)
  *   torrent_reads.c    reading blocks for peers
  *   torrent_metadata.c the info dictionary: fetching and serving it (BEP 9)
+ *   torrent_web.c      web seeds (BEP 17, 19)
  *   torrent_hashes.c   BEP 52's hash requests, both ways
  */
 #ifndef KITH_SWARM_TORRENT_INTERNAL_H
@@ -23,9 +24,11 @@
 #include "swarm/peer_list.h"
 #include "swarm/picker.h"
 #include "swarm/torrent.h"
+#include "swarm/web_seed.h"
 
 #define TORRENT_CONNECTING_MAX 16u /* attempts at a time */
 #define TORRENT_BUFFERS_MAX 512u   /* pieces being assembled */
+#define TORRENT_WEB_SEEDS_MAX 8u
 #define TORRENT_TICK SECONDS(1)
 #define TORRENT_CONNECT_EVERY SECONDS(1)
 #define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */
@@ -75,6 +78,11 @@ struct torrent {
     struct metadata_fetch *fetch;
     struct layer_fetch *layers; /* while they are fetched */
 
+    /* web seeds */
+    struct web_seed *web[TORRENT_WEB_SEEDS_MAX];
+    uint32_t web_count;
+    struct bitfield web_have; /* all of it */
+
     struct rate_limits limits;
     struct rate_limits *node_limits;
     struct rate_meter down_rate, up_rate;
@@ -123,7 +131,8 @@ uint8_t *torrent_block_place(struct torrent *, uint32_t piece, uint32_t begin);
 void torrent_block_begun(struct torrent *, uint32_t piece, uint32_t begin);
 void torrent_block_unbegun(struct torrent *, uint32_t piece, uint32_t begin);
 void torrent_block_abandoned(struct torrent *, struct peer *, uint32_t piece, uint32_t begin);
-void torrent_block_arrived(struct torrent *, struct peer *, const struct receiver_block *);
+bool torrent_block_came(
+    struct torrent *, uint32_t giver, uint32_t piece, uint32_t begin, uint32_t length);
 void torrent_finish_piece(struct torrent *, struct piece_buffer *);
 bool torrent_finish_kept(struct torrent *); /* pieces that a disk refused; false: none */
 void torrent_progress(const struct torrent *, struct torrent_stats *);
@@ -135,6 +144,14 @@ void torrent_spill_all(struct torrent *);
 bool torrent_is_veiled(const struct torrent *); /* peers are told of our pieces one by one */
 void torrent_unveil_next(struct torrent *, struct peer *);
 void torrent_unveil_seen(struct torrent *, struct peer *by, uint32_t piece);
+
+/* ---- torrent_web.c
+ * --------------------------------------------------------------------------------- */
+void torrent_web_tick(struct torrent *);
+void torrent_web_stop(struct torrent *);
+bool torrent_web_has_work(const struct torrent *);
+bool torrent_web_condemn(struct torrent *, uint32_t id); /* false: it is no web seed's */
+void torrent_web_free(struct torrent *);
 
 /* ---- torrent_reads.c
  * --------------------------------------------------------------------------------- */

@@ -362,6 +362,8 @@ static void blame_givers(struct torrent *t, const struct piece_buffer *pb)
     }
     if (from && alone && from[0].family != ADDR_NONE)
         ban(t, &from[0]);
+    else if (alone && torrent_web_condemn(t, pb->givers[0]))
+        ; /* done */
     else if (from)
         blame_bad(&t->blame, pb, from);
     free(from);
@@ -426,24 +428,27 @@ void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)
         t->jobs++;
 }
 
-void torrent_block_arrived(struct torrent *t, struct peer *p, const struct receiver_block *block)
+/* A block is in its place. False: nobody waited for it. */
+bool torrent_block_came(
+    struct torrent *t, uint32_t giver, uint32_t piece, uint32_t begin, uint32_t length)
 {
-    uint32_t number = block->begin / METAINFO_BLOCK_SIZE;
+    uint32_t number = begin / METAINFO_BLOCK_SIZE;
     uint32_t others[PICKER_ENDGAME_PEERS];
-    struct piece_buffer *pb = find_buffer(t, block->piece);
+    struct piece_buffer *pb = find_buffer(t, piece);
     if (!pb || pb->states[number] > BLOCK_ARRIVING ||
-        !picker_received(t->picker, block->piece, number, p->id, others)) {
-        t->wasted += block->length;
+        !picker_received(t->picker, piece, number, giver, others)) {
+        t->wasted += length;
         if (pb)
             piece_buffer_unbegin(pb, number);
-        return;
+        return false;
     }
-    piece_buffer_mark(pb, number, p->id);
+    piece_buffer_mark(pb, number, giver);
     for (unsigned i = 0; i < PICKER_ENDGAME_PEERS && others[i]; i++) {
         struct peer *other = torrent_peer_by_id(t, others[i]);
         if (other)
-            peer_cancel_block(other, block->piece, block->begin);
+            peer_cancel_block(other, piece, begin);
     }
     if (piece_buffer_whole(pb) && !pb->busy)
         torrent_finish_piece(t, pb);
+    return true;
 }

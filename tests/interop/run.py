@@ -7,6 +7,7 @@ Peers: libtorrent 2.0.8 (python3-libtorrent), transmission-daemon, aria2, rtorre
 where something can be awaited; a case that takes longer than its bound has failed.
 """
 import filecmp
+import http.server
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -406,6 +408,111 @@ def a_tracker_that_fails_is_told_in_words(case):
     wait_for(lambda: b"not authorized" in share.log.read_bytes().lower(), "the tracker's words")
 
 
+# ---- web seeds ------------------------------------------------------------------------------------------
+
+
+def nginx(case, root):
+    port = free_port()
+    home = case.work / "nginx"
+    home.mkdir()
+    case.work.chmod(0o755)
+    (home / "nginx.conf").write_text(f"""
+        daemon off; pid {home}/pid; error_log stderr; user root; worker_processes 1;
+        events {{ worker_connections 64; }}
+        http {{
+            access_log {home}/access.log; client_body_temp_path {home}/a; proxy_temp_path {home}/b;
+            fastcgi_temp_path {home}/c; uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
+            server {{ listen 127.0.0.1:{port}; root {root}; }}
+        }}""")
+    Process(case, "nginx", ["/usr/sbin/nginx", "-p", str(home), "-c", str(home / "nginx.conf")])
+
+    def answers():
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_for(answers, "nginx to start")
+    return f"http://127.0.0.1:{port}/"
+
+
+def kith_from_nginx(kind, make):
+    def run(case):
+        source = case.work / "source" / "Data"
+        make(source)
+        url = nginx(case, source.parent)
+        file, _ = created(case, source, "--format", kind, "-w", url)
+        case.get(file, case.work / "out").wait()
+        compare(source, case.work / "out" / "Data")
+
+    return run
+
+
+class OddServer(http.server.BaseHTTPRequestHandler):
+    """Serves a folder in one of several wrong ways."""
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        path = self.server.root / urllib.parse.unquote(self.path.lstrip("/"))
+        data = path.read_bytes() if path.is_file() else None
+        way = self.server.way
+        if way == "missing" or data is None:
+            self.send_error(404)
+            return
+        whole, status, first, last = data, 200, 0, len(data) - 1
+        if self.headers["Range"] and way != "no ranges":
+            first, last = (int(n) for n in self.headers["Range"].split("=")[1].split("-"))
+            data, status = data[first:last + 1], 206
+        if way == "wrong data":
+            data = bytes(b ^ 1 for b in data[:100]) + data[100:]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(whole)}")
+        self.end_headers()
+        self.server.asked += 1
+        try:
+            self.wfile.write(data[:len(data) // 2] if way == "cut" else data)
+        except ConnectionError:
+            pass  # kith hangs up on what it cannot use
+
+
+def kith_beside_odd_server(way):
+    """A web seed that is useless does not keep kith from getting everything from a peer."""
+
+    def run(case):
+        source = case.work / "source" / "Data"
+        make_folder(source)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), OddServer)
+        server.root, server.way, server.asked = source.parent, way, 0
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_address[1]}/"
+            file, _ = created(case, source, "--format", "v1", "-w", url)
+            port = free_port()
+            get = case.get(file, case.work / "out", "--port", str(port))
+            if way != "missing":
+                wait_for(lambda: server.asked > 0, "kith to ask the web seed")
+            case.share(source, "--format", "v1", "-w", url, "-p", f"127.0.0.1:{port}")
+            get.wait()
+        finally:
+            server.shutdown()
+        compare(source, case.work / "out" / "Data")
+
+    return run
+
+
+def share_with_a_web_seed(case):
+    """The link alone names the server; the sharer need not be there for the data."""
+    source = case.work / "source" / "Data"
+    make_folder(source)
+    url = nginx(case, source.parent)
+    link, _ = case.share(source, "-w", url, "--upload", "64K")
+    case.get(link, case.work / "out").wait()
+    compare(source, case.work / "out" / "Data")
+
+
 # ---- kith with kith -----------------------------------------------------------------------------------------
 
 
@@ -473,6 +580,15 @@ CASES = {
     "kith with kith through opentracker, UDP": kith_through_tracker("udp", "v1"),
     "kith with kith through opentracker, UDP, v2, private": kith_through_tracker("udp", "v2", "-p"),
     "libtorrent and kith through opentracker, private": lt_and_kith_through_tracker,
+    "kith from nginx, v1 folder": kith_from_nginx("v1", make_folder),
+    "kith from nginx, v2 folder": kith_from_nginx("v2", make_folder),
+    "kith from nginx, hybrid folder": kith_from_nginx("hybrid", make_folder),
+    "kith from nginx, single file": kith_from_nginx("hybrid", make_one),
+    "kith by a link with a web seed": share_with_a_web_seed,
+    "kith beside a web seed without the files": kith_beside_odd_server("missing"),
+    "kith beside a web seed with wrong data": kith_beside_odd_server("wrong data"),
+    "kith beside a web seed without ranges": kith_beside_odd_server("no ranges"),
+    "kith beside a web seed that breaks off": kith_beside_odd_server("cut"),
     "a tracker that refuses": a_tracker_that_fails_is_told_in_words,
     "aria2 from kith": aria2_from_kith,
 }
