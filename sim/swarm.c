@@ -1,0 +1,371 @@
+/* See swarm.h. */
+#include "swarm.h"
+
+#include "node/node_env.h"
+#include "node/node_internal.h"
+#include "store/create.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PORT 6881
+
+bool swarm_fail(struct swarm *s, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (!s->why[0])
+        vsnprintf(s->why, sizeof s->why, format, args);
+    va_end(args);
+    return false;
+}
+
+/* ---- the data and its torrent
+ * --------------------------------------------------------------------------- */
+
+static void fill(struct swarm *s, unsigned file, uint32_t size)
+{
+    uint64_t x = s->config.seed * 2654435761u + file + 1;
+    s->content[file] = builder_heap(size + 1);
+    uint8_t *out = builder_reserve(&s->content[file], size);
+    for (uint32_t i = 0; i < size; i++) {
+        x = x * 6364136223846793005ull + 1442695040888963407ull;
+        out[i] = (uint8_t)(x >> 56);
+    }
+}
+
+static void file_path(char *out, size_t size, const char *folder, unsigned file)
+{
+    snprintf(out, size, "%s/Data/%c%s", folder, 'a' + file, file == 1 ? "/deep" : "");
+}
+
+static void put_data(struct swarm *s, struct sim_host *host, const char *folder)
+{
+    char path[128];
+    for (unsigned i = 0; i < 4 && s->config.file_sizes[i]; i++) {
+        file_path(path, sizeof path, folder, i);
+        sim_disk_put(host, path, builder_bytes(&s->content[i]));
+    }
+}
+
+static void created(void *user, int err, const struct create_result *r, const char *detail)
+{
+    struct swarm *s = user;
+    if (err) {
+        swarm_fail(s, "creation: %d %s", err, detail);
+        return;
+    }
+    s->torrent = malloc(r->torrent.size);
+    s->torrent_size = r->torrent.size;
+    memcpy(s->torrent, r->torrent.data, r->torrent.size);
+}
+
+static bool is_created(void *user)
+{
+    struct swarm *s = user;
+    return s->torrent || s->why[0];
+}
+
+static void make_torrent(struct swarm *s)
+{
+    struct sim_host *maker = sim_host_new(
+        s->world, &(struct sim_host_config){.name = "maker", .addresses = {"10.9.9.9"}});
+    struct create_options options = {.path = "/m/Data",
+        .kind = s->config.format == KITH_FORMAT_V1   ? CREATE_V1
+                : s->config.format == KITH_FORMAT_V2 ? CREATE_V2
+                                                     : CREATE_HYBRID,
+        .piece_length = s->config.piece_length};
+    struct create_events events = {NULL, created};
+    struct create *create;
+    struct format_error error;
+    put_data(s, maker, "/m");
+    if (create_start(sim_host_env(maker), &options, &events, s, &create) != 0 ||
+        sim_world_run_until(s->world, NEVER, is_created, s) != SIM_REACHED || !s->torrent ||
+        metainfo_parse_torrent(bytes_of(s->torrent, s->torrent_size), &s->metainfo, &error) != 0)
+        swarm_fail(s, "no torrent was made");
+}
+
+void swarm_new(struct swarm *s, const struct swarm_config *config)
+{
+    memset(s, 0, sizeof *s);
+    struct sim_config world =
+        config->rough ? sim_config_rough(config->seed) : sim_config_calm(config->seed);
+    world.start_unix = 1700000000;
+    s->config = *config;
+    s->world = sim_world_new(&world);
+    for (unsigned i = 0; i < 4 && config->file_sizes[i]; i++)
+        fill(s, i, config->file_sizes[i]);
+    make_torrent(s);
+}
+
+/* ---- nodes
+ * ---------------------------------------------------------------------------------------------- */
+
+struct swarm_node *swarm_add(struct swarm *s, bool seeder, uint64_t up, uint64_t down)
+{
+    struct swarm_node *n = &s->nodes[s->count];
+    char address[32];
+    *n = (struct swarm_node){.swarm = s, .folder = "/d", .honest = true, .seeder = seeder};
+    snprintf(n->name, sizeof n->name, "n%u", s->count);
+    snprintf(address, sizeof address, "10.0.%u.%u", s->count / 200, s->count % 200 + 1);
+    n->host = sim_host_new(s->world, &(struct sim_host_config){.name = n->name,
+                                         .addresses = {address},
+                                         .up_bytes_per_second = up,
+                                         .down_bytes_per_second = down});
+    if (seeder)
+        put_data(s, n->host, n->folder);
+    s->count++;
+    return n;
+}
+
+/* The state file of a life is a copy of the last life's: the dead node's process would have let go
+ * of its lock, and here it cannot. */
+static void inherit_state(struct swarm_node *n)
+{
+    char old[128], command[1024];
+    snprintf(old, sizeof old, "%s", n->state_file);
+    snprintf(n->state_file, sizeof n->state_file, "/tmp/kith-sim-%ld-%s-%u.db", (long)getpid(),
+        n->name, n->lives);
+    if (!old[0])
+        return;
+    snprintf(command, sizeof command, "cp %s %s; [ ! -f %s-wal ] || cp %s-wal %s-wal; rm -f %s*",
+        old, n->state_file, old, old, n->state_file, old);
+    if (system(command) != 0)
+        swarm_fail(n->swarm, "the state file was not copied");
+}
+
+static void add_torrent(struct swarm_node *n)
+{
+    struct swarm *s = n->swarm;
+    struct kith_add add;
+    char texts[SWARM_NODES_MAX][64];
+    const char *peers[SWARM_NODES_MAX];
+    KITH_INIT(add);
+    add.torrent = s->torrent;
+    add.torrent_size = s->torrent_size;
+    add.folder = n->folder;
+    for (unsigned i = 0; i < s->count; i++) {
+        struct endpoint e = sim_host_endpoint(s->nodes[i].host, ADDR_V4, PORT);
+        if (&s->nodes[i] == n)
+            continue;
+        endpoint_text(&e, texts[add.peer_count]);
+        peers[add.peer_count] = texts[add.peer_count];
+        add.peer_count++;
+    }
+    add.peers = peers;
+    int err = kith_add(n->node, &add, &n->torrent);
+    if (err && !(err == KITH_E_EXISTS && n->torrent))
+        swarm_fail(s, "%s: kith_add: %d", n->name, err);
+}
+
+void swarm_start(struct swarm_node *n)
+{
+    struct swarm *s = n->swarm;
+    struct kith_options o;
+    KITH_INIT(o);
+    o.listen_port = PORT;
+    o.memory_max = s->config.memory_max;
+    n->lives++;
+    n->complete = n->ready = false;
+    if (s->config.remember) {
+        inherit_state(n);
+        o.state_file = n->state_file;
+    }
+    int err = node_open_in(sim_host_env(n->host), &o, &n->node);
+    if (err)
+        swarm_fail(s, "%s: open: %d", n->name, err);
+    else
+        add_torrent(n);
+}
+
+void swarm_crash(struct swarm_node *n, enum sim_crash how)
+{
+    struct swarm *s = n->swarm;
+    sim_host_crash(n->host, how);
+    s->crashed[s->crashed_count++ % 512] = n->node;
+    n->node = NULL;
+    n->torrent = NULL;
+    sim_host_restart(n->host);
+}
+
+/* ---- what must hold
+ * -------------------------------------------------------------------------------------- */
+
+static bool piece_on_disk(struct swarm_node *n, uint32_t piece, const struct builder *disk)
+{
+    const struct metainfo *m = n->swarm->metainfo;
+    struct metainfo_slice slice = metainfo_slices(m, piece, 0, metainfo_piece_size(m, piece));
+    while (metainfo_slice_next(m, &slice)) {
+        if (slice.pad)
+            continue;
+        unsigned f = (unsigned)(m->files[slice.file].path[0] - 'a');
+        if (disk[f].size < slice.file_offset + slice.length ||
+            memcmp(disk[f].data + slice.file_offset, n->swarm->content[f].data + slice.file_offset,
+                slice.length) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void check_claims(struct swarm_node *n, const char *when)
+{
+    struct swarm *s = n->swarm;
+    const struct bitfield *have = torrent_have(n->torrent->torrent);
+    struct builder disk[4];
+    char path[128];
+    for (unsigned i = 0; i < 4; i++) {
+        disk[i] = builder_heap((size_t)64 << 20);
+        file_path(path, sizeof path, n->folder, i);
+        if (s->config.file_sizes[i])
+            sim_disk_get(n->host, path, &disk[i]);
+    }
+    for (uint32_t p = bitfield_next_set(have, 0); p < have->size;
+         p = bitfield_next_set(have, p + 1))
+        if (n->honest && !piece_on_disk(n, p, disk))
+            swarm_fail(
+                s, "%s vouches for piece %u, which is not on its disk (%s)", n->name, p, when);
+    for (unsigned i = 0; i < 4; i++)
+        builder_free(&disk[i]);
+}
+
+static void take_event(struct swarm_node *n, const struct kith_event *e)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    switch (kith_event_type(e)) {
+    case KITH_EVENT_READY:
+        kith_status(n->torrent, &st);
+        n->ready = true;
+        n->hashed_at_ready = st.work_total;
+        check_claims(n, "ready");
+        break;
+    case KITH_EVENT_COMPLETE:
+        n->complete = true;
+        check_claims(n, "complete");
+        break;
+    case KITH_EVENT_TROUBLE:
+        n->troubles++;
+        break;
+    case KITH_EVENT_RECOVERED:
+        n->recoveries++;
+        break;
+    case KITH_EVENT_CONFLICT:
+        swarm_fail(
+            n->swarm, "%s takes its own data for somebody else's: %s", n->name, kith_event_text(e));
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_events(struct swarm *s)
+{
+    for (unsigned i = 0; i < s->count; i++) {
+        const struct kith_event *e;
+        while (s->nodes[i].node && (e = kith_next_event(s->nodes[i].node)) != NULL)
+            take_event(&s->nodes[i], e);
+    }
+}
+
+bool swarm_all_complete(struct swarm *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->nodes[i].honest && s->nodes[i].node && !s->nodes[i].complete)
+            return false;
+    return true;
+}
+
+struct wait {
+    struct swarm *swarm;
+    bool (*reached)(struct swarm *);
+};
+
+static bool never(struct swarm *s)
+{
+    (void)s;
+    return false;
+}
+
+static bool step(void *user)
+{
+    struct wait *w = user;
+    take_events(w->swarm);
+    return w->swarm->why[0] || w->reached(w->swarm);
+}
+
+bool swarm_run_until(struct swarm *s, usec at_most, bool (*reached)(struct swarm *))
+{
+    struct wait w = {s, reached};
+    if (s->why[0])
+        return false;
+    if (sim_world_run_until(s->world, sim_world_now(s->world) + at_most, step, &w) != SIM_REACHED) {
+        for (unsigned i = 0; i < s->count; i++) {
+            struct kith_status st;
+            KITH_INIT(st);
+            if (!s->nodes[i].node || kith_status(s->nodes[i].torrent, &st) != 0)
+                continue;
+            if (s->nodes[i].honest && !s->nodes[i].complete)
+                return swarm_fail(s, "%s: %s is in state %d with %u of %u pieces, %u peers: %s %s",
+                    sim_world_complaint(s->world), s->nodes[i].name, st.state, st.pieces_done,
+                    st.pieces_total, st.peers_connected, st.waiting_for, st.error_text);
+        }
+        return swarm_fail(s, "%s", sim_world_complaint(s->world));
+    }
+    return s->why[0] == 0;
+}
+
+void swarm_pass(struct swarm *s, usec time)
+{
+    struct wait w = {s, never};
+    sim_world_run_until(s->world, sim_world_now(s->world) + time, step, &w);
+}
+
+bool swarm_run(struct swarm *s, usec at_most)
+{
+    return swarm_run_until(s, at_most, swarm_all_complete);
+}
+
+/* ---- the end
+ * -------------------------------------------------------------------------------------------- */
+
+static bool all_stopped(void *user)
+{
+    struct swarm *s = user;
+    bool all = true;
+    for (unsigned i = 0; i < s->count; i++) {
+        const struct kith_event *e;
+        while (s->nodes[i].node && (e = kith_next_event(s->nodes[i].node)) != NULL) {
+        }
+        if (!s->nodes[i].node)
+            continue;
+        struct kith_torrent *k = s->nodes[i].torrent;
+        all &= s->nodes[i].node->stopped && (!k || !k->storage || storage_idle(k->storage));
+    }
+    return all;
+}
+
+void swarm_free(struct swarm *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->nodes[i].node)
+            kith_stop(s->nodes[i].node);
+    if (sim_world_run_until(s->world, sim_world_now(s->world) + SECONDS(600), all_stopped, s) !=
+        SIM_REACHED)
+        swarm_fail(s, "not all nodes stop");
+    for (unsigned i = 0; i < s->count; i++) {
+        char command[160];
+        if (s->nodes[i].node && !s->why[0])
+            node_free(s->nodes[i].node);
+        snprintf(command, sizeof command, "rm -f %s*", s->nodes[i].state_file);
+        if (s->nodes[i].state_file[0] && system(command) != 0)
+            swarm_fail(s, "the state file is still there");
+    }
+    for (unsigned i = 0; i < 4; i++)
+        builder_free(&s->content[i]);
+    metainfo_unref(s->metainfo);
+    free(s->torrent);
+    if (!s->why[0])
+        sim_world_free(s->world);
+}
