@@ -4,6 +4,7 @@
 #include "node/node_env.h"
 #include "node/node_internal.h"
 #include "store/create.h"
+#include "swarm/torrent_internal.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,8 @@ static void add_torrent(struct swarm_node *n)
     add.torrent = s->torrent;
     add.torrent_size = s->torrent_size;
     add.folder = n->folder;
+    /* Without a memory its own beginnings are somebody else's after a crash. */
+    add.existing = s->config.remember ? KITH_EXISTING_REFUSE : KITH_EXISTING_OVERWRITE;
     for (unsigned i = 0; i < s->count; i++) {
         struct endpoint e = sim_host_endpoint(s->nodes[i].host, ADDR_V4, PORT);
         if (&s->nodes[i] == n)
@@ -230,6 +233,35 @@ static void check_claims(struct swarm_node *n, const char *when)
         builder_free(&disk[i]);
 }
 
+/* For whoever looks for the reason. */
+static void dump(struct swarm *s)
+{
+    for (unsigned i = 0; i < s->count && getenv("KITH_SIM_DUMP"); i++) {
+        struct torrent *t = s->nodes[i].torrent ? s->nodes[i].torrent->torrent : NULL;
+        if (!s->nodes[i].node || !t)
+            continue;
+        printf("%s: state %d/%d have %u buffers %u jobs %u chunks %zu\n", s->nodes[i].name,
+            s->nodes[i].torrent->state, t->state, t->have.count, t->buffer_count, t->jobs,
+            chunk_pool_available(s->nodes[i].node->pool));
+        for (uint32_t b = 0; b < t->buffer_count; b++)
+            printf("    piece %u: %u arriving %u in memory %u on disk of %u%s\n",
+                t->buffers[b]->piece, t->buffers[b]->arriving, t->buffers[b]->in_memory,
+                t->buffers[b]->on_disk, t->buffers[b]->block_count,
+                t->buffers[b]->busy ? " busy" : "");
+        for (uint32_t j = 0; j < t->peer_count; j++) {
+            struct peer *p = t->peers[j];
+            char text[ENDPOINT_TEXT_MAX];
+            endpoint_text(&p->address, text);
+            printf(
+                "    %s has %u%s: we %s %s, it %s %s; asked %u waiting %u, uploads %u reads %u%s\n",
+                text, p->have.count, p->counted ? "" : " uncounted", p->interesting ? "want" : "-",
+                p->choked_by_us ? "choke" : "unchoke", p->interested_in_us ? "wants" : "-",
+                p->choking_us ? "chokes" : "unchokes", p->requests.count, p->requests.waiting,
+                p->uploads.count, p->reads, p->starved ? " starved" : "");
+        }
+    }
+}
+
 static void take_event(struct swarm_node *n, const struct kith_event *e)
 {
     struct kith_status st;
@@ -306,6 +338,7 @@ bool swarm_run_until(struct swarm *s, usec at_most, bool (*reached)(struct swarm
             KITH_INIT(st);
             if (!s->nodes[i].node || kith_status(s->nodes[i].torrent, &st) != 0)
                 continue;
+            dump(s);
             if (s->nodes[i].honest && !s->nodes[i].complete)
                 return swarm_fail(s, "%s: %s is in state %d with %u of %u pieces, %u peers: %s %s",
                     sim_world_complaint(s->world), s->nodes[i].name, st.state, st.pieces_done,

@@ -18,6 +18,10 @@
 #define CHECKPOINT_EVERY SECONDS(30)
 #define RENAMES_MAX 1000u
 
+static void reopen_when_idle(struct kith_torrent *k);
+static void synced_again(struct kith_torrent *k, int err);
+static int checkpoint(struct kith_torrent *k, bool live, void (*done)(struct kith_torrent *, int));
+
 /* ---- trouble, and going on by itself
  * ------------------------------------------------------------------ */
 
@@ -89,14 +93,14 @@ void entry_retry(struct timer *timer, usec now)
     if (k->state != KITH_STATE_TROUBLE || k->node->stopping || k->removing)
         return;
     if (k->torrent && torrent_storage(k->torrent)) {
+        if (k->sync_failed && checkpoint(k, true, synced_again) == 0)
+            return;
         retry_later(k);
         torrent_retry(k->torrent);
     } else if (k->storage && storage_idle(k->storage)) {
         entry_open_data(k);
     }
 }
-
-static void reopen_when_idle(struct kith_torrent *k);
 
 /* ---- the record
  * --------------------------------------------------------------------------------------- */
@@ -180,8 +184,23 @@ static int checkpoint(struct kith_torrent *k, bool live, void (*done)(struct kit
 
 static void now_and_then(struct kith_torrent *k, int err)
 {
-    if (err && k->state == 0)
+    if (!err || k->state != 0)
+        return;
+    k->sync_failed = true;
+    entry_trouble(k, err, storage_error(k->storage));
+}
+
+static void synced_again(struct kith_torrent *k, int err)
+{
+    if (err) {
         entry_trouble(k, err, storage_error(k->storage));
+        return;
+    }
+    k->sync_failed = false;
+    k->state = 0;
+    recovered(k);
+    if (torrent_is_complete(k->torrent))
+        entry_complete(k);
 }
 
 void entry_checkpoint(struct timer *timer, usec now)
@@ -203,6 +222,7 @@ static void complete_synced(struct kith_torrent *k, int err)
 {
     if (err) {
         k->complete_told = false;
+        k->sync_failed = true;
         entry_trouble(k, err, storage_error(k->storage));
         return;
     }

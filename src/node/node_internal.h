@@ -117,7 +117,7 @@ struct kith_torrent {
     struct timer retry; /* after trouble that may pass */
     usec retry_delay;
     uint64_t check_done, check_total;
-    bool reopening, moving, complete_told;
+    bool reopening, moving, complete_told, sync_failed;
 
     struct announcer *announcers[2]; /* of the v1 and the v2 swarm; NULL: no trackers */
     struct timer announce_timer;

@@ -316,6 +316,7 @@ int storage_prepare(struct storage *s, void (*done)(void *user, int err), void *
 
 struct sync_job {
     struct env_job job;
+    struct sync_job *next; /* waits for this one */
     struct storage *storage;
     void (*done)(void *user, int err, const struct storage_file_record *);
     void *user;
@@ -364,12 +365,15 @@ static int sync_file(struct storage *s, uint32_t i, struct sync_job *j)
     const struct metainfo_file *m = &s->metainfo->files[i];
     if (m->flags & (METAINFO_PAD | METAINFO_SYMLINK) || !s->dir || s->file[i].in_parts)
         return 0;
-    if (!atomic_exchange(&s->file[i].dirty, false))
+    bool written = atomic_exchange(&s->file[i].dirty, false);
+    bool doubtful = atomic_exchange(&s->file[i].doubtful, false);
+    if (!written && !doubtful)
         return record_as_it_is(s, i, &j->files[i]);
-    int err = file_cache_take(s->files, s, i, s->dir, s->file[i].path, ENV_OPEN_WRITE, &f);
+    unsigned how = written ? ENV_OPEN_WRITE : ENV_OPEN_READ;
+    int err = file_cache_take(s->files, s, i, s->dir, s->file[i].path, how, &f);
     if (!err) {
         err = env_file_sync(f);
-        if (!err && m->flags & METAINFO_EXECUTABLE)
+        if (!err && written && m->flags & METAINFO_EXECUTABLE)
             env_file_set_executable(f);
         if (!err)
             err = env_file_stat(f, &st);
@@ -378,7 +382,7 @@ static int sync_file(struct storage *s, uint32_t i, struct sync_job *j)
     if (!err)
         err = sync_names(s, i, j);
     if (err) {
-        atomic_store(&s->file[i].dirty, true);
+        atomic_store(written ? &s->file[i].dirty : &s->file[i].doubtful, true);
         atomic_store(&s->file[i].named, false);
         return storage_note_error(s, err, "syncing", i);
     }
@@ -395,11 +399,20 @@ static void sync_run(struct env_job *job)
         j->err = storage_parts_sync(j->storage);
 }
 
+static void start_sync(struct storage *s)
+{
+    if (s->syncs)
+        storage_submit(s, ENV_LANE_DATA, &s->syncs->job);
+}
+
 static void sync_done(struct env_job *job)
 {
     struct sync_job *j = container_of(job, struct sync_job, job);
-    j->storage->jobs--;
-    storage_job_ended(j->storage);
+    struct storage *s = j->storage;
+    s->syncs = j->next;
+    s->jobs--;
+    storage_job_ended(s);
+    start_sync(s);
     j->done(j->user, j->err, j->files);
     free(j->files);
     free(j->synced_folder);
@@ -410,15 +423,23 @@ int storage_sync(struct storage *s,
     void (*done)(void *user, int err, const struct storage_file_record *), void *user)
 {
     size_t count = s->metainfo->file_count ? s->metainfo->file_count : 1;
-    struct sync_job *j = calloc(1, sizeof *j);
+    struct sync_job *j = calloc(1, sizeof *j), **last = &s->syncs;
     struct storage_file_record *files = calloc(count, sizeof *files);
     if (!j || !files) {
         free(j);
         free(files);
         return ERR_NOMEM;
     }
-    *j = (struct sync_job){{.run = sync_run, .done = sync_done}, s, done, user, 0, files, NULL};
+    *j = (struct sync_job){.job = {.run = sync_run, .done = sync_done},
+        .storage = s,
+        .done = done,
+        .user = user,
+        .files = files};
+    while (*last)
+        last = &(*last)->next;
+    *last = j;
     s->jobs++;
-    storage_submit(s, ENV_LANE_DATA, &j->job);
+    if (s->syncs == j)
+        start_sync(s);
     return 0;
 }

@@ -98,6 +98,9 @@ static void check_done(struct env_job *job)
     storage_job_ended(c->storage);
     if (j->err && !c->err)
         c->err = j->err;
+    for (unsigned i = 0; i < j->count && !j->err; i++)
+        if (j->right[i])
+            storage_doubt(c->storage, j->pieces[i]);
     for (unsigned i = 0; i < j->count && !j->err && !c->cancelled; i++)
         c->events->piece(c->user, j->pieces[i], j->right[i]);
     free(j);

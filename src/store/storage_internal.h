@@ -15,8 +15,10 @@
 #define STORAGE_FINISH_BATCH 16u /* pieces that one worker takes: the lanes of a hash kernel */
 
 struct storage_file {
-    char *path;           /* relative to the folder */
-    atomic_bool dirty;    /* written since the last sync */
+    char *path;        /* relative to the folder */
+    atomic_bool dirty; /* written since the last sync */
+    /* Verified by reading what an earlier run may not have synced: so far only in the cache. */
+    atomic_bool doubtful;
     atomic_bool made;     /* it exists and has been opened for writing before */
     atomic_bool in_parts; /* not wanted and not there: written to the sidecar */
     atomic_bool named;    /* its name is durable */
@@ -25,6 +27,7 @@ struct storage_file {
 
 struct check;
 struct move_job;
+struct sync_job;
 struct storage {
     struct env *env;
     struct log *log;
@@ -41,7 +44,8 @@ struct storage {
     unsigned running;                 /* of them, with a worker */
     struct env_job *held, **held_end; /* that wait for a move to end */
     struct move_job *move;
-    unsigned finish_jobs;       /* of them, batches of pieces */
+    struct sync_job *syncs; /* the first is under way: two at a time would hide from one another */
+    unsigned finish_jobs;   /* of them, batches of pieces */
     struct list_link finishing; /* whole pieces that wait for a worker */
     struct check *check;
     pthread_mutex_t error_lock;
@@ -80,6 +84,8 @@ int storage_read_range(
     struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
 int storage_write_range(
     struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
+/* The files of a piece that was found right on the disk. */
+void storage_doubt(struct storage *, uint32_t piece);
 /* Opens the folder if it is not open yet, making it if asked to. */
 int storage_open_folder(struct storage *, bool create);
 

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define IOV_MAX_HERE 512
@@ -21,12 +22,36 @@ int storage_note_error(struct storage *s, int err, const char *doing, uint32_t f
     return err;
 }
 
+/* A folder that was made is there after a power loss only if those above it know its name. */
+static int sync_parents(struct storage *s)
+{
+    char *path = strdup(s->folder), *slash;
+    int err = path ? 0 : ERR_NOMEM;
+    while (!err && (slash = strrchr(path, '/')) != NULL && path[1] != 0) {
+        struct env_dir *parent;
+        slash[slash == path] = 0;
+        err = env_dir_open(s->env, path, false, &parent);
+        if (err)
+            break;
+        err = env_dir_sync(parent, "");
+        env_dir_close(parent);
+    }
+    free(path);
+    /* A folder that others own may refuse to be synced by us: its names are their care. */
+    return err == ERR_PERMISSION ? 0 : err;
+}
+
 int storage_open_folder(struct storage *s, bool create)
 {
     if (s->dir)
         return 0;
     struct env_dir *dir;
-    int err = env_dir_open(s->env, s->folder, create, &dir);
+    int err = env_dir_open(s->env, s->folder, false, &dir);
+    if (err && create) {
+        err = env_dir_open(s->env, s->folder, true, &dir);
+        if (!err)
+            err = sync_parents(s);
+    }
     if (err)
         return err;
     pthread_mutex_lock(&s->error_lock);
@@ -124,9 +149,10 @@ static int write_file(
         if (err == ERR_UNSUPPORTED)
             err = 0;
     }
-    atomic_store(&s->file[file].dirty, true);
     if (!err)
         err = env_file_pwritev(f, iov, n, offset);
+    /* Afterwards: a sync that came in between has not seen all of it. */
+    atomic_store(&s->file[file].dirty, true);
     file_cache_give(s->files, f);
     return err;
 }
@@ -152,4 +178,13 @@ int storage_write_range(
         }
     }
     return 0;
+}
+
+void storage_doubt(struct storage *s, uint32_t piece)
+{
+    uint32_t size = metainfo_piece_size(s->metainfo, piece);
+    struct metainfo_slice slice = metainfo_slices(s->metainfo, piece, 0, size);
+    while (metainfo_slice_next(s->metainfo, &slice))
+        if (!slice.pad)
+            atomic_store(&s->file[slice.file].doubtful, true);
 }

@@ -74,7 +74,6 @@ static int copy_range(
         s->files, s, j->file, s->dir, s->file[j->file].path, ENV_OPEN_WRITE | ENV_OPEN_CREATE, &to);
     if (err)
         return err;
-    atomic_store(&s->file[j->file].dirty, true);
     while (begin < end && !err) {
         size_t size = end - begin < COPY_SIZE ? (size_t)(end - begin) : COPY_SIZE;
         struct iovec v = {buffer, size};
@@ -83,6 +82,7 @@ static int copy_range(
             err = env_file_pwritev(to, &v, 1, begin - m->offset);
         begin += size;
     }
+    atomic_store(&s->file[j->file].dirty, true);
     file_cache_give(s->files, to);
     return err;
 }

@@ -17,7 +17,8 @@ static bool predict(void *user, unsigned nth, struct receiver_block *out)
         struct request *r = request_ring_at(&p->requests, p->predict_at);
         if (!r)
             return false;
-        if (r->state == REQUEST_GAP || receiver_is_inside(&p->receiver, r->piece, r->begin))
+        /* What was given back may be asked for again behind it: one place is laid out once. */
+        if (r->state != REQUEST_WAITING || receiver_is_inside(&p->receiver, r->piece, r->begin))
             continue;
         uint8_t *place = torrent_block_place(p->torrent, r->piece, r->begin);
         if (!place)
@@ -38,10 +39,10 @@ static int place(void *user, struct receiver_block *block)
     return 0;
 }
 
-static void begun(void *user, const struct receiver_block *block)
+static bool begun(void *user, const struct receiver_block *block)
 {
     struct peer *p = user;
-    torrent_block_begun(p->torrent, block->piece, block->begin);
+    return torrent_block_begun(p->torrent, block->piece, block->begin);
 }
 
 static int block_arrived(void *user, const struct receiver_block *block)

@@ -202,8 +202,8 @@ static ssize_t parse_one(struct receiver *r, const uint8_t *data, size_t size)
         size_t n = take_payload(r, data + RECEIVER_HEAD_SIZE, size - RECEIVER_HEAD_SIZE);
         if (r->block_done == r->block.length)
             err = finish_block(r);
-        else if (r->block.place)
-            r->ops->begun(r->user, &r->block);
+        else if (r->block.place && !r->ops->begun(r->user, &r->block))
+            r->block.place = NULL;
         return err ? err : (ssize_t)(RECEIVER_HEAD_SIZE + n);
     }
     if (size - LENGTH_PREFIX >= length) {
@@ -313,8 +313,8 @@ static int take_slot(struct receiver *r, struct walk *w, unsigned i)
     r->block_done = (uint32_t)n;
     if (r->block_done == r->block.length)
         return finish_block(r);
-    if (r->block.place)
-        r->ops->begun(r->user, &r->block);
+    if (r->block.place && !r->ops->begun(r->user, &r->block))
+        r->block.place = NULL;
     return 0;
 }
 

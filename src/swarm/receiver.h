@@ -32,8 +32,9 @@ struct receiver_ops {
     /* A block that was not predicted begins: fill in its place, or NULL to discard it. An error
      * ends the connection. */
     int (*place)(void *user, struct receiver_block *block);
-    /* A block arrived in part and its place is in use until block() or receiver_forget. */
-    void (*begun)(void *user, const struct receiver_block *block);
+    /* A block arrived in part and its place is in use until block() or receiver_forget. False: the
+     * place has gone to somebody else; the rest is discarded. */
+    bool (*begun)(void *user, const struct receiver_block *block);
     /* All of a block is in its place (or discarded: place NULL). */
     int (*block)(void *user, const struct receiver_block *block);
     /* A whole message other than `piece`, without its length prefix; payload excludes the id.

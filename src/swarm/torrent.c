@@ -92,6 +92,18 @@ bool torrent_is_serving(const struct torrent *t)
     return t->state == TORRENT_ACTIVE && !t->stopping;
 }
 
+/* To a peer that joined when we had nothing to say: a bitfield may only come first (BEP 3). */
+static void tell_all_we_have(struct torrent *t, struct peer *p)
+{
+    if (torrent_is_veiled(t)) {
+        torrent_unveil_next(t, p);
+        return;
+    }
+    for (uint32_t i = bitfield_next_set(&t->have, 0); i < t->have.size && !p->gone;
+         i = bitfield_next_set(&t->have, i + 1))
+        peer_say_have(p, i);
+}
+
 int torrent_start(struct torrent *t, struct storage *storage, const struct bitfield *have)
 {
     assert(t->metainfo && !t->storage);
@@ -100,8 +112,10 @@ int torrent_start(struct torrent *t, struct storage *storage, const struct bitfi
     if (err)
         return err;
     set_state(t, TORRENT_ACTIVE);
-    for (uint32_t i = 0; i < t->peer_count; i++)
+    for (uint32_t i = 0; i < t->peer_count; i++) {
         peer_learn_sizes(t->peers[i]);
+        tell_all_we_have(t, t->peers[i]);
+    }
     torrent_tell(t, TORRENT_READY, NULL);
     if (t->completed)
         torrent_tell(t, TORRENT_COMPLETE, NULL);
@@ -161,8 +175,10 @@ void torrent_recover(struct torrent *t)
     t->error_text[0] = 0;
     set_state(t, TORRENT_ACTIVE);
     torrent_tell(t, TORRENT_RECOVERED, NULL);
-    for (uint32_t i = 0; i < t->peer_count; i++)
+    for (uint32_t i = 0; i < t->peer_count; i++) {
+        peer_update_interest(t->peers[i]); /* pieces may have been lost */
         peer_ask(t->peers[i], t->now);
+    }
 }
 
 void torrent_rest(struct torrent *t)
@@ -314,6 +330,11 @@ void torrent_stats(struct torrent *t, usec now, struct torrent_stats *s)
     s->pieces_done = t->have.count;
     if (t->picker)
         torrent_progress(t, s);
+}
+
+bool torrent_is_complete(const struct torrent *t)
+{
+    return t->completed;
 }
 
 int torrent_error(const struct torrent *t)

@@ -130,6 +130,7 @@ struct torrent_stats {
     bool complete; /* every wanted piece */
 };
 void torrent_stats(struct torrent *, usec now, struct torrent_stats *);
+bool torrent_is_complete(const struct torrent *); /* every wanted piece */
 int torrent_error(const struct torrent *);
 const char *torrent_error_text(const struct torrent *);
 const struct metainfo *torrent_metainfo(const struct torrent *); /* NULL until known */

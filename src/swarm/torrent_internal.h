@@ -128,7 +128,8 @@ bool torrent_finds_interesting(struct torrent *, struct peer *);
 uint32_t torrent_pick(struct torrent *, struct peer *, uint32_t want, struct picker_block *out);
 uint32_t torrent_block_size(const struct torrent *, uint32_t piece, uint32_t block);
 uint8_t *torrent_block_place(struct torrent *, uint32_t piece, uint32_t begin);
-void torrent_block_begun(struct torrent *, uint32_t piece, uint32_t begin);
+/* False: it is here already, or being written: the rest of it must go nowhere. */
+bool torrent_block_begun(struct torrent *, uint32_t piece, uint32_t begin);
 void torrent_block_unbegun(struct torrent *, uint32_t piece, uint32_t begin);
 void torrent_block_abandoned(struct torrent *, struct peer *, uint32_t piece, uint32_t begin);
 bool torrent_block_came(

@@ -249,11 +249,14 @@ uint8_t *torrent_block_place(struct torrent *t, uint32_t piece, uint32_t begin)
     return pb ? piece_buffer_place(pb, begin / METAINFO_BLOCK_SIZE) : NULL;
 }
 
-void torrent_block_begun(struct torrent *t, uint32_t piece, uint32_t begin)
+bool torrent_block_begun(struct torrent *t, uint32_t piece, uint32_t begin)
 {
     struct piece_buffer *pb = find_buffer(t, piece);
-    if (pb)
-        piece_buffer_begin(pb, begin / METAINFO_BLOCK_SIZE);
+    uint32_t block = begin / METAINFO_BLOCK_SIZE;
+    if (!pb || pb->busy || pb->states[block] != BLOCK_MISSING)
+        return false;
+    piece_buffer_begin(pb, block);
+    return true;
 }
 
 void torrent_block_unbegun(struct torrent *t, uint32_t piece, uint32_t begin)
@@ -304,6 +307,12 @@ static bool spill(struct torrent *t, struct piece_buffer *pb)
 bool torrent_memory_ready(struct torrent *t)
 {
     if (!t->storage || chunk_pool_available(storage_pool(t->storage)) >= MEMORY_READY_CHUNKS)
+        return true;
+    /* Room that was laid out for blocks that did not come. */
+    for (uint32_t i = 0; i < t->buffer_count; i++)
+        if (!t->buffers[i]->busy)
+            piece_buffer_trim(t->buffers[i]);
+    if (chunk_pool_available(storage_pool(t->storage)) >= MEMORY_READY_CHUNKS)
         return true;
     /* Pieces under way to the disk free memory soon; only without them is it worth a spill. */
     if (t->jobs == 0)
@@ -396,8 +405,7 @@ static void finished(void *user, struct piece_buffer *pb, int err)
         blame_good(&t->blame, pb, is_liar, t);
         drop_buffer(t, pb);
         piece_proved(t, piece);
-        if (t->jobs == 0)
-            torrent_recover(t);
+        torrent_retry(t); /* the disk works again: what it refused meanwhile, and then on */
     } else if (err == ERR_HASH) {
         piece_bad(t, pb);
     } else {

@@ -47,10 +47,11 @@ static int place(void *user, struct receiver_block *block)
     return 0;
 }
 
-static void begun(void *user, const struct receiver_block *block)
+static bool begun(void *user, const struct receiver_block *block)
 {
     (void)user;
     assert_non_null(block->place);
+    return true;
 }
 
 static int block_done(void *user, const struct receiver_block *block)
