@@ -2,6 +2,8 @@
 #
 #   make share DIR=<folder>   build kith and share a folder: prints a link
 #   make test                 build and run every test, real peers included
+#   make bench               compare with libtorrent: docs/performance.md
+#   make soak MINUTES=60      simulated swarms, kills and fuzzers, as long as you like
 #   make fuzz MINUTES=60 | lint | install
 
 BUILD ?= build
@@ -9,13 +11,16 @@ BUILDTYPE ?= release
 MINUTES ?= 10
 PREFIX ?= /usr/local
 
-.PHONY: all share test fuzz lint install clean setup-build setup-test
+.PHONY: all share test bench soak fuzz lint install clean setup-build setup-bench setup-test
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
 setup-build:
 	@tools/setup build
+
+setup-bench:
+	@tools/setup build bench
 
 setup-test:
 	@tools/setup build test
@@ -32,6 +37,12 @@ test: setup-test
 
 fuzz: setup-test
 	@tools/fuzz $(MINUTES)
+
+soak: setup-test
+	@tools/soak $(MINUTES)
+
+bench: setup-bench
+	@tools/bench
 
 lint: setup-test
 	@tools/lint

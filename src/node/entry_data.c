@@ -197,6 +197,11 @@ static void synced_again(struct kith_torrent *k, int err)
         return;
     }
     k->sync_failed = false;
+    if (torrent_error(k->torrent)) { /* that was not all */
+        retry_later(k);
+        torrent_retry(k->torrent);
+        return;
+    }
     k->state = 0;
     recovered(k);
     if (torrent_is_complete(k->torrent))
