@@ -17,12 +17,26 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 KITH = os.path.abspath(sys.argv[1])
 KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 12
 SEED = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 SIZE = 24_000_000
 BOUND_S = 120
+
+
+def read_until(process, seconds):
+    """The last that it said within so many seconds of its first word, or before its end."""
+    last = json.loads(line(process) or b"{}")
+    end = time.monotonic() + seconds
+    while last.get("type") != "complete":
+        ready, _, _ = select.select([process.stdout], [], [], max(0, end - time.monotonic()))
+        text = process.stdout.readline() if ready else b""
+        if not text:
+            break
+        last = json.loads(text)
+    return last
 
 
 def line(process):
@@ -38,7 +52,7 @@ def main():
     source.mkdir(parents=True)
     for i in range(4):
         (source / f"{i}.bin").write_bytes(chance.randbytes(SIZE // 4 + i))
-    rate = max(400_000, 4 * SIZE // (KILLS + 4))
+    rate = max(200_000, int(SIZE / (0.5 * KILLS + 2)))
     share = subprocess.Popen([KITH, "share", str(source), "--listen", "127.0.0.1", "--upload", str(rate)],
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     kills, wrong, known = 0, 0, 0
@@ -47,14 +61,7 @@ def main():
         argv = [KITH, "get", link, "-o", str(out), "--exit", "--json", "--listen", "127.0.0.1"]
         while True:
             get = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            lines = chance.randrange(1, 4) if kills < KILLS else 10**9
-            last = {}
-            while lines > 0:
-                text = line(get)
-                if not text:
-                    break
-                last = json.loads(text)
-                lines -= 1
+            last = read_until(get, chance.uniform(0.02, 0.7) if kills < KILLS else BOUND_S)
             if last.get("type") == "complete":
                 get.wait(timeout=BOUND_S)
                 break
