@@ -288,8 +288,8 @@ const char *kith_link(struct kith_torrent *k, int with_peers)
 
 const void *kith_torrent_file(struct kith_torrent *k, size_t *size_out)
 {
-    if (k->torrent_file.size == 0 && k->metainfo && metainfo_has_layers(k->metainfo) &&
-        metainfo_write(k->metainfo, &k->torrent_file) != 0)
+    bool provable = k->metainfo && (k->metainfo->has_v1 || metainfo_has_layers(k->metainfo));
+    if (k->torrent_file.size == 0 && provable && metainfo_write(k->metainfo, &k->torrent_file) != 0)
         return NULL;
     *size_out = k->torrent_file.size;
     return k->torrent_file.size ? k->torrent_file.data : NULL;

@@ -50,8 +50,8 @@ static int reject(struct peer *p, const struct hash_fields *f)
 static bool can_answer(const struct torrent *t, const struct hash_fields *f, uint32_t *file)
 {
     const struct metainfo *m = t->metainfo;
-    if (!m || !m->has_v2 || f->base != metainfo_piece_height(m) || f->length < 2 || f->length > LENGTH_MAX ||
-        (f->length & (f->length - 1)) || f->index % f->length)
+    if (!m || !m->has_v2 || f->base != metainfo_piece_height(m) || f->length < 2 ||
+        f->length > LENGTH_MAX || (f->length & (f->length - 1)) || f->index % f->length)
         return false;
     *file = metainfo_file_of_root(m, &f->root);
     if (*file >= m->file_count || !m->files[*file].layer)
