@@ -185,10 +185,8 @@ void swarm_start(struct swarm_node *n)
 
 void swarm_crash(struct swarm_node *n, enum sim_crash how)
 {
-    struct swarm *s = n->swarm;
     sim_host_crash(n->host, how);
-    s->crashed[s->crashed_count++ % 512] = n->node;
-    n->node = NULL;
+    n->node = NULL; /* its memory dies with it */
     n->torrent = NULL;
     sim_host_restart(n->host);
 }

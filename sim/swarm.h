@@ -48,8 +48,6 @@ struct swarm {
     struct metainfo *metainfo;
     struct builder content[4]; /* of each file */
     char why[256];             /* the first thing that did not hold; "" */
-    void *crashed[512];        /* the memory of nodes that died; kept reachable */
-    unsigned crashed_count;
 };
 
 /* Makes the world, the data and its torrent. */

@@ -227,7 +227,7 @@ static const struct {
     {0xe0000, 0xe007f}, /* tags */
 };
 
-static bool is_unseen(uint32_t code_point)
+bool text_is_unseen(uint32_t code_point)
 {
     for (size_t i = 0; i < sizeof unseen / sizeof *unseen; i++)
         if (code_point >= unseen[i].first && code_point <= unseen[i].last)
@@ -243,9 +243,9 @@ void text_escape(struct bytes foreign, struct builder *out)
         size_t length = utf8_take(bytes_of(c.at, c.left), &code_point);
         struct bytes raw = cursor_take(&c, length ? length : 1);
         bool broken = length == 0;
-        if (broken || (is_unseen(code_point) && code_point < 0x80))
+        if (broken || (text_is_unseen(code_point) && code_point < 0x80))
             builder_format(out, "\\x%02x", raw.data[0]);
-        else if (is_unseen(code_point))
+        else if (text_is_unseen(code_point))
             builder_format(out, "\\u{%04x}", (unsigned)code_point);
         else
             builder_span(out, raw);

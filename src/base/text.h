@@ -23,6 +23,8 @@ void utf8_put(struct builder *b, uint32_t code_point);
 /* Appends foreign text for a terminal or log: control characters, DEL, C1, bidi controls,
  * zero-width and line-separator characters and broken UTF-8 come out as \xNN or \u{NNNN}. */
 void text_escape(struct bytes foreign, struct builder *out);
+/* Is it a control, a bidi control or another character that is not seen and may mislead? */
+bool text_is_unseen(uint32_t code_point);
 /* Unsigned decimal, digits only, at most max. ERR_SYNTAX, ERR_LIMIT. */
 int parse_u64(struct bytes text, uint64_t max, uint64_t *out);
 

@@ -263,7 +263,7 @@ int cmd_get(int argc, char **argv)
         char *what = term_escape(bytes_of_str(kith_last_error(s.node)));
         term_error(&s.term, "%s%s%s", what, *what ? ": " : "", kith_strerror(err));
         free(what);
-        code = exit_code_of(err);
+        code = err == KITH_E_HASH ? EXIT_BAD_LINK : exit_code_of(err);
     } else {
         code = list_only && torrent && input.data[0] == 'd' ? EXIT_OK : run(&s, torrent);
     }

@@ -295,7 +295,7 @@ static int bad(const char *what, const char *why, int err)
     char *text = term_escape(bytes_of_str(why));
     fprintf(stderr, "kith: the %s cannot be read: %s\n", what, *text ? text : kith_strerror(err));
     free(text);
-    return exit_code_of(err);
+    return EXIT_BAD_LINK;
 }
 
 static int write_link(const struct magnet *m, char **out)

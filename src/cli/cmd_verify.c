@@ -262,7 +262,7 @@ int cmd_verify(int argc, char **argv)
     builder_free(&input);
     if (err) {
         fprintf(stderr, "kith: the torrent cannot be read: %s\n", error.text);
-        return exit_code_of(err);
+        return EXIT_BAD_LINK;
     }
     int code = work_open(&c.work, &options);
     if (code == 0) {

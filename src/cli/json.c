@@ -63,7 +63,10 @@ static void put_code_point(FILE *out, struct bytes encoded, uint32_t c)
 {
     if (c == '"' || c == '\\')
         fprintf(out, "\\%c", (int)c);
-    else if (c < 0x20 || c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0x2028 || c == 0x2029)
+    else if (text_is_unseen(c) && c > 0xffff)
+        fprintf(out, "\\u%04" PRIx32 "\\u%04" PRIx32, 0xd800 + ((c - 0x10000) >> 10),
+            0xdc00 + ((c - 0x10000) & 0x3ff));
+    else if (text_is_unseen(c))
         fprintf(out, "\\u%04" PRIx32, c);
     else if (c == 0xfffd)
         fputs("\\ufffd", out);

@@ -201,7 +201,10 @@ def hostile_names_are_shown_escaped(case):
         for bad in ("\x1b", "\x07", "\u202e"):
             if bad in out:
                 raise Failure(f"{argv}: {bad!r} reached the terminal")
-    json.loads(case.kith("show", "--json", "evil.torrent")[0])
+    out, _ = case.kith("show", "--json", "evil.torrent")
+    json.loads(out)
+    if "\x1b" in out or "\u202e" in out:
+        raise Failure("it reached the terminal as JSON")
 
 
 # ---- share and get ----------------------------------------------------------------------------------------

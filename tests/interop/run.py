@@ -3,7 +3,7 @@
 
     tests/interop/run.py KITH [NAME...]
 
-Peers: libtorrent 2.0.8 (python3-libtorrent), transmission-daemon, aria2, rtorrent. Nothing sleeps
+Peers: libtorrent 2.0.8 (python3-libtorrent), transmission-daemon, aria2, opentracker, nginx. Nothing sleeps
 where something can be awaited; a case that takes longer than its bound has failed.
 """
 import filecmp
@@ -53,6 +53,19 @@ def make_folder(root):
 def make_many(root):
     for i in range(2000):
         fill(root / f"{i % 20:02}/{i:04}.txt", 100 + i * 7 % 4000, i)
+
+
+def make_thousands(root):
+    for i in range(20000):
+        fill(root / f"{i % 50:02}/{i:05}", 10 + i % 700, i)
+
+
+def make_sparse(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as f:
+        for at in (0, 2**31 - 5, 2**32 - 5, 4_600_000_000):
+            f.seek(at)
+            f.write(random.Random(at).randbytes(100_000))
 
 
 def make_one(path):
@@ -576,6 +589,8 @@ CASES = {
     "kith from transmission": kith_from_transmission,
     "transmission from kith": transmission_from_kith,
     "kith from aria2": kith_from_aria2,
+    "kith from kith, 20,000 files": kith_from_kith(make_thousands),
+    "kith from kith, a file of more than 4 GiB": kith_from_kith(make_sparse),
     "kith with kith through opentracker, HTTP": kith_through_tracker("http", "hybrid"),
     "kith with kith through opentracker, UDP": kith_through_tracker("udp", "v1"),
     "kith with kith through opentracker, UDP, v2, private": kith_through_tracker("udp", "v2", "-p"),
