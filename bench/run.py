@@ -62,7 +62,7 @@ def kith_seed(torrent, folder, port):
 
 
 def kith_leech(torrent, folder, port):
-    return [KITH, "get", str(torrent), "-o", str(folder), "-q", "--listen", "127.0.0.1", "--exit", "-p",
+    return [KITH, "get", str(torrent), "-o", str(folder), "-q", "--listen", "127.0.0.1", "--exit", "--overwrite", "-p",
             f"127.0.0.1:{port}", "--encryption", "off"]
 
 

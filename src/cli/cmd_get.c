@@ -143,6 +143,8 @@ static int handle(struct session *s, const struct kith_event *e)
             term_note(&s->term, "kith goes on by itself when that has passed");
             return -1;
         }
+        if (kith_event_error(e) == KITH_E_ABSENT)
+            term_note(&s->term, "If you deleted it, --overwrite fetches it again.");
         return exit_code_of(kith_event_error(e));
     case KITH_EVENT_READY:
         under_way = true;

@@ -463,11 +463,19 @@ static void opened(void *user, int err, const struct storage_opening *opening)
         return;
     if (!err)
         err = take_verdict(k, opening, &verdict);
+    if (!err && verdict.absent && k->existing == KITH_EXISTING_OVERWRITE) {
+        /* The user says that it is not away but gone. */
+        resume_verdict_free(&verdict);
+        resume_free(&k->record);
+        k->has_record = false;
+        err = take_verdict(k, opening, &verdict);
+    }
     if (err) {
         entry_trouble(k, err, storage_error(k->storage));
     } else if (verdict.absent) {
         char text[NODE_TEXT_MAX];
-        snprintf(text, sizeof text, "the data is not in %.180s: is its disk away?", k->folder);
+        snprintf(
+            text, sizeof text, "the data is no longer in %.160s: is its disk away?", k->folder);
         storage_let_go(k->storage);
         entry_trouble(k, ERR_ABSENT, text);
     } else {

@@ -294,6 +294,19 @@ def the_same_get_again_has_nothing_to_do(case):
     expect(last["work_total"], 0, "bytes hashed again")
 
 
+def deleted_data_is_fetched_again_only_when_asked(case):
+    root = case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1")
+    link = first_line(share)
+    case.kith("get", link, "-o", "out", "--exit", "--listen", "127.0.0.1")
+    shutil.rmtree(case.work / "out" / "Data")
+    _, err = case.kith("get", link, "-o", "out", "--exit", "--listen", "127.0.0.1", code=3)
+    expect_in("is its disk away?", err, "the reason")
+    expect((case.work / "out" / "Data").exists(), False, "a folder where a volume may be missing")
+    case.kith("get", link, "-o", "out", "--exit", "--overwrite", "--listen", "127.0.0.1")
+    expect((case.work / "out/Data/film.bin").read_bytes(), (root / "film.bin").read_bytes(), "the data")
+
+
 def only_chosen_files_are_made(case):
     case.data()
     share = case.start("share", "Data", "--listen", "127.0.0.1", "--format", "v1")
