@@ -7,12 +7,13 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static struct session_options options = {0};
 static struct text_list peers;
 static const char *folder = ".", *files;
-static bool exit_when_done, overwrite, rename_it, sequential, sparse, list_only;
+static bool exit_when_done, force, overwrite, rename_it, sequential, sparse, list_only;
 static double ratio;
 static int64_t seed_seconds;
 
@@ -26,6 +27,7 @@ static struct option_spec specs[] = {
     {0, "list", NULL, OPTION_FLAG, &list_only, "show what is in it and leave"},
     {0, "overwrite", NULL, OPTION_FLAG, &overwrite, "replace files that hold something else"},
     {0, "rename", NULL, OPTION_FLAG, &rename_it, "leave such files alone, use another name"},
+    {0, "force", NULL, OPTION_FLAG, &force, "begin also when there is not room for all of it"},
     {0, "sequential", NULL, OPTION_FLAG, &sequential, "in order, for watching meanwhile"},
     {0, "sparse", NULL, OPTION_FLAG, &sparse, "do not reserve disk space"},
     {'P', "port", "PORT", OPTION_NUMBER, &options.port, "listen on this port (any)", false, 0,
@@ -119,6 +121,23 @@ static bool passes_by_itself(int error)
     return error == KITH_E_NO_SPACE || error == KITH_E_IO || error == KITH_E_ABSENT;
 }
 
+/* What cannot fit is not begun. */
+static bool has_room(struct session *s, struct kith_torrent *t)
+{
+    struct kith_status st;
+    struct statvfs disk;
+    char need[16], there[16];
+    KITH_INIT(st);
+    if (force || kith_status(t, &st) != 0 || statvfs(st.folder, &disk) != 0)
+        return true;
+    uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (st.bytes_left <= room)
+        return true;
+    term_error(&s->term, "%s are needed and %s are free in %s (--force begins all the same)",
+        human_size(st.bytes_left, need), human_size(room, there), st.folder);
+    return false;
+}
+
 /* -1: go on; else the exit code. */
 static int handle(struct session *s, const struct kith_event *e)
 {
@@ -148,7 +167,7 @@ static int handle(struct session *s, const struct kith_event *e)
         return exit_code_of(kith_event_error(e));
     case KITH_EVENT_READY:
         under_way = true;
-        return -1;
+        return has_room(s, t) ? -1 : EXIT_DISK_FULL;
     case KITH_EVENT_RECOVERED:
         term_note(&s->term, "going on");
         return -1;

@@ -38,7 +38,7 @@ static void overview(FILE *out)
         out);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].spec()->summary);
-    fputs("  help     'kith help COMMAND' explains one\n", out);
+    fputs("  help     'kith help COMMAND' explains one; 'kith help exit-codes'\n", out);
 }
 
 /* How many single changes of a letter lead from one word to the other (Levenshtein). */
@@ -72,8 +72,31 @@ static int unknown(const char *name)
     return EXIT_USAGE;
 }
 
+static void exit_codes(void)
+{
+    fputs("exit codes:\n"
+          "    0  done\n"
+          "    1  failed\n"
+          "    2  wrong usage\n"
+          "    3  not found, or nobody has it\n"
+          "    4  too late\n"
+          "    5  the data is not what the torrent says\n"
+          "    6  the disk is full, or too small\n"
+          "    7  interrupted; the same command goes on\n"
+          "    8  something else stands where the data should go\n"
+          "    9  not allowed\n"
+          "   10  a link or torrent that cannot be read\n"
+          "   12  refused\n"
+          "  130  ended by a second Ctrl-C\n",
+        stdout);
+}
+
 static int help(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "exit-codes") == 0) {
+        exit_codes();
+        return EXIT_OK;
+    }
     if (argc < 2) {
         overview(stdout);
         return EXIT_OK;

@@ -103,6 +103,7 @@ def help_goes_to_standard_output(case):
     for name in ("share", "get", "create", "show", "verify"):
         expect(case.kith("help", name), case.kith(name, "--help"), name)
         expect_in("usage", case.kith("help", name)[0].lower(), name)
+    expect_in("  10  ", case.kith("help", "exit-codes")[0], "the exit codes")
     expect_in("kith share", case.kith("--help")[0], "the overview")
     expect_in("kith ", case.kith("--version")[0], "the version")
 
@@ -305,6 +306,15 @@ def deleted_data_is_fetched_again_only_when_asked(case):
     expect((case.work / "out" / "Data").exists(), False, "a folder where a volume may be missing")
     case.kith("get", link, "-o", "out", "--exit", "--overwrite", "--listen", "127.0.0.1")
     expect((case.work / "out/Data/film.bin").read_bytes(), (root / "film.bin").read_bytes(), "the data")
+
+
+def what_cannot_fit_is_not_begun(case):
+    size, piece = 10**14, 2**29
+    info = {b"name": b"huge", b"length": size, b"piece length": piece, b"pieces": b"x" * 20 * (-(-size // piece))}
+    (case.work / "huge.torrent").write_bytes(lt.bencode({b"info": info}))
+    _, err = case.kith("get", "huge.torrent", "-o", "out", "--listen", "127.0.0.1", code=6)
+    expect_in("are needed", err, "the reason")
+    expect((case.work / "out" / "huge").exists(), False, "the file")
 
 
 def only_chosen_files_are_made(case):
