@@ -3,7 +3,7 @@
 
     tests/interop/run.py KITH [NAME...]
 
-Peers: libtorrent 2.0.8 (python3-libtorrent), transmission-daemon, aria2, opentracker, nginx. Nothing sleeps
+Peers: libtorrent 2.0.8 (python3-libtorrent), transmission-daemon, aria2, rtorrent, opentracker, nginx. Nothing sleeps
 where something can be awaited; a case that takes longer than its bound has failed.
 """
 import filecmp
@@ -324,6 +324,56 @@ def kith_from_aria2(case):
     compare(source, case.work / "out" / "Data")
 
 
+# ---- rtorrent -------------------------------------------------------------------------------------------
+
+
+def rtorrent(case, torrent, folder):
+    """Loads one torrent, which must name a tracker; the file `done` appears when it is complete."""
+    port, home = free_port(), case.work / "rtorrent"
+    home.mkdir()
+    folder.mkdir(exist_ok=True)
+    (home / "rc").write_text(f"""
+        system.daemon.set = true
+        directory.default.set = {folder}
+        session.path.set = {home}
+        network.port_range.set = {port}-{port}
+        network.port_random.set = no
+        network.bind_address.set = 127.0.0.1
+        dht.mode.set = disable
+        trackers.use_udp.set = no
+        method.set_key = event.download.finished,mark,"execute.throw=touch,{home}/done"
+        schedule2 = load,0,0,"load.start={torrent}"
+    """)
+    Process(case, "rtorrent", ["rtorrent", "-n", "-o", f"import={home}/rc"])
+
+    def listens():
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_for(listens, "rtorrent to start")
+    return port, home / "done"
+
+
+def kith_from_rtorrent(case):
+    source = case.work / "source" / "Data"
+    make_folder(source)
+    torrent, _ = created(case, source, "--format", "v1", "-t", "udp://127.0.0.1:1/announce")
+    port, _ = rtorrent(case, torrent, source.parent)
+    case.get(torrent, case.work / "out", "-p", f"127.0.0.1:{port}").wait()
+    compare(source, case.work / "out" / "Data")
+
+
+def rtorrent_from_kith(case):
+    source = case.work / "source" / "Data"
+    make_folder(source)
+    torrent, _ = created(case, source, "--format", "v1", "-t", "udp://127.0.0.1:1/announce")
+    out = case.work / "out"
+    port, done = rtorrent(case, torrent, out)
+    case.share(source, "--format", "v1", "-p", f"127.0.0.1:{port}")
+    wait_for(done.exists, "rtorrent to finish")
+    compare(source, out / "Data")
+
+
 # ---- trackers -------------------------------------------------------------------------------------------
 
 
@@ -589,6 +639,8 @@ CASES = {
     "kith from transmission": kith_from_transmission,
     "transmission from kith": transmission_from_kith,
     "kith from aria2": kith_from_aria2,
+    "kith from rtorrent": kith_from_rtorrent,
+    "rtorrent from kith": rtorrent_from_kith,
     "kith from kith, 20,000 files": kith_from_kith(make_thousands),
     "kith from kith, a file of more than 4 GiB": kith_from_kith(make_sparse),
     "kith with kith through opentracker, HTTP": kith_through_tracker("http", "hybrid"),
