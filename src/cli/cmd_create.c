@@ -1,5 +1,6 @@
 /* kith create: make a .torrent of a file or folder. */
 #include "base/err.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/work.h"
@@ -104,12 +105,6 @@ static void show_notes(struct creation *c, const struct scan *scan)
     }
 }
 
-static void hex(const uint8_t *bytes, size_t size, char *out)
-{
-    for (size_t i = 0; i < size; i++)
-        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static char *link_of(struct bytes torrent)
 {
     struct metainfo *m;
@@ -134,8 +129,8 @@ static void say_result(struct creation *c, const struct create_result *r)
     char v1[41] = "", v2[65] = "", size[16];
     char *link = r->torrent.size ? link_of(r->torrent) : NULL;
     struct json *j = &c->work.json;
-    hex(r->v1.b, r->has_v1 ? 20 : 0, v1);
-    hex(r->v2.b, r->has_v2 ? 32 : 0, v2);
+    hex_encode(r->v1.b, r->has_v1 ? 20 : 0, v1);
+    hex_encode(r->v2.b, r->has_v2 ? 32 : 0, v2);
     if (c->work.as_json) {
         json_open_object(j);
         json_put_text(j, "type", "created");

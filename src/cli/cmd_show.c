@@ -1,5 +1,6 @@
 /* kith show: what is in a torrent or a link, without touching the network. */
 #include "base/err.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/input.h"
@@ -51,10 +52,9 @@ static void line(const char *key, struct bytes foreign)
 
 static void hex_line(const char *key, const uint8_t *bytes, size_t size)
 {
-    printf("%-13s ", key);
-    for (size_t i = 0; i < size; i++)
-        printf("%02x", bytes[i]);
-    putchar('\n');
+    char hex[2 * JSON_HASH_MAX + 1];
+    hex_encode(bytes, size, hex);
+    printf("%-13s %s\n", key, hex);
 }
 
 static struct bytes text_of(const char *text)
@@ -140,14 +140,6 @@ static void show_metainfo(const struct metainfo *m, const char *link)
 /* ---- as JSON
  * ---------------------------------------------------------------------------------------- */
 
-static void put_hash(struct json *j, const char *key, bool has, const uint8_t *bytes, size_t size)
-{
-    char hex[65];
-    for (size_t i = 0; i < size; i++)
-        snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
-    json_put_text(j, key, has ? hex : NULL);
-}
-
 static void json_files(struct json *j, const struct metainfo *m)
 {
     json_key(j, "files");
@@ -162,7 +154,7 @@ static void json_files(struct json *j, const struct metainfo *m)
         json_put_bool(j, "executable", f->flags & METAINFO_EXECUTABLE);
         json_put_bool(j, "hidden", f->flags & METAINFO_HIDDEN);
         json_put_text(j, "symlink", f->flags & METAINFO_SYMLINK ? f->target : NULL);
-        put_hash(j, "pieces_root", f->has_root, f->root.b, sizeof f->root.b);
+        json_put_hash(j, "pieces_root", f->has_root, f->root.b, sizeof f->root.b);
         json_close_object(j);
     }
     json_close_array(j);
@@ -211,8 +203,8 @@ static void json_metainfo(const struct metainfo *m, const char *link)
     json_put_string(j, "name", m->name);
     json_put_text(j, "on_disk", m->root);
     json_put_bool(j, "multi_file", m->multi_file);
-    put_hash(j, "info_hash_v1", m->has_v1, m->v1.b, sizeof m->v1.b);
-    put_hash(j, "info_hash_v2", m->has_v2, m->v2.b, sizeof m->v2.b);
+    json_put_hash(j, "info_hash_v1", m->has_v1, m->v1.b, sizeof m->v1.b);
+    json_put_hash(j, "info_hash_v2", m->has_v2, m->v2.b, sizeof m->v2.b);
     json_put_text(j, "magnet", link);
     json_put_unsigned(j, "size", m->content_length);
     json_put_unsigned(j, "piece_length", m->piece_length);
@@ -271,8 +263,8 @@ static void json_magnet(const struct magnet *m, const char *link)
     json_open_object(j);
     json_put_text(j, "type", "link");
     json_put_text(j, "name", m->name);
-    put_hash(j, "info_hash_v1", m->has_v1, m->v1.b, sizeof m->v1.b);
-    put_hash(j, "info_hash_v2", m->has_v2, m->v2.b, sizeof m->v2.b);
+    json_put_hash(j, "info_hash_v1", m->has_v1, m->v1.b, sizeof m->v1.b);
+    json_put_hash(j, "info_hash_v2", m->has_v2, m->v2.b, sizeof m->v2.b);
     json_put_text(j, "magnet", link);
     json_texts(j, "trackers", (const char *const *)m->trackers, m->tracker_count);
     json_texts(j, "web_seeds", (const char *const *)m->web_seeds, m->web_seed_count);

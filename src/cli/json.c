@@ -180,3 +180,12 @@ void json_put_real(struct json *j, const char *key, double value)
     json_key(j, key);
     json_real(j, value);
 }
+
+/* In hex; null if there is none. */
+void json_put_hash(struct json *j, const char *key, bool has, const uint8_t *hash, size_t size)
+{
+    char hex[2 * JSON_HASH_MAX + 1];
+    assert(size <= JSON_HASH_MAX);
+    hex_encode(hash, size, hex);
+    json_put_text(j, key, has ? hex : NULL);
+}

@@ -1,6 +1,7 @@
 /* See session.h. */
 #include "cli/session.h"
 
+#include "base/text.h"
 #include "cli/exit_codes.h"
 #include "crypto/hash.h"
 #include <inttypes.h>
@@ -90,8 +91,7 @@ void session_remember(
     builder_u8(&b, 0);
     builder_str(&b, session_absolute(where, absolute));
     digest = sha1(b.data, b.size);
-    for (int i = 0; i < 16; i++)
-        snprintf(name + 2 * i, 3, "%02x", digest.b[i]);
+    hex_encode(digest.b, 16, name);
     if (folder[0] && builder_ok(&b))
         snprintf(options->state_file, sizeof options->state_file, "%.4000s/%s.db", folder, name);
     builder_free(&b);
@@ -242,14 +242,6 @@ void session_show_progress(struct session *s, struct kith_torrent *t)
     builder_free(&b);
 }
 
-static void put_hash(struct json *j, const char *key, const uint8_t *hash, size_t size)
-{
-    char hex[65];
-    for (size_t i = 0; i < size; i++)
-        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-    json_put_text(j, key, hex);
-}
-
 void session_json_status(struct session *s, const char *type, const struct kith_status *st)
 {
     struct json *j = &s->json;
@@ -258,9 +250,9 @@ void session_json_status(struct session *s, const char *type, const struct kith_
     json_put_text(j, "state", verb_of(st->state));
     json_put_text(j, "name", st->name);
     if (st->has_v1)
-        put_hash(j, "info_hash_v1", st->info_hash_v1, 20);
+        json_put_hash(j, "info_hash_v1", true, st->info_hash_v1, 20);
     if (st->has_v2)
-        put_hash(j, "info_hash_v2", st->info_hash_v2, 32);
+        json_put_hash(j, "info_hash_v2", true, st->info_hash_v2, 32);
     json_put_unsigned(j, "bytes_total", st->bytes_total);
     json_put_unsigned(j, "bytes_done", st->bytes_done);
     json_put_unsigned(j, "work_done", st->work_done);

@@ -4,9 +4,7 @@
 
 #include "base/err.h"
 #include "format/magnet.h"
-#include <assert.h>
 #include <fnmatch.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -443,9 +441,10 @@ void entry_revive(struct kith_torrent *k)
         err = begin_metainfo(k);
     } else {
         err = magnet_parse(&m, bytes_of_str(k->magnet), &error);
-        if (!err)
+        if (!err) {
             err = begin_magnet(k, &m);
-        magnet_free(&m);
+            magnet_free(&m);
+        }
     }
     if (err)
         entry_trouble(k, err, NULL);

@@ -135,9 +135,7 @@ struct kith_torrent {
     int error;
     char error_text[NODE_TEXT_MAX];
     uint64_t download_max, upload_max;
-    unsigned copies_seen;
     char waiting_for[NODE_TEXT_MAX];
-    usec moved_at; /* payload last came or went */
 };
 
 /* ---- node.c
