@@ -125,6 +125,16 @@ int env_udp_send(struct env_udp *u, const struct env_datagram *datagrams, int co
     return ops_of(u)->udp_send(u, datagrams, count);
 }
 
+void env_udp_bulk(struct env_udp *u)
+{
+    ops_of(u)->udp_bulk(u);
+}
+
+int env_udp_send_runs(struct env_udp *u, struct env_udp_run *runs, int count)
+{
+    return ops_of(u)->udp_send_runs(u, runs, count);
+}
+
 void env_udp_close(struct env_udp *u)
 {
     ops_of(u)->udp_close(u);

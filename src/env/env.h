@@ -94,6 +94,9 @@ struct env_datagram {
     struct endpoint peer;
     void *data;
     size_t size; /* in: room (receive) or length (send); out: length */
+    /* Out, on bulk sockets only: `data` holds several datagrams of so many bytes each, of which the
+     * last may be shorter. 0: it holds one. */
+    size_t segment;
 };
 int env_udp_open(struct env *, const struct endpoint *at, const struct env_tcp_options *,
     void (*readable)(void *user), void *user, struct env_udp **out);
@@ -102,6 +105,27 @@ void env_udp_local(struct env_udp *, struct endpoint *out);
 int env_udp_receive(struct env_udp *, struct env_datagram *, int count);
 /* How many were sent; those that the kernel refuses are dropped silently, as the network would. */
 int env_udp_send(struct env_udp *, const struct env_datagram *, int count);
+
+/* Bulk: a socket that carries streams. From now on its buffers are large; what it sends may be cut
+ * up on the way (no path MTU is learnt behind our back); and where the system can, received
+ * datagrams come several at a time (see `segment`), for which each needs ENV_UDP_BULK_ROOM. */
+#define ENV_UDP_BULK_ROOM 65536u
+void env_udp_bulk(struct env_udp *);
+
+/* Datagrams of one size to one destination, sent by one call where the system can. */
+struct env_udp_run {
+    struct endpoint peer;
+    struct iovec *iov; /* none crosses from one datagram into the next */
+    int iov_count;
+    size_t segment;     /* bytes of each datagram, of which the last may be shorter */
+    bool dont_fragment; /* a probe of the path's MTU: sent whole or not at all */
+    size_t sent;        /* in: 0; in and out: datagrams that are on their way */
+    int error;          /* out: ERR_LIMIT if this machine knows that they are too large, else 0 */
+};
+/* How many runs, from the first, are done with: sent, refused as too large, or dropped silently as
+ * the network would. Fewer than `count`: the system's buffer is full; call again later with the
+ * rest, `sent` as it stands. */
+int env_udp_send_runs(struct env_udp *, struct env_udp_run *, int count);
 void env_udp_close(struct env_udp *);
 
 /* ---- names and addresses ------------------------------------------------------------------------

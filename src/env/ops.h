@@ -33,6 +33,8 @@ struct env_ops {
     void (*udp_local)(struct env_udp *, struct endpoint *);
     int (*udp_receive)(struct env_udp *, struct env_datagram *, int);
     int (*udp_send)(struct env_udp *, const struct env_datagram *, int);
+    void (*udp_bulk)(struct env_udp *);
+    int (*udp_send_runs)(struct env_udp *, struct env_udp_run *, int);
     void (*udp_close)(struct env_udp *);
 
     int (*resolve_start)(struct env *, const char *, uint16_t,

@@ -200,6 +200,56 @@ static void a_datagram_longer_than_the_room_is_cut(void **state)
     pair_free(&p);
 }
 
+/* Five datagrams of a header and a body; the last is shorter. */
+static int send_run(struct pair *p, struct env_udp_run *run, bool dont_fragment)
+{
+    static uint8_t data[5][1600];
+    static struct iovec iov[10];
+    for (uint32_t i = 0; i < 5; i++) {
+        store_u32(data[i], i);
+        memset(data[i] + 4, data[i][3], sizeof data[i] - 4);
+        iov[2 * i] = (struct iovec){data[i], 4};
+        iov[2 * i + 1] = (struct iovec){data[i] + 4, i < 4 ? 1496 : 300};
+    }
+    *run = (struct env_udp_run){.peer = p->to_b,
+        .iov = iov,
+        .iov_count = 10,
+        .segment = 1500,
+        .dont_fragment = dont_fragment};
+    return env_udp_send_runs(p->in_a->udp, run, 1);
+}
+
+static void a_run_is_its_datagrams(void **state)
+{
+    (void)state;
+    struct sim_config config = sim_config_calm(3);
+    struct env_udp_run run;
+    struct pair p;
+    pair_new(&p, &config, 0);
+    assert_int_equal(send_run(&p, &run, false), 1);
+    assert_int_equal(run.sent, 5);
+    sim_world_run_until(p.world, SECONDS(1), NULL, NULL);
+    assert_int_equal(p.in_b->count, 5);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_equal(p.in_b->numbers[i], i);
+    assert_false(p.in_b->broken);
+    pair_free(&p);
+}
+
+static void what_must_not_be_cut_up_and_is_larger_than_the_mtu_is_lost(void **state)
+{
+    (void)state;
+    struct sim_config config = sim_config_calm(3);
+    struct env_udp_run run;
+    struct pair p;
+    pair_new(&p, &config, 0);
+    assert_int_equal(send_run(&p, &run, true), 1);
+    sim_world_run_until(p.world, SECONDS(1), NULL, NULL);
+    assert_int_equal(p.in_b->count, 1);
+    assert_int_equal(p.in_b->numbers[0], 4);
+    pair_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +259,8 @@ int main(void)
         cmocka_unit_test(a_node_that_does_not_receive_loses_what_exceeds_its_buffer),
         cmocka_unit_test(what_nobody_hears_is_lost_without_a_word),
         cmocka_unit_test(a_datagram_longer_than_the_room_is_cut),
+        cmocka_unit_test(a_run_is_its_datagrams),
+        cmocka_unit_test(what_must_not_be_cut_up_and_is_larger_than_the_mtu_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -265,6 +265,57 @@ int sim_udp_send(struct env_udp *face, const struct env_datagram *datagrams, int
     return sent;
 }
 
+/* Nothing to tune: buffers are the world's, datagrams come one by one. */
+void sim_udp_bulk(struct env_udp *face)
+{
+    (void)face;
+}
+
+/* Gathers the run's next datagram; how many of its bytes there are. */
+static size_t gather(const struct env_udp_run *run, size_t skip, uint8_t *out)
+{
+    size_t size = 0;
+    for (int i = 0; i < run->iov_count && size < run->segment; i++) {
+        if (skip >= run->iov[i].iov_len) {
+            skip -= run->iov[i].iov_len;
+            continue;
+        }
+        size_t part = run->iov[i].iov_len - skip;
+        memcpy(out + size, (const uint8_t *)run->iov[i].iov_base + skip, part);
+        size += part;
+        skip = 0;
+    }
+    return size;
+}
+
+/* False: the socket's buffer is full. */
+static bool send_run(struct sim_udp *u, struct env_udp_run *run)
+{
+    const struct sim_config *config = &host_of(u)->world->config;
+    uint8_t data[65536];
+    for (size_t size; (size = gather(run, run->sent * run->segment, data)) > 0; run->sent++) {
+        struct env_datagram d = {.peer = run->peer, .data = data, .size = size};
+        if (u->out.bytes + size > config->udp_buffer_bytes)
+            return false;
+        if (!run->dont_fragment || size <= config->udp_mtu)
+            send_one(u, &d);
+        else
+            host_of(u)->stats.datagrams_lost++;
+    }
+    return true;
+}
+
+int sim_udp_send_runs(struct env_udp *face, struct env_udp_run *runs, int count)
+{
+    struct sim_udp *u = udp_of(face);
+    if (!u->handle.env->alive)
+        return count;
+    int done = 0;
+    while (done < count && send_run(u, &runs[done]))
+        done++;
+    return done;
+}
+
 int sim_udp_receive(struct env_udp *face, struct env_datagram *datagrams, int count)
 {
     struct sim_udp *u = udp_of(face);
@@ -273,6 +324,7 @@ int sim_udp_receive(struct env_udp *face, struct env_datagram *datagrams, int co
         struct env_datagram *out = &datagrams[got];
         out->peer = d->from;
         out->size = d->size < out->size ? d->size : out->size; /* the rest is cut off */
+        out->segment = 0;
         if (out->size > 0)
             memcpy(out->data, d->data, out->size);
         datagram_free(d);

@@ -9,6 +9,8 @@ int sim_udp_open(struct env *, const struct endpoint *at, const struct env_tcp_o
 void sim_udp_local(struct env_udp *, struct endpoint *out);
 int sim_udp_receive(struct env_udp *, struct env_datagram *, int count);
 int sim_udp_send(struct env_udp *, const struct env_datagram *, int count);
+void sim_udp_bulk(struct env_udp *);
+int sim_udp_send_runs(struct env_udp *, struct env_udp_run *, int count);
 void sim_udp_close(struct env_udp *);
 
 #endif

@@ -326,6 +326,8 @@ static const struct env_ops real_ops = {
     .udp_local = real_udp_local,
     .udp_receive = real_udp_receive,
     .udp_send = real_udp_send,
+    .udp_bulk = real_udp_bulk,
+    .udp_send_runs = real_udp_send_runs,
     .udp_close = real_udp_close,
 
     .resolve_start = real_resolve_start,

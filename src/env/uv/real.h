@@ -104,6 +104,8 @@ int real_udp_open(struct env *, const struct endpoint *, const struct env_tcp_op
 void real_udp_local(struct env_udp *, struct endpoint *);
 int real_udp_receive(struct env_udp *, struct env_datagram *, int);
 int real_udp_send(struct env_udp *, const struct env_datagram *, int);
+void real_udp_bulk(struct env_udp *);
+int real_udp_send_runs(struct env_udp *, struct env_udp_run *, int);
 void real_udp_close(struct env_udp *);
 
 /* resolve.c */
