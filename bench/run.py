@@ -138,6 +138,7 @@ def main():
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     work = pathlib.Path(tempfile.mkdtemp(prefix="kith-bench-", dir=base))
     os.environ["XDG_STATE_HOME"] = str(work / "state")
+    os.environ["KITH_NO_LSD"] = "1"
     try:
         source = work / "source" / "film.bin"
         source.parent.mkdir()

@@ -109,6 +109,7 @@ struct kith_options {
     int32_t log_level;           /* enum kith_log_level; used with log */
     void (*log)(void *user, int level, const char *subsystem, const char *text);
     void *log_user;
+    int32_t no_lsd; /* 1: do not look for peers on the local network, and do not say that we are there */
 };
 
 /* Opens a node, brings back the torrents that its state file remembers, and starts to listen.

@@ -143,6 +143,11 @@ int timer_set(struct timer_heap *h, struct timer *t, usec deadline)
     return 0;
 }
 
+struct timer *timer_heap_first(const struct timer_heap *h)
+{
+    return h->count ? h->slots[1] : NULL;
+}
+
 usec timer_heap_deadline(const struct timer_heap *h)
 {
     usec earliest = h->count ? h->slots[1]->deadline : NEVER;

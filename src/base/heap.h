@@ -34,6 +34,8 @@ static inline bool timer_armed(const struct timer *t)
 }
 /* The earliest deadline, or NEVER. */
 usec timer_heap_deadline(const struct timer_heap *h);
+/* The timer that is due first, or NULL. */
+struct timer *timer_heap_first(const struct timer_heap *h);
 /* Fires all that are due at `now`, earliest first. Timers armed meanwhile for <= now wait for the
  * next call. A callback may arm, cancel or free any timer, its own included; it must not call
  * timer_heap_run or timer_heap_free. */

@@ -35,6 +35,7 @@ static struct option_spec specs[] = {
     {0, "listen", "ADDRESS", OPTION_TEXT, &options.listen, "listen on this address only"},
     {0, "download", "RATE", OPTION_SIZE, &options.download_max, "at most so many bytes a second"},
     {0, "upload", "RATE", OPTION_SIZE, &options.upload_max, "at most so many bytes a second"},
+    {0, "no-lsd", NULL, OPTION_FLAG, &options.no_lsd, "do not look for peers on the local network"},
     {0, "encryption", "prefer|require|off", OPTION_CHOICE, &options.encryption,
         "of connections (prefer)"},
     {0, "json", NULL, OPTION_FLAG, &options.json, "one JSON object a line on standard output"},

@@ -26,6 +26,7 @@ static struct option_spec specs[] = {
         65535},
     {0, "listen", "ADDRESS", OPTION_TEXT, &options.listen, "listen on this address only"},
     {0, "upload", "RATE", OPTION_SIZE, &options.upload_max, "at most this many bytes a second"},
+    {0, "no-lsd", NULL, OPTION_FLAG, &options.no_lsd, "do not look for peers on the local network"},
     {0, "encryption", "prefer|require|off", OPTION_CHOICE, &options.encryption,
         "of connections (prefer)"},
     {0, "no-qr", NULL, OPTION_FLAG, &options.no_qr, "no QR code"},

@@ -129,6 +129,7 @@ int session_open(struct session *s, const struct session_options *options)
         o.log_user = s;
         o.log_level = options->verbose > 1 ? KITH_LOG_DEBUG : KITH_LOG_INFO;
     }
+    o.no_lsd = options->no_lsd;
     o.state_file = options->state_file[0] ? options->state_file : NULL;
     int err = open_node(s, &o);
     if (err == 0)

@@ -16,6 +16,7 @@ struct session_options {
     const char *listen;
     int encryption; /* enum kith_encryption */
     uint64_t download_max, upload_max;
+    bool no_lsd;
     char state_file[4096]; /* "": nothing is remembered; see session_remember */
 };
 

@@ -160,6 +160,27 @@ size_t env_local_addresses(struct env *e, struct endpoint *out, size_t max)
     return ops_of(e)->local_addresses(e, out, max);
 }
 
+size_t env_local_networks(struct env *e, struct env_network *out, size_t max)
+{
+    return ops_of(e)->local_networks(e, out, max);
+}
+
+size_t env_gateways(struct env *e, struct endpoint *out, size_t max)
+{
+    return ops_of(e)->gateways(e, out, max);
+}
+
+int env_network_watch_start(
+    struct env *e, void (*changed)(void *user), void *user, struct env_network_watch **out)
+{
+    return ops_of(e)->network_watch_start(e, changed, user, out);
+}
+
+void env_network_watch_stop(struct env_network_watch *w)
+{
+    ops_of(w)->network_watch_stop(w);
+}
+
 int env_http_start(struct env *e, const struct env_http_request *request,
     const struct env_http_events *events, void *user, struct env_http **out)
 {

@@ -89,6 +89,11 @@ void env_listener_close(struct env_listener *);
 /* ---- UDP ---------------------------------------------------------------------------------------
  */
 
+/* A socket opened at a multicast group belongs to it on every interface that is up, can multicast
+ * and has an address of its family (the options' device or address alone, if they name one), hears
+ * nothing else, and shares its port with others of this machine. What it sends to a multicast
+ * address without a scope leaves once on each of those interfaces, for one hop, and comes to this
+ * machine's own members too. Interfaces that appear later are joined by opening anew. */
 struct env_udp;
 struct env_datagram {
     struct endpoint peer;
@@ -142,6 +147,22 @@ void env_resolve_cancel(struct env_resolve *);
 /* This machine's own unicast addresses (up interfaces; loopback included), port 0. How many, at
  * most `max`. */
 size_t env_local_addresses(struct env *, struct endpoint *out, size_t max);
+
+/* A network that this machine is directly on: loopback is none. */
+struct env_network {
+    struct endpoint address; /* this machine's, port 0 */
+    uint8_t prefix_bits;     /* of the network, 0 to 32 or 128 */
+};
+size_t env_local_networks(struct env *, struct env_network *out, size_t max);
+/* The routers that lead out, port 0, the one preferred first. How many, at most `max`. */
+size_t env_gateways(struct env *, struct endpoint *out, size_t max);
+
+/* Tells when addresses, interfaces or routes have changed; several calls for one change are
+ * usual. ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM: then nobody tells. */
+struct env_network_watch;
+int env_network_watch_start(
+    struct env *, void (*changed)(void *user), void *user, struct env_network_watch **out);
+void env_network_watch_stop(struct env_network_watch *);
 
 /* ---- HTTP client --------------------------------------------------------------------------------
  */

@@ -41,6 +41,10 @@ struct env_ops {
         void (*)(void *, int, const struct endpoint *, size_t), void *, struct env_resolve **);
     void (*resolve_cancel)(struct env_resolve *);
     size_t (*local_addresses)(struct env *, struct endpoint *, size_t);
+    size_t (*local_networks)(struct env *, struct env_network *, size_t);
+    size_t (*gateways)(struct env *, struct endpoint *, size_t);
+    int (*network_watch_start)(struct env *, void (*)(void *), void *, struct env_network_watch **);
+    void (*network_watch_stop)(struct env_network_watch *);
 
     int (*http_start)(struct env *, const struct env_http_request *, const struct env_http_events *,
         void *, struct env_http **);

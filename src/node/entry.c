@@ -1,5 +1,6 @@
 /* One torrent of the node, from being named to being removed: what happens between the user's word
  * and the swarm. Its data is entry_data.c's. */
+#include "node/lsd_io.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -52,6 +53,7 @@ void entry_free(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &k->save);
     timer_cancel(&k->node->timers, &k->retry);
     trackers_free(k);
+    lsd_leave(k);
     web_seeds_cancel(k);
     list_remove(&k->link);
     torrent_free(k->torrent);
@@ -102,6 +104,7 @@ void entry_stop(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &k->save);
     timer_cancel(&k->node->timers, &k->retry);
     trackers_stop(k);
+    lsd_leave(k);
     web_seeds_cancel(k);
     if (k->create)
         create_cancel(k->create);
@@ -353,6 +356,8 @@ static void metadata_known(struct kith_torrent *k)
     free(k->name);
     k->name = name_of(k->metainfo);
     choose_files(k);
+    if (k->metainfo->is_private)
+        lsd_leave(k);
     memory_save_entry(k);
     memory_save_metainfo(k);
     node_event(k->node, KITH_EVENT_METADATA, k, 0, k->name);
@@ -414,6 +419,7 @@ static int begin_magnet(struct kith_torrent *k, const struct magnet *m)
     memory_save_entry(k);
     torrent_start_metadata(k->torrent);
     trackers_start(k);
+    lsd_join(k);
     add_link_peers(k, m);
     return 0;
 }
@@ -602,6 +608,7 @@ void kith_pause(struct kith_torrent *k)
     if (k->torrent)
         torrent_pause(k->torrent);
     trackers_stop(k);
+    lsd_leave(k);
     entry_queue(k->node);
     memory_save_entry(k);
 }
@@ -616,6 +623,7 @@ void kith_resume(struct kith_torrent *k)
         torrent_resume(k->torrent);
         trackers_free(k);
         trackers_start(k);
+        lsd_join(k);
         entry_queue(k->node);
     }
     memory_save_entry(k);

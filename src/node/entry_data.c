@@ -5,6 +5,7 @@
  *   entry_open_data -> opened -> checked -> prepared -> started -> [checkpoint ...] -> stopped
  *        ^                                                 |
  *        +------------------ entry_reopen -----------------+   trouble, recheck, rename */
+#include "node/lsd_io.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -309,6 +310,7 @@ static void start(struct kith_torrent *k)
     if (k->paused)
         torrent_pause(k->torrent);
     trackers_start(k);
+    lsd_join(k);
     web_seeds_add(k);
     entry_queue(k->node);
 }
@@ -513,6 +515,7 @@ static void fetch_layers(struct kith_torrent *k)
     int err = torrent_start_layers(k->torrent);
     k->state = KITH_STATE_METADATA;
     trackers_start(k);
+    lsd_join(k);
     if (err)
         entry_trouble(k, err, NULL);
 }

@@ -1,16 +1,16 @@
 /* The whole of a node, for the files of node/ only.
  *
- *   node.c     birth, stopping and death; events
- *   ports.c    listening: TCP and UDP on one port, and whose a datagram is
+ *   node.c     birth, stopping and death; listening; events
  *   real.c     the node in the real world: its loop
  *   entry.c    one torrent of the node: added, controlled, removed
  *   entry_data.c   its data: opened, judged, checked, saved, opened again after trouble
  *   entry_share.c  data that becomes a torrent
  *   memory.c   what is remembered from one run to the next
- *   stream.c   a byte stream to a peer, whatever carries it
- *   link.c     between such a stream and the greeting or peer behind it
+ *   link.c     between a TCP connection and the greeting or peer behind it
  *   trackers.c announces: carrying out what the announcers decide
  *   web_seeds.c fetching for web seeds
+ *   network.c  the networks that we are on, and their changes
+ *   lsd_io.c   local service discovery
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
 #ifndef KITH_NODE_NODE_INTERNAL_H
 #define KITH_NODE_NODE_INTERNAL_H
@@ -20,7 +20,6 @@
 #include "base/log.h"
 #include "env/env.h"
 #include "format/metainfo.h"
-#include "node/ports.h"
 #include "store/chunk.h"
 #include "store/create.h"
 #include "store/file_cache.h"
@@ -29,11 +28,13 @@
 #include "store/storage.h"
 #include "swarm/announcer.h"
 #include "swarm/greeting.h"
+#include "swarm/lsd_pacer.h"
 #include "swarm/torrent.h"
 #include <kith.h>
 
 #define NODE_CONNECTIONS_MAX 500u
 #define NODE_EVENTS_MAX 4096u
+#define NODE_LISTENERS 2u /* IPv4 and IPv6 */
 #define NODE_STOP_PATIENCE SECONDS(2)
 #define NODE_TEXT_MAX 256u
 
@@ -45,7 +46,8 @@ struct kith_event {
 };
 
 struct link;
-struct stream;
+struct lsd_io;
+struct network;
 
 struct kith_node {
     struct env *env;
@@ -61,18 +63,19 @@ struct kith_node {
     char *user_agent;
     char error[NODE_TEXT_MAX];
 
-    struct port ports[PORTS_MAX];
-    unsigned port_count;
-    uint16_t port;      /* that others can connect to; 0: none */
-    uint8_t *datagrams; /* room for those of one call */
+    struct env_listener *listeners[NODE_LISTENERS];
+    uint16_t port;
     unsigned connections, connections_max;
     unsigned downloads_max; /* 0: no limit */
     struct list_link links;
     struct list_link dead_links; /* freed between turns */
     struct list_link to_pump;    /* links that have something to do before the loop sleeps */
 
-    struct list_link announces; /* under way */
+    struct list_link announces;     /* under way */
+    struct env_udp *tracker_udp[2]; /* IPv4, IPv6; opened when first needed */
     uint32_t tracker_key;
+    struct network *network;
+    struct lsd_io *lsd; /* NULL: local service discovery is off */
 
     struct list_link torrents;
     struct list_link events;
@@ -125,6 +128,7 @@ struct kith_torrent {
 
     struct announcer *announcers[2]; /* of the v1 and the v2 swarm; NULL: no trackers */
     struct timer announce_timer;
+    struct lsd_member lsd;
     bool goodbye; /* trackers are told that we leave */
     usec goodbye_until;
 
@@ -196,8 +200,7 @@ bool trackers_stop(struct kith_torrent *);
 void trackers_said_goodbye(struct kith_torrent *); /* entry.c */
 void trackers_arm(struct kith_torrent *);
 void trackers_free(struct kith_torrent *);
-/* A datagram that may be a tracker's answer. */
-void trackers_datagram(struct kith_node *, const struct endpoint *from, struct bytes datagram);
+void trackers_close(struct kith_node *);
 /* What the first tracker that does not work says; NULL if all is well. Foreign: escape. */
 const char *trackers_trouble(const struct kith_torrent *);
 
@@ -226,9 +229,7 @@ void memory_forget(struct kith_torrent *);
  * --------------------------------------------------------------------------------------- */
 /* Opens a connection for a torrent; false if there is none to spare. */
 bool link_open(struct kith_node *, struct kith_torrent *, const struct endpoint *);
-/* A stream that somebody else began. */
-void link_take(struct kith_node *, struct stream *, const struct endpoint *from);
-/* The same, for a listener of TCP. */
+/* A listener's. */
 void link_accept(void *user, struct env_tcp *, const struct endpoint *from);
 /* From the swarm: see struct swarm_host_ops. */
 void link_pump_later(struct kith_node *, struct link *);

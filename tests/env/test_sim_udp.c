@@ -250,6 +250,67 @@ static void what_must_not_be_cut_up_and_is_larger_than_the_mtu_is_lost(void **st
     pair_free(&p);
 }
 
+static void count_change(void *user)
+{
+    ++*(unsigned *)user;
+}
+
+static void multicasts_reach_the_members_of_one_lan_and_nobody_else(void **state)
+{
+    (void)state;
+    struct sim_config config = sim_config_calm(9);
+    struct sim_world *w = sim_world_new(&config);
+    static const char *const ips[] = {"10.0.0.1", "10.0.0.2", "10.0.1.3", "10.0.0.4"};
+    static const unsigned lans[] = {1, 1, 2, 0};
+    struct endpoint group = endpoint_v4(0xefc0988f, PORT);
+    struct inbox *in = calloc(4, sizeof *in);
+    for (unsigned i = 0; i < 4; i++) {
+        struct sim_host *h = sim_host_new(
+            w, &(struct sim_host_config){.name = ips[i], .addresses = {ips[i]}, .lan = lans[i]});
+        assert_int_equal(env_udp_open(sim_host_env(h), &group, NULL, came, &in[i], &in[i].udp), 0);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        uint8_t data[4];
+        store_u32(data, i);
+        struct env_datagram d = {.peer = group, .data = data, .size = sizeof data};
+        env_udp_send(in[i].udp, &d, 1);
+    }
+    sim_world_run_until(w, SECONDS(1), NULL, NULL);
+    assert_int_equal(in[0].count, 2); /* its own, too */
+    assert_int_equal(in[1].count, 2);
+    assert_int_equal(in[2].count, 1);
+    assert_int_equal(in[3].count, 0);
+    for (unsigned i = 0; i < 4; i++)
+        env_udp_close(in[i].udp);
+    sim_world_free(w);
+    free(in);
+}
+
+static void a_change_of_addresses_is_told_to_who_watches(void **state)
+{
+    (void)state;
+    struct sim_config config = sim_config_calm(9);
+    struct sim_world *w = sim_world_new(&config);
+    struct sim_host *h =
+        sim_host_new(w, &(struct sim_host_config){.name = "a", .addresses = {"10.0.0.1"}});
+    struct env_network_watch *watch;
+    struct env_network networks[4];
+    unsigned told = 0;
+    assert_int_equal(env_network_watch_start(sim_host_env(h), count_change, &told, &watch), 0);
+    sim_world_run_until(w, SECONDS(1), NULL, NULL);
+    assert_int_equal(told, 0);
+    sim_host_add_address(h, "fd00::7", "eth1");
+    sim_world_run_until(w, SECONDS(2), NULL, NULL);
+    assert_int_equal(told, 1);
+    assert_int_equal(env_local_networks(sim_host_env(h), networks, 4), 2);
+    assert_int_equal(networks[0].prefix_bits, 24);
+    env_network_watch_stop(watch);
+    sim_host_remove_address(h, "10.0.0.1");
+    sim_world_run_until(w, SECONDS(3), NULL, NULL);
+    assert_int_equal(told, 1);
+    sim_world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +321,8 @@ int main(void)
         cmocka_unit_test(what_nobody_hears_is_lost_without_a_word),
         cmocka_unit_test(a_datagram_longer_than_the_room_is_cut),
         cmocka_unit_test(a_run_is_its_datagrams),
+        cmocka_unit_test(multicasts_reach_the_members_of_one_lan_and_nobody_else),
+        cmocka_unit_test(a_change_of_addresses_is_told_to_who_watches),
         cmocka_unit_test(what_must_not_be_cut_up_and_is_larger_than_the_mtu_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

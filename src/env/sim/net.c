@@ -1,6 +1,7 @@
 /* The shape of the network: addresses, latencies, partitions. See net.h. */
 #include "env/sim/net.h"
 #include "env/sim/conn.h"
+#include "env/sim/lan.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -156,6 +157,8 @@ int sim_net_bindable(struct sim_host *host, const struct endpoint *at,
     }
     if (sim_net_is_any(out) || is_loopback(out))
         return 0;
+    if (endpoint_class(out) == ADDR_MULTICAST)
+        return sim_net_source(host, out, options, &(struct endpoint){0});
     const struct sim_address *a = address_find(host, out);
     return a == NULL ? err_from_errno(EADDRNOTAVAIL) : 0;
 }
@@ -207,6 +210,7 @@ void sim_host_add_address(struct sim_host *host, const char *ip, const char *dev
     if (map_put(host->world->routes, &key, host) != 0)
         abort();
     sim_conns_replug(host);
+    sim_lan_changed(host);
 }
 
 void sim_host_remove_address(struct sim_host *host, const char *ip)
@@ -223,6 +227,7 @@ void sim_host_remove_address(struct sim_host *host, const char *ip)
         }
     }
     sim_conns_replug(host);
+    sim_lan_changed(host);
 }
 
 struct endpoint sim_host_endpoint(

@@ -3,6 +3,7 @@
 #include "env/sim/host.h"
 #include "env/sim/http.h"
 #include "env/sim/jobs.h"
+#include "env/sim/lan.h"
 #include "env/sim/names.h"
 #include "env/sim/tcp.h"
 #include "env/sim/udp.h"
@@ -34,6 +35,10 @@ const struct env_ops sim_ops = {
     .resolve_start = sim_resolve_start,
     .resolve_cancel = sim_resolve_cancel,
     .local_addresses = sim_local_addresses,
+    .local_networks = sim_local_networks,
+    .gateways = sim_gateways,
+    .network_watch_start = sim_network_watch_start,
+    .network_watch_stop = sim_network_watch_stop,
     .http_start = sim_http_start,
     .http_cancel = sim_http_cancel,
     .http_pause = sim_http_pause,

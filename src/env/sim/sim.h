@@ -120,6 +120,7 @@ struct sim_host_config {
     unsigned workers;                                    /* 0: 2 */
     unsigned sockets_max;                                /* 0: no bound; beyond it ERR_LIMIT */
     uint64_t disk_bytes;                                 /* size of the volume at "/"; 0: 1 TiB */
+    unsigned lan; /* hosts of one number hear each other's multicasts; 0: none hears it */
 };
 
 /* Up at once, with an empty disk. Loopback addresses come by themselves. */

@@ -226,6 +226,24 @@ static void up_sent(struct sim_source *source, usec at)
     fly(d, at);
 }
 
+/* To everybody of the network who is a member, ourselves included; the line carries it once. */
+static void send_to_group(struct sim_udp *u, const struct env_datagram *datagram)
+{
+    struct sim_host *host = host_of(u);
+    struct sim_world *w = host->world;
+    struct endpoint from;
+    if (host->config.lan == 0 || sim_net_source(host, &datagram->peer, NULL, &from) != 0)
+        return;
+    from.port = u->at.port;
+    for (uint32_t i = 0; i < w->host_count; i++) {
+        struct sim_host *to = w->hosts[i];
+        if (to->config.lan == host->config.lan && socket_find(to, &datagram->peer) != NULL)
+            fly(datagram_new(
+                    host, to, &from, &datagram->peer, bytes_of(datagram->data, datagram->size)),
+                w->now);
+    }
+}
+
 static void send_one(struct sim_udp *u, const struct env_datagram *datagram)
 {
     struct sim_host *host = host_of(u), *to_host = sim_net_route(host, &datagram->peer);
@@ -233,6 +251,10 @@ static void send_one(struct sim_udp *u, const struct env_datagram *datagram)
     struct env_tcp_options options = {.bind_device = u->device[0] == 0 ? NULL : u->device};
     host->stats.datagrams_sent++;
     host->stats.bytes_sent += datagram->size;
+    if (endpoint_class(&datagram->peer) == ADDR_MULTICAST) {
+        send_to_group(u, datagram);
+        return;
+    }
     if (sim_net_is_any(&from) && sim_net_source(host, &datagram->peer, &options, &from) != 0)
         to_host = NULL;
     if (to_host == NULL || datagram->size > host->world->config.udp_size_max ||

@@ -333,6 +333,10 @@ static const struct env_ops real_ops = {
     .resolve_start = real_resolve_start,
     .resolve_cancel = real_resolve_cancel,
     .local_addresses = env_local_addresses_op,
+    .local_networks = real_local_networks,
+    .gateways = real_gateways,
+    .network_watch_start = real_network_watch_start,
+    .network_watch_stop = real_network_watch_stop,
 
     .http_start = real_http_start,
     .http_cancel = real_http_cancel,

@@ -108,6 +108,12 @@ void real_udp_bulk(struct env_udp *);
 int real_udp_send_runs(struct env_udp *, struct env_udp_run *, int);
 void real_udp_close(struct env_udp *);
 
+/* network.c */
+size_t real_local_networks(struct env *, struct env_network *, size_t);
+size_t real_gateways(struct env *, struct endpoint *, size_t);
+int real_network_watch_start(struct env *, void (*)(void *), void *, struct env_network_watch **);
+void real_network_watch_stop(struct env_network_watch *);
+
 /* resolve.c */
 int real_resolver_new(struct real_env *, struct real_resolver **out);
 void real_resolver_free(struct real_resolver *);

@@ -1,6 +1,7 @@
 /* UDP sockets: datagrams in batches, by one system call where the kernel has it. */
 #include "env/uv/real.h"
 
+#include "env/uv/multicast.h"
 #include "env/uv/socket.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -36,6 +37,7 @@ struct env_udp {
     bool closed;
     bool coalesces;     /* the kernel hands over several datagrams at a time (UDP_GRO) */
     unsigned gso_rests; /* runs that go datagram by datagram before UDP_SEGMENT is tried again */
+    struct multicast *multicast; /* NULL: an ordinary socket */
     void (*readable)(void *user);
     void *user;
 };
@@ -68,13 +70,16 @@ int real_udp_open(struct env *env, const struct endpoint *at, const struct env_t
     }
     int err = socket_open(at->family, SOCK_DGRAM, options, &u->fd);
     if (!err)
-        err = socket_bind_at(u->fd, at, options);
+        err = endpoint_class(at) == ADDR_MULTICAST
+                  ? multicast_join(u->fd, at, options, &u->multicast)
+                  : socket_bind_at(u->fd, at, options);
     if (!err && uv_poll_init(&e->loop, &u->poll, u->fd) != 0)
         err = ERR_NOMEM;
     if (err) {
         if (u->fd >= 0)
             close(u->fd);
         real_descriptor_give(e);
+        free(u->multicast);
         free(u);
         return err;
     }
@@ -161,6 +166,10 @@ int real_udp_send(struct env_udp *u, const struct env_datagram *d, int count)
     int sent = 0;
     for (int i = 0; i < count; i++) {
         struct sockaddr_storage to;
+        if (u->multicast) {
+            sent += multicast_send(u->fd, u->multicast, &d[i]);
+            continue;
+        }
         socklen_t size = socket_address(&d[i].peer, &to);
         sent += size && sendto(u->fd, d[i].data, d[i].size, MSG_DONTWAIT | MSG_NOSIGNAL,
                             (struct sockaddr *)&to, size) >= 0;
@@ -281,7 +290,9 @@ int real_udp_send_runs(struct env_udp *u, struct env_udp_run *runs, int count)
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct env_udp *u = handle->data;
+    free(u->multicast);
+    free(u);
 }
 
 void real_udp_close(struct env_udp *u)

@@ -1,0 +1,18 @@
+/* The networks that a host is directly on, and word of their changes. Multicast itself is udp.c's.
+ */
+#ifndef KITH_ENV_SIM_LAN_H
+#define KITH_ENV_SIM_LAN_H
+
+#include "env/sim/world.h"
+
+/* Every address is taken to stand in a /24 or /64. */
+size_t sim_local_networks(struct env *, struct env_network *out, size_t max);
+/* None: nobody here maps ports. */
+size_t sim_gateways(struct env *, struct endpoint *out, size_t max);
+int sim_network_watch_start(
+    struct env *, void (*changed)(void *user), void *user, struct env_network_watch **out);
+void sim_network_watch_stop(struct env_network_watch *);
+/* The host's addresses are not what they were. */
+void sim_lan_changed(struct sim_host *);
+
+#endif
