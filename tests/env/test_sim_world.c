@@ -173,6 +173,46 @@ static void a_wake_comes_once_at_its_time_on_the_hosts_own_clock(void **state)
     sim_world_free(w);
 }
 
+static void a_suspended_hosts_clock_rests_and_its_deadlines_wait(void **state)
+{
+    (void)state;
+    struct sim_config config = sim_config_calm(1);
+    struct sim_world *w = sim_world_new(&config);
+    struct sim_host *h = sim_host_new(w, &(struct sim_host_config){.name = "h"});
+    struct waker k = {.env = sim_host_env(h)};
+    env_wake_at(k.env, SECONDS(10), woke, &k);
+    sim_world_run_until(w, SECONDS(4), NULL, NULL);
+    sim_host_suspend(h, SECONDS(3600));
+    sim_world_run_until(w, SECONDS(3600), NULL, NULL);
+    assert_int_equal(env_now(k.env), SECONDS(4));
+    assert_int_equal(env_time_unix(k.env), config.start_unix + 3600); /* the wall clock goes on */
+    sim_world_run_until(w, SECONDS(3605), NULL, NULL);
+    assert_int_equal(env_now(k.env), SECONDS(5));
+    assert_int_equal(k.count, 0);
+    sim_world_run_until(w, SECONDS(3620), NULL, NULL);
+    assert_int_equal(k.count, 1);
+    assert_int_equal(k.at[0], SECONDS(10));
+    sim_host_suspend(h, SECONDS(100)); /* and again */
+    sim_world_run_until(w, SECONDS(3800), NULL, NULL);
+    assert_int_equal(env_now(k.env), SECONDS(100));
+    sim_world_free(w);
+}
+
+static void a_wall_clock_jumps_alone(void **state)
+{
+    (void)state;
+    struct sim_config config = sim_config_calm(1);
+    struct sim_world *w = sim_world_new(&config);
+    struct sim_host *h = sim_host_new(w, &(struct sim_host_config){.name = "h"});
+    sim_world_run_until(w, SECONDS(4), NULL, NULL);
+    sim_host_turn_wall_clock(h, -7200);
+    assert_int_equal(env_time_unix(sim_host_env(h)), config.start_unix + 4 - 7200);
+    sim_host_turn_wall_clock(h, 86400);
+    assert_int_equal(env_time_unix(sim_host_env(h)), config.start_unix + 4 - 7200 + 86400);
+    assert_int_equal(env_now(sim_host_env(h)), SECONDS(4));
+    sim_world_free(w);
+}
+
 static bool never_true(void *user)
 {
     (void)user;
@@ -443,6 +483,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_seed_is_one_run_and_another_seed_another),
         cmocka_unit_test(a_wake_comes_once_at_its_time_on_the_hosts_own_clock),
+        cmocka_unit_test(a_suspended_hosts_clock_rests_and_its_deadlines_wait),
+        cmocka_unit_test(a_wall_clock_jumps_alone),
         cmocka_unit_test(a_world_where_nothing_is_left_says_stuck),
         cmocka_unit_test(a_host_that_spins_is_a_livelock_with_its_name),
         cmocka_unit_test(the_script_is_played_at_its_times),

@@ -49,12 +49,12 @@ struct sim_conn *sim_conn_dial(
     conn->ends[0].env = env;
     conn->ends[0].local = *source;
     conn->ends[1].host = env->host; /* until it is known who answers */
-    conn->ends[1].local = *to;
+    conn->ends[1].local = conn->ends[0].remote = *to;
     conn->ends[0].reset.host = env->host;
     conn->dial_give_up = w->now + w->config.connect_timeout;
     conn->dial_backoff = DIAL_RETRY;
-    conn->silent = sim_net_route(env->host, to) != env->host &&
-                   sim_rng_chance(&w->net_rng, w->config.connect_silence);
+    conn->silent =
+        !sim_net_owns(env->host, to) && sim_rng_chance(&w->net_rng, w->config.connect_silence);
     sim_event_init(&conn->dial, "dial", env->host, dial_attempt);
     sim_schedule(w, &conn->dial, w->now);
     return conn;
@@ -88,7 +88,10 @@ static void dial_attempt(struct sim_event *event)
     struct sim_conn *conn = container_of(event, struct sim_conn, dial);
     struct sim_world *w = conn->world;
     struct sim_conn_end *a = &conn->ends[0], *b = &conn->ends[1];
-    struct sim_host *target = sim_net_route(a->host, &b->local);
+    struct sim_host *target = NULL;
+    b->remote = a->local;
+    if (sim_net_leave(a->host, SIM_TCP, &b->remote, &a->remote, &conn->crossing))
+        target = sim_net_aim(w, &conn->crossing, SIM_TCP, &a->remote);
     if (w->now >= conn->dial_give_up || target == NULL) {
         dial_again(conn);
         return;
@@ -106,10 +109,14 @@ static void dial_arrives(struct sim_event *event)
     struct sim_conn *conn = container_of(event, struct sim_conn, dial);
     struct sim_world *w = conn->world;
     struct sim_host *host = conn->ends[1].host;
-    if (!sim_conn_passes(conn)) {
-        dial_again(conn);
+    struct endpoint to = conn->ends[0].remote;
+    if (!sim_conn_passes(conn) ||
+        sim_net_enter(w, &conn->crossing, SIM_TCP, &conn->ends[1].remote, &to) != host) {
+        dial_again(conn); /* a NAT that lets nobody in says nothing */
         return;
     }
+    conn->ends[1].local = to;
+    conn->passed_at = w->now;
     bool refuse =
         sim_listener_find(host, &conn->ends[1].local) == NULL ||
         (host != conn->ends[0].host && sim_rng_chance(&w->net_rng, w->config.connect_refuse));
@@ -246,6 +253,26 @@ void sim_conns_lose_power(struct sim_env *env)
             sim_unschedule(conn->world, &end->reset);
         }
         sim_conn_settle(conn);
+    }
+}
+
+bool sim_conn_remembered(struct sim_conn *conn)
+{
+    usec now = conn->world->now;
+    if (now - conn->passed_at > conn->crossing.tcp_lifetime)
+        conn->silent = true;
+    conn->passed_at = now;
+    return !conn->silent;
+}
+
+void sim_conns_forgotten_by(struct sim_nat *nat)
+{
+    list_for_each(link, &nat->world->conns)
+    {
+        struct sim_conn *conn = list_entry(link, struct sim_conn, link);
+        for (unsigned side = 0; side < 2; side++)
+            if (sim_net_is_behind(conn->ends[side].host, nat, conn->crossing.realm))
+                conn->silent = true;
     }
 }
 

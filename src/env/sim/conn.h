@@ -9,6 +9,7 @@
 #ifndef KITH_ENV_SIM_CONN_H
 #define KITH_ENV_SIM_CONN_H
 
+#include "env/sim/net.h"
 #include "env/sim/ring.h"
 #include "env/sim/world.h"
 
@@ -55,9 +56,10 @@ struct sim_conn_end {
     struct sim_host *host;
     struct sim_env *env;    /* the life that the end belongs to */
     struct sim_tcp *handle; /* NULL: closed (or not accepted yet) */
-    struct endpoint local;
-    bool gone;      /* its kernel knows nothing of the connection any more */
-    bool unplugged; /* its address went away */
+    struct endpoint local;  /* as its own host sees it */
+    struct endpoint remote; /* how it sees the other end: NATs make a difference */
+    bool gone;              /* its kernel knows nothing of the connection any more */
+    bool unplugged;         /* its address went away */
     struct sim_event reset;
 };
 
@@ -72,6 +74,8 @@ struct sim_conn {
     struct list_link in_flight; /* segments (flow.c) */
     struct sim_event dial;
     usec dial_give_up, dial_backoff;
+    struct sim_crossing crossing; /* of the NATs */
+    usec passed_at;               /* the last packet */
 };
 
 /* The node's handle. */
@@ -118,6 +122,9 @@ void sim_conn_break(struct sim_conn *, unsigned side, int err);
 void sim_conn_send_reset(struct sim_conn *, unsigned to_side);
 /* Frees the connection when nobody cares any more. The caller must not touch it afterwards. */
 void sim_conn_settle(struct sim_conn *);
+/* Notes a packet. False, and the connection is silent from now on: a NAT has forgotten it. */
+bool sim_conn_remembered(struct sim_conn *);
+void sim_conns_forgotten_by(struct sim_nat *);
 /* Addresses of the host came or went. */
 void sim_conns_replug(struct sim_host *);
 

@@ -205,6 +205,15 @@ static void lose(struct sim_flow *f, struct sim_segment *s)
         f->window = WINDOW_LEAST;
 }
 
+/* The modem's queue has no room for it: it comes a round trip later. (Its bytes do not go a second
+ * time, which is kinder than the world.) */
+static void queue_lost(struct sim_flow *f, struct sim_segment *s)
+{
+    if (s->repair == 0)
+        s->repair = f->round_trip;
+    slow_down(f);
+}
+
 /* The misfortunes of a whole connection. True if one struck. */
 static bool strike(struct sim_flow *f)
 {
@@ -218,7 +227,7 @@ static bool strike(struct sim_flow *f)
     }
     if (sim_rng_chance(&w->net_rng, w->config.tcp_silence))
         f->conn->silent = true;
-    return f->conn->silent;
+    return !sim_conn_remembered(f->conn);
 }
 
 static size_t up_take(struct sim_source *source, size_t quantum)
@@ -240,6 +249,8 @@ static size_t up_take(struct sim_source *source, size_t quantum)
     if (fin)
         f->fin = SIM_FIN_SENT;
     lose(f, f->leaving);
+    if (sim_link_full(uplink(f), f->leaving->on_line))
+        queue_lost(f, f->leaving);
     if (sendable(f, quantum) > 0 || (f->fin == SIM_FIN_WANTED && f->sent == f->written))
         sim_link_want(uplink(f), &f->up);
     return f->leaving->on_line;
@@ -300,6 +311,8 @@ static void arrives(struct sim_event *event)
         return;
     }
     s->queued_at = f->conn->world->now;
+    if (sim_link_full(down, s->on_line))
+        queue_lost(f, s);
     list_push_back(&f->queued, &s->link);
     sim_link_want(down, &f->down);
 }

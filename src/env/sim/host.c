@@ -42,14 +42,16 @@ bool sim_handle_leave(struct sim_handle *h)
 
 usec sim_now(struct env *face)
 {
-    struct sim_host *host = sim_env_of(face)->host;
-    return sim_host_clock(host, host->world->now);
+    const struct sim_host *host = sim_env_of(face)->host;
+    usec now = sim_asleep(host) ? host->wakes_at : host->world->now;
+    return now - sim_clock_behind(host);
 }
 
 int64_t sim_time_unix(struct env *face)
 {
-    struct sim_world *w = sim_env_of(face)->host->world;
-    return w->config.start_unix + w->now / USEC_PER_SEC;
+    const struct sim_host *host = sim_env_of(face)->host;
+    const struct sim_world *w = host->world;
+    return w->config.start_unix + w->now / USEC_PER_SEC + host->wall_clock_ahead;
 }
 
 void sim_random(struct env *face, void *out, size_t size)
@@ -80,7 +82,7 @@ void sim_wake_at(struct env *face, usec deadline, void (*wake)(void *user, usec 
     }
     env->wake_call = wake;
     env->wake_user = user;
-    usec at = deadline - env->host->config.clock_start;
+    usec at = deadline + sim_clock_behind(env->host);
     if (at < w->now)
         at = w->now;
     sim_schedule(
@@ -127,8 +129,8 @@ static struct sim_env *new_life(struct sim_host *host)
     list_init(&env->handles);
     env->random = sim_rng_of(
         w->config.seed, SIM_STREAM_RANDOM, (uint64_t)host->number << 32 | host->life_count);
-    sim_event_init(&env->wake, "wake", host, wake_fires);
-    sim_event_init(&env->loop_wake, "turn", host, loop_wake_fires);
+    sim_node_event_init(&env->wake, "wake", host, wake_fires);
+    sim_node_event_init(&env->loop_wake, "turn", host, loop_wake_fires);
     sim_jobs_init(env);
     host->lives = sim_realloc(host->lives, (host->life_count + 1) * sizeof *host->lives);
     host->lives[host->life_count++] = env;
@@ -144,12 +146,13 @@ struct sim_host *sim_host_new(struct sim_world *w, const struct sim_host_config 
     host->name = sim_dup(config->name == NULL ? "host" : config->name);
     host->config = *config;
     host->config.workers = config->workers == 0 ? WORKERS : config->workers;
+    host->config.mtu = config->mtu == 0 ? SIM_MTU : config->mtu;
     host->next_port = PORT_FIRST;
     w->hosts = sim_realloc(w->hosts, (w->host_count + 1) * sizeof *w->hosts);
     w->hosts[w->host_count++] = host;
-    sim_link_init(&host->up, w, host, config->up_bytes_per_second);
-    sim_link_init(&host->down, w, host, config->down_bytes_per_second);
-    sim_link_init(&host->loop, w, host, 0);
+    sim_link_init(&host->up, w, host, config->up_bytes_per_second, config->queue_bytes);
+    sim_link_init(&host->down, w, host, config->down_bytes_per_second, config->queue_bytes);
+    sim_link_init(&host->loop, w, host, 0, 0);
     list_init(&host->listeners);
     list_init(&host->udps);
     host->loop_rng = sim_rng_of(w->config.seed, SIM_STREAM_LOOP, host->number);
@@ -231,6 +234,24 @@ void sim_host_crash(struct sim_host *host, enum sim_crash kind)
     } else {
         sim_crash_now(host, kind);
     }
+}
+
+void sim_host_suspend(struct sim_host *host, usec duration)
+{
+    struct sim_world *w = host->world;
+    assert(!sim_asleep(host));
+    sim_record(w, host, "suspended", (uint64_t)duration, 0);
+    host->slept += host->wakes_at - host->sleep_began;
+    host->sleep_began = w->now;
+    host->wakes_at = w->now + duration;
+    if (host->env != NULL && host->env->wake.slot != 0) /* its deadline is on the resting clock */
+        sim_schedule(w, &host->env->wake, host->env->wake.at + duration);
+}
+
+void sim_host_turn_wall_clock(struct sim_host *host, int64_t seconds)
+{
+    sim_record(host->world, host, "wall clock", (uint64_t)seconds, 0);
+    host->wall_clock_ahead += seconds;
 }
 
 struct env *sim_host_restart(struct sim_host *host)

@@ -16,10 +16,11 @@ void sim_wake_at(struct env *, usec deadline, void (*wake)(void *user, usec now)
 void sim_loop_wake(struct env *);
 size_t sim_local_addresses(struct env *, struct endpoint *out, size_t max);
 
-/* A clock of the host for a time of the world. */
-static inline usec sim_host_clock(const struct sim_host *host, usec world_time)
+/* How far the host's monotonic clock, which rests in a suspension, is behind the world's when it is
+ * awake. */
+static inline usec sim_clock_behind(const struct sim_host *host)
 {
-    return world_time + host->config.clock_start;
+    return host->slept + (host->wakes_at - host->sleep_began) - host->config.clock_start;
 }
 
 #endif

@@ -331,8 +331,8 @@ int sim_http_start(struct env *face, const struct env_http_request *request,
     h->user = user;
     h->reply.body = builder_heap(SIM_HTTP_BODY_MAX);
     sim_source_init(&h->down, down_take, down_sent);
-    sim_event_init(&h->step, "http", env->host, ask);
-    sim_event_init(&h->watchdog, "http timeout", env->host, timed_out);
+    sim_node_event_init(&h->step, "http", env->host, ask);
+    sim_node_event_init(&h->watchdog, "http timeout", env->host, timed_out);
     sim_handle_open(&h->handle, &http_kind, env);
     sim_schedule(w, &h->step, w->now + w->config.http_latency);
     watch(h);

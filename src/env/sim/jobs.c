@@ -68,7 +68,7 @@ static void run(struct sim_env *env, struct env_job *job)
     env->job_clock = &clock;
     job->run(job);
     env->job_clock = NULL;
-    sim_event_init(&working->finished, "job done", env->host, finished);
+    sim_node_event_init(&working->finished, "job done", env->host, finished);
     if (clock != NEVER)
         sim_schedule(w, &working->finished, clock);
 }
@@ -90,7 +90,7 @@ static void dispatch(struct sim_event *event)
 void sim_jobs_init(struct sim_env *env)
 {
     list_init(&env->jobs.working);
-    sim_event_init(&env->jobs.dispatch, "job runs", env->host, dispatch);
+    sim_node_event_init(&env->jobs.dispatch, "job runs", env->host, dispatch);
 }
 
 void sim_jobs_crash(struct sim_env *env)

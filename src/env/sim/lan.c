@@ -65,7 +65,7 @@ int sim_network_watch_start(
     struct sim_watch *w = sim_alloc(sizeof *w);
     w->changed = changed;
     w->user = user;
-    sim_event_init(&w->news, "network changed", env->host, tell);
+    sim_node_event_init(&w->news, "network changed", env->host, tell);
     sim_handle_open(&w->handle, &watch_kind, env);
     *out = (struct env_network_watch *)(void *)w;
     return 0;

@@ -22,6 +22,27 @@ static usec occupy(struct sim_link *link, size_t size)
     return (usec)(work / link->rate);
 }
 
+static uint64_t backlog(const struct sim_link *link)
+{
+    usec wait = link->free_at - link->world->now;
+    return wait <= 0 ? 0 : (uint64_t)((unsigned __int128)wait * link->rate / USEC_PER_SEC);
+}
+
+bool sim_link_full(const struct sim_link *link, size_t size)
+{
+    return link->queue_max > 0 && link->rate > 0 && backlog(link) + size > link->queue_max;
+}
+
+/* When what is put on the line now will have left it. */
+static usec leaves_at(struct sim_link *link, size_t size)
+{
+    usec from = link->world->now;
+    if (link->queue_max > 0 && link->free_at > from)
+        from = link->free_at;
+    link->free_at = from + occupy(link, size);
+    return link->free_at;
+}
+
 static void serve(struct sim_link *link)
 {
     while (!link->busy && !list_empty(&link->waiting)) {
@@ -29,12 +50,12 @@ static void serve(struct sim_link *link)
             list_entry(list_pop_front(&link->waiting), struct sim_source, link);
         link->busy = true; /* what take() adds must wait for its turn */
         size_t size = source->take(source, sim_link_quantum(link));
-        usec time = occupy(link, size);
+        usec at = leaves_at(link, size);
         if (size > 0)
-            source->sent(source, link->world->now + time);
-        link->busy = time > 0;
+            source->sent(source, at);
+        link->busy = at > link->world->now && link->queue_max == 0;
         if (link->busy)
-            sim_schedule(link->world, &link->idle_again, link->world->now + time);
+            sim_schedule(link->world, &link->idle_again, at);
     }
 }
 
@@ -45,10 +66,10 @@ static void idle_again(struct sim_event *event)
     serve(link);
 }
 
-void sim_link_init(
-    struct sim_link *link, struct sim_world *world, struct sim_host *host, uint64_t rate)
+void sim_link_init(struct sim_link *link, struct sim_world *world, struct sim_host *host,
+    uint64_t rate, uint64_t queue_max)
 {
-    *link = (struct sim_link){.world = world, .rate = rate};
+    *link = (struct sim_link){.world = world, .rate = rate, .queue_max = queue_max};
     list_init(&link->waiting);
     sim_event_init(&link->idle_again, "link", host, idle_again);
 }

@@ -1,7 +1,10 @@
 /* A link: one direction of a host's access line. Sources that have something to send stand in a
  * queue and are served in turn, each a quantum, so the line is shared evenly (as fair queueing
  * does). A rate of 0 passes everything at once. Uplinks are fed by sockets, downlinks by what
- * arrives from the network. */
+ * arrives from the network.
+ *
+ * With a queue_max it is a home's modem instead: one queue for all, first come first served, so
+ * that who fills it delays everybody; what does not fit is lost. */
 #ifndef KITH_ENV_SIM_LINK_H
 #define KITH_ENV_SIM_LINK_H
 
@@ -24,12 +27,17 @@ struct sim_link {
     struct sim_world *world;
     uint64_t rate;      /* bytes a second; 0: unlimited */
     uint64_t remainder; /* byte-microseconds, so that no fraction is ever lost */
+    uint64_t queue_max; /* bytes that wait at most; 0: fair queueing */
+    usec free_at;       /* the queue, if there is one, will have been sent by then */
     bool busy;
     struct sim_event idle_again;
     struct list_link waiting;
 };
 
-void sim_link_init(struct sim_link *, struct sim_world *, struct sim_host *, uint64_t rate);
+void sim_link_init(
+    struct sim_link *, struct sim_world *, struct sim_host *, uint64_t rate, uint64_t queue_max);
+/* Would a packet of that size find no room in the queue? */
+bool sim_link_full(const struct sim_link *, size_t size);
 /* The source has something to send; goes to the back of the queue, harmless if it stands in it. */
 void sim_link_want(struct sim_link *, struct sim_source *);
 static inline void sim_source_init(struct sim_source *s,

@@ -98,7 +98,7 @@ void sim_listener_accept(struct sim_listener *l, struct sim_conn *conn)
         return;
     }
     struct sim_tcp *tcp = sim_tcp_new(conn->ends[1].env, conn, 1);
-    struct endpoint from = conn->ends[0].local;
+    struct endpoint from = conn->ends[1].remote;
     sim_handle_enter(&l->handle);
     l->accepted(l->user, (struct env_tcp *)(void *)tcp, &from);
     sim_handle_leave(&l->handle);

@@ -125,7 +125,7 @@ int sim_resolve_start(struct env *face, const char *host, uint16_t port,
     r->done = done;
     r->user = user;
     sim_handle_open(&r->handle, &resolve_kind, env);
-    sim_event_init(&r->answer, "name answered", env->host, answer);
+    sim_node_event_init(&r->answer, "name answered", env->host, answer);
     sim_schedule(
         w, &r->answer, w->now + sim_rng_between(&env->host->loop_rng, 0, w->config.resolve_max));
     *out = (struct env_resolve *)(void *)r;

@@ -1,7 +1,6 @@
 /* The event queue: a binary heap by (time, sequence). See queue.h. */
 #include "env/sim/queue.h"
 #include "env/sim/world.h"
-#include <stdbool.h>
 #include <stdlib.h>
 
 static bool before(const struct sim_event *a, const struct sim_event *b)

@@ -6,6 +6,7 @@
 #define KITH_ENV_SIM_QUEUE_H
 
 #include "base/time.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct sim_event {
     size_t slot;           /* its place in the heap; 0: not queued */
     const char *what;      /* static text: for the trace and, by its bytes, for the digest */
     struct sim_host *host; /* whose event it is; NULL: the world's own */
+    bool of_node;          /* ends in its callbacks or workers: waits while the host is suspended */
     void (*fire)(struct sim_event *);
 };
 

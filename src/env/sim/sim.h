@@ -15,6 +15,7 @@
 
 struct sim_world;
 struct sim_host;
+struct sim_nat;
 struct sim_volume;
 
 /* ---- the world ---------------------------------------------------------------------------------
@@ -111,6 +112,7 @@ const char *sim_world_complaint(const struct sim_world *);
  * --------------------------------------------------------------------------------------- */
 
 #define SIM_HOST_ADDRESSES_MAX 8
+#define SIM_MTU 1500u
 
 struct sim_host_config {
     const char *name;                                    /* for traces; copied */
@@ -121,6 +123,11 @@ struct sim_host_config {
     unsigned sockets_max;                                /* 0: no bound; beyond it ERR_LIMIT */
     uint64_t disk_bytes;                                 /* size of the volume at "/"; 0: 1 TiB */
     unsigned lan; /* hosts of one number hear each other's multicasts; 0: none hears it */
+    /* Of the access line, each way: one queue for all, as a home's modem has; what does not fit is
+     * lost, and TCP slows down. 0: every flow has its fair share, and none waits for another. */
+    uint64_t queue_bytes;
+    unsigned mtu;        /* of its line, bytes with the IP header; 0: SIM_MTU */
+    struct sim_nat *nat; /* its IPv4 addresses are behind this one; NULL: on the open network */
 };
 
 /* Up at once, with an empty disk. Loopback addresses come by themselves. */
@@ -141,6 +148,12 @@ enum sim_crash {
 void sim_host_crash(struct sim_host *, enum sim_crash);
 /* A new env on the surviving disk. The host must be down. */
 struct env *sim_host_restart(struct sim_host *);
+
+/* A closed lid: the node does nothing, its monotonic clock rests, its network is silent; the wall
+ * clock goes on. Afterwards everything that was due comes at once. */
+void sim_host_suspend(struct sim_host *, usec duration);
+/* The wall clock jumps (NTP, a user's hand, a time zone set wrong), forward or back. */
+void sim_host_turn_wall_clock(struct sim_host *, int64_t seconds);
 
 /* An interface of that name with that address appears, or goes away with its connections silent. */
 void sim_host_add_address(struct sim_host *, const char *ip, const char *device);
@@ -163,6 +176,11 @@ struct sim_host_stats sim_host_stats(const struct sim_host *);
 
 /* One-way latency and loss of a pair, both ways, instead of the drawn ones. */
 void sim_path_set(struct sim_host *, struct sim_host *, usec latency, double packet_loss);
+/* The same for one direction; the other stays as it is. */
+void sim_path_set_one_way(
+    struct sim_host *from, struct sim_host *to, usec latency, double packet_loss);
+/* Larger packets do not pass between the two, whatever their lines take: a tunnel on the way. */
+void sim_path_set_mtu(struct sim_host *, struct sim_host *, unsigned mtu);
 /* Silence between the two, or not. */
 void sim_path_cut(struct sim_host *, struct sim_host *);
 void sim_path_heal(struct sim_host *, struct sim_host *);
@@ -174,6 +192,35 @@ void sim_world_heal(struct sim_world *);
 unsigned sim_path_reset(struct sim_host *, struct sim_host *);
 /* No more random misfortunes from now on: sets every network probability to 0 (liveness mode). */
 void sim_world_calm_down(struct sim_world *);
+
+/* ---- NATs
+ * ---------------------------------------------------------------------------------------- */
+
+/* Who is let in through a mapping that a packet from inside has made. */
+enum sim_nat_kind {
+    SIM_NAT_FULL_CONE,          /* everybody */
+    SIM_NAT_ADDRESS_RESTRICTED, /* every port of the addresses that were spoken to */
+    SIM_NAT_PORT_RESTRICTED,    /* only the endpoints that were spoken to */
+    SIM_NAT_SYMMETRIC /* only the endpoint that was spoken to; another port for every one */
+};
+struct sim_nat_config {
+    const char *name;       /* copied */
+    const char *address;    /* its own on the outer side, IPv4 */
+    struct sim_nat *behind; /* another NAT (a carrier's); NULL: the open network */
+    enum sim_nat_kind kind;
+    bool hairpin;      /* what those inside send to its own address comes back in */
+    bool random_ports; /* a mapping's outer port is by lot; else the inner one, if it is free */
+    usec udp_lifetime; /* of a mapping after the last packet that went out; 0: 2 minutes */
+    usec tcp_lifetime; /* of a silent connection; 0: 2 h 4 min */
+};
+/* Hosts go behind it by sim_host_config.nat. Those behind one NAT are a LAN: 300 us, no loss. IPv6
+ * is not touched. */
+struct sim_nat *sim_nat_new(struct sim_world *, const struct sim_nat_config *);
+/* As the owner's hand or port mapping does: UDP and TCP to this port go to `inner`, from anybody.
+ */
+void sim_nat_forward(struct sim_nat *, uint16_t outer_port, const struct endpoint *inner);
+/* It restarts: mappings are gone, forwarded ports stay, connections through it are silent. */
+void sim_nat_forget(struct sim_nat *);
 
 /* ---- names and HTTP servers
  * ---------------------------------------------------------------------------- */

@@ -99,8 +99,8 @@ struct sim_tcp *sim_tcp_new(struct sim_env *env, struct sim_conn *conn, unsigned
     t->conn = conn;
     t->side = side;
     t->local = conn->ends[side].local;
-    t->remote = conn->ends[1 - side].local;
-    sim_event_init(&t->notify, "socket", env->host, notify);
+    t->remote = conn->ends[side].remote;
+    sim_node_event_init(&t->notify, "socket", env->host, notify);
     sim_handle_open(&t->handle, &tcp_kind, env);
     conn->ends[side].handle = t;
     env->host->stats.sockets++;

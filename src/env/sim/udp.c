@@ -7,11 +7,13 @@
 
 struct sim_datagram {
     struct sim_event event;
-    struct list_link all;  /* world->datagrams */
-    struct list_link link; /* in one socket's queue, or lone while it flies */
-    struct sim_host *from_host, *to_host;
-    struct endpoint from, to;
+    struct list_link all;                 /* world->datagrams */
+    struct list_link link;                /* in one socket's queue, or lone while it flies */
+    struct sim_host *from_host, *to_host; /* to_host: once it has left the NATs of its sender */
+    struct endpoint from, to;             /* rewritten by each NAT that it passes */
+    struct sim_crossing crossing;
     size_t size;
+    bool dont_fragment;
     uint8_t data[];
 };
 
@@ -155,14 +157,17 @@ static void arrives(struct sim_event *event)
     struct sim_datagram *d = container_of(event, struct sim_datagram, event);
     struct sim_world *w = d->to_host->world;
     struct sim_link *down = &d->to_host->down;
-    struct sim_udp *u = socket_find(d->to_host, &d->to);
-    if (u == NULL || !sim_net_passes(d->from_host, d->to_host)) {
+    bool in = sim_net_passes(d->from_host, d->to_host) &&
+              sim_net_enter(w, &d->crossing, SIM_UDP, &d->from, &d->to) == d->to_host;
+    struct sim_udp *u = in ? socket_find(d->to_host, &d->to) : NULL;
+    if (u == NULL) {
         datagram_lost(d);
     } else if (d->from_host == d->to_host || down->rate == 0) {
         d->event.fire = delivered;
         sim_schedule(w, &d->event, w->now);
-    } else if (u->landing.bytes * (uint64_t)USEC_PER_SEC >
-               down->rate * (uint64_t)w->config.queue_max) {
+    } else if (down->queue_max > 0 ? sim_link_full(down, d->size + SIM_CONTROL)
+                                   : u->landing.bytes * (uint64_t)USEC_PER_SEC >
+                                         down->rate * (uint64_t)w->config.queue_max) {
         datagram_lost(d); /* the router's queue is full */
     } else {
         queue_put(&u->landing, d);
@@ -172,12 +177,30 @@ static void arrives(struct sim_event *event)
 
 /* ---- leaving */
 
+/* What is larger than the path's packets goes in fragments, of which each may be lost, or not at
+ * all: silently, as where a firewall eats the ICMP that would say so. */
+static bool gets_through(const struct sim_datagram *d)
+{
+    struct sim_rng *rng = &d->from_host->world->net_rng;
+    double loss = sim_net_loss(d->from_host, d->to_host);
+    size_t most = sim_net_datagram_max(d->from_host, d->to_host, d->to.family);
+    size_t fragments = d->size <= most ? 1 : (d->size + most - 1) / most;
+    if (d->dont_fragment && fragments > 1)
+        return false;
+    for (; fragments > 0; fragments--)
+        if (sim_rng_chance(rng, loss))
+            return false;
+    return true;
+}
+
 static void fly(struct sim_datagram *d, usec at)
 {
     struct sim_world *w = d->from_host->world;
     struct sim_rng *rng = &w->net_rng;
-    if (!sim_net_passes(d->from_host, d->to_host) ||
-        sim_rng_chance(rng, sim_net_loss(d->from_host, d->to_host))) {
+    if (d->crossing.self != NULL ||
+        sim_net_leave(d->from_host, SIM_UDP, &d->from, &d->to, &d->crossing))
+        d->to_host = sim_net_aim(w, &d->crossing, SIM_UDP, &d->to);
+    if (d->to_host == NULL || !sim_net_passes(d->from_host, d->to_host) || !gets_through(d)) {
         datagram_lost(d);
         return;
     }
@@ -188,20 +211,27 @@ static void fly(struct sim_datagram *d, usec at)
     sim_schedule(w, &d->event, arrival);
 }
 
-static struct sim_datagram *datagram_new(struct sim_host *from_host, struct sim_host *to_host,
-    const struct endpoint *from, const struct endpoint *to, struct bytes data)
+static struct sim_datagram *datagram_new(struct sim_host *from_host, const struct endpoint *from,
+    const struct endpoint *to, struct bytes data)
 {
     struct sim_datagram *d = sim_alloc(sizeof *d + data.size);
     list_init(&d->link);
     list_push_back(&from_host->world->datagrams, &d->all);
     d->from_host = from_host;
-    d->to_host = to_host;
     d->from = *from;
     d->to = *to;
     d->size = data.size;
     if (data.size > 0)
         memcpy(d->data, data.data, data.size);
     return d;
+}
+
+static struct sim_datagram *datagram_copy(const struct sim_datagram *d)
+{
+    struct sim_datagram *copy =
+        datagram_new(d->from_host, &d->from, &d->to, bytes_of(d->data, d->size));
+    copy->dont_fragment = d->dont_fragment;
+    return copy;
 }
 
 static size_t up_take(struct sim_source *source, size_t quantum)
@@ -220,10 +250,18 @@ static void up_sent(struct sim_source *source, usec at)
     struct sim_datagram *d = u->leaving;
     struct sim_world *w = host_of(u)->world;
     u->leaving = NULL;
-    if (d->from_host != d->to_host && sim_rng_chance(&w->net_rng, w->config.udp_duplicate))
-        fly(datagram_new(d->from_host, d->to_host, &d->from, &d->to, bytes_of(d->data, d->size)),
-            at);
+    if (sim_rng_chance(&w->net_rng, w->config.udp_duplicate))
+        fly(datagram_copy(d), at);
     fly(d, at);
+}
+
+static struct sim_datagram *datagram_to_member(struct sim_host *to, const struct endpoint *from,
+    struct sim_host *host, const struct env_datagram *datagram)
+{
+    struct sim_datagram *d =
+        datagram_new(host, from, &datagram->peer, bytes_of(datagram->data, datagram->size));
+    d->crossing.self = to; /* a multicast passes no NAT */
+    return d;
 }
 
 /* To everybody of the network who is a member, ourselves included; the line carries it once. */
@@ -238,15 +276,13 @@ static void send_to_group(struct sim_udp *u, const struct env_datagram *datagram
     for (uint32_t i = 0; i < w->host_count; i++) {
         struct sim_host *to = w->hosts[i];
         if (to->config.lan == host->config.lan && socket_find(to, &datagram->peer) != NULL)
-            fly(datagram_new(
-                    host, to, &from, &datagram->peer, bytes_of(datagram->data, datagram->size)),
-                w->now);
+            fly(datagram_to_member(to, &from, host, datagram), w->now);
     }
 }
 
-static void send_one(struct sim_udp *u, const struct env_datagram *datagram)
+static void send_one(struct sim_udp *u, const struct env_datagram *datagram, bool dont_fragment)
 {
-    struct sim_host *host = host_of(u), *to_host = sim_net_route(host, &datagram->peer);
+    struct sim_host *host = host_of(u);
     struct endpoint from = u->at;
     struct env_tcp_options options = {.bind_device = u->device[0] == 0 ? NULL : u->device};
     host->stats.datagrams_sent++;
@@ -255,18 +291,21 @@ static void send_one(struct sim_udp *u, const struct env_datagram *datagram)
         send_to_group(u, datagram);
         return;
     }
-    if (sim_net_is_any(&from) && sim_net_source(host, &datagram->peer, &options, &from) != 0)
-        to_host = NULL;
-    if (to_host == NULL || datagram->size > host->world->config.udp_size_max ||
+    bool routed =
+        !sim_net_is_any(&from) || sim_net_source(host, &datagram->peer, &options, &from) == 0;
+    if (!routed || datagram->size > host->world->config.udp_size_max ||
         datagram->peer.family != u->at.family) {
         host->stats.datagrams_lost++;
         return;
     }
     from.port = u->at.port;
-    struct sim_datagram *d = datagram_new(
-        host, to_host, &from, &datagram->peer, bytes_of(datagram->data, datagram->size));
-    if (host == to_host) {
+    struct sim_datagram *d =
+        datagram_new(host, &from, &datagram->peer, bytes_of(datagram->data, datagram->size));
+    d->dont_fragment = dont_fragment;
+    if (sim_net_owns(host, &datagram->peer)) {
         fly(d, host->world->now);
+    } else if (sim_link_full(&host->up, d->size + SIM_CONTROL)) {
+        datagram_lost(d); /* the modem's queue */
     } else {
         queue_put(&u->out, d);
         sim_link_want(&host->up, &u->up);
@@ -282,7 +321,7 @@ int sim_udp_send(struct env_udp *face, const struct env_datagram *datagrams, int
     for (; sent < count; sent++) {
         if (u->out.bytes + datagrams[sent].size > host_of(u)->world->config.udp_buffer_bytes)
             break; /* the socket's buffer is full: EAGAIN */
-        send_one(u, &datagrams[sent]);
+        send_one(u, &datagrams[sent], false);
     }
     return sent;
 }
@@ -415,7 +454,7 @@ int sim_udp_open(struct env *face, const struct endpoint *at, const struct env_t
     list_init(&u->in.head);
     sim_source_init(&u->up, up_take, up_sent);
     sim_source_init(&u->down, down_take, down_sent);
-    sim_event_init(&u->notify, "socket", env->host, notify);
+    sim_node_event_init(&u->notify, "socket", env->host, notify);
     list_push_back(&env->host->udps, &u->bound);
     sim_handle_open(&u->handle, &udp_kind, env);
     env->host->stats.sockets++;

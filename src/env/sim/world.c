@@ -3,6 +3,7 @@
 #include "env/sim/world.h"
 #include "base/err.h"
 #include "env/sim/host.h"
+#include "env/sim/net.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +94,7 @@ struct sim_world *sim_world_new(const struct sim_config *config)
     w->digest = sim_mix(config->seed);
     struct sim_rng keys = sim_rng_of(config->seed, SIM_STREAM_MAP, 0);
     uint64_t key[2] = {sim_rng_next(&keys), sim_rng_next(&keys)};
-    w->routes = map_new(17, (const uint8_t *)key);
+    w->routes = map_new(21, (const uint8_t *)key);
     w->paths = map_new(8, (const uint8_t *)key);
     if (w->routes == NULL || w->paths == NULL)
         abort();
@@ -115,11 +116,10 @@ void sim_world_free(struct sim_world *w)
         sim_host_free(w->hosts[i]);
     free(w->hosts);
     list_for_each_safe(link, &w->scripts) free(list_entry(link, struct script, link));
-    size_t position = 0;
-    for (void *path; (path = map_next(w->paths, &position, NULL)) != NULL;)
-        free(path);
-    map_free(w->paths);
-    map_free(w->routes);
+    for (uint32_t i = 0; i < w->nat_count; i++)
+        sim_nat_free(w->nats[i]);
+    free(w->nats);
+    sim_net_free(w);
     sim_names_free(w);
     sim_http_free(w);
     sim_queue_free(&w->queue);
@@ -224,6 +224,10 @@ static bool within_bound(struct sim_world *w, struct sim_host *host)
 static void fire(struct sim_world *w, struct sim_event *event)
 {
     struct sim_host *host = event->host;
+    if (event->of_node && sim_asleep(host)) {
+        sim_schedule(w, event, host->wakes_at);
+        return;
+    }
     sim_record(w, host, event->what, 0, 0);
     w->event_count++;
     w->firing = host;

@@ -24,7 +24,8 @@ enum sim_stream {
     SIM_STREAM_DISK,
     SIM_STREAM_PAIR,
     SIM_STREAM_MAP,
-    SIM_STREAM_TCP
+    SIM_STREAM_TCP,
+    SIM_STREAM_NAT
 };
 
 struct sim_world {
@@ -34,9 +35,11 @@ struct sim_world {
     uint64_t digest, event_count;
     struct sim_host **hosts;
     uint32_t host_count;
+    struct sim_nat **nats;
+    uint32_t nat_count;
     struct sim_host *firing; /* whose event is being fired */
     struct sim_rng net_rng, script_rng;
-    struct map *routes;         /* address -> interface (net.c) */
+    struct map *routes;         /* network and address -> who owns it (net.c) */
     struct map *paths;          /* pair of hosts -> struct sim_path (net.c) */
     struct list_link conns;     /* every TCP connection (conn.c) */
     struct list_link datagrams; /* every datagram in flight (udp.c) */
@@ -67,7 +70,10 @@ struct sim_host {
     struct sim_env *env;    /* this life; NULL while down */
     struct sim_env **lives; /* all envs there were: a dead node may still close its handles */
     uint32_t life_count;
-    bool powered; /* its kernel answers; false after a power loss */
+    usec sleep_began, wakes_at; /* the last suspension */
+    usec slept;                 /* in all suspensions before it */
+    int64_t wall_clock_ahead;   /* seconds */
+    bool powered;               /* its kernel answers; false after a power loss */
     bool crash_pending;
     enum sim_crash crash_kind;
     uint16_t next_port;
@@ -116,6 +122,11 @@ struct sim_env {
     usec *job_clock; /* inside a job's run(): when its work so far will be done; else NULL */
 };
 
+static inline bool sim_asleep(const struct sim_host *host)
+{
+    return host->world->now < host->wakes_at;
+}
+
 extern const struct env_ops sim_ops;
 
 static inline struct sim_env *sim_env_of(struct env *env)
@@ -137,6 +148,12 @@ static inline void sim_event_init(
     struct sim_event *e, const char *what, struct sim_host *host, void (*fire)(struct sim_event *))
 {
     *e = (struct sim_event){.what = what, .host = host, .fire = fire};
+}
+/* The same for what the node does, not the network. */
+static inline void sim_node_event_init(
+    struct sim_event *e, const char *what, struct sim_host *host, void (*fire)(struct sim_event *))
+{
+    *e = (struct sim_event){.what = what, .host = host, .fire = fire, .of_node = true};
 }
 /* Not before now. */
 void sim_schedule(struct sim_world *, struct sim_event *, usec at);
