@@ -184,6 +184,38 @@ static void what_is_cut_into_fragments_is_lost_more_often(void **state)
     line_free(&l);
 }
 
+static void send_whole(struct line *l, uint32_t number, size_t size)
+{
+    uint8_t data[2000] = {0};
+    struct iovec iov = {data, size};
+    struct env_udp_run run = {
+        .peer = l->to, .iov = &iov, .iov_count = 1, .segment = size, .dont_fragment = true};
+    store_u32(data, number);
+    assert_int_equal(env_udp_send_runs(l->from, &run, 1), 1);
+    pass(l, MSECS(100));
+}
+
+static void a_tunnel_on_the_way_swallows_what_must_not_be_cut_up(void **state)
+{
+    (void)state;
+    struct sim_config config = sim_config_calm(4);
+    struct line l;
+    line_new(&l, &config, 0, 0);
+    send_whole(&l, 1, 1472);
+    assert_int_equal(l.in.count, 1);
+    send_whole(&l, 2, 1473);
+    assert_int_equal(l.in.count, 1);
+    sim_path_set_mtu(l.a, l.b, 1280);
+    send_whole(&l, 3, 1253);
+    assert_int_equal(l.in.count, 1);
+    send_whole(&l, 4, 1252);
+    assert_int_equal(l.in.count, 2);
+    send_number(&l, 5, 1400); /* may be cut */
+    pass(&l, MSECS(100));
+    assert_int_equal(l.in.count, 3);
+    line_free(&l);
+}
+
 static void a_sleeping_host_hears_nothing_and_its_streams_go_on_afterwards(void **state)
 {
     (void)state;
@@ -219,6 +251,7 @@ int main(void)
         cmocka_unit_test(tcp_fills_a_modems_queue_but_not_a_fair_one),
         cmocka_unit_test(directions_of_a_path_can_differ),
         cmocka_unit_test(what_is_cut_into_fragments_is_lost_more_often),
+        cmocka_unit_test(a_tunnel_on_the_way_swallows_what_must_not_be_cut_up),
         cmocka_unit_test(a_sleeping_host_hears_nothing_and_its_streams_go_on_afterwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,6 @@ struct sim_config {
 
     uint32_t udp_buffer_bytes; /* each way, of each socket: more is dropped */
     uint32_t udp_size_max;     /* larger datagrams are dropped */
-    uint32_t udp_mtu;          /* larger ones that must not be cut up are dropped on the way */
 
     /* Names and HTTP. */
     usec resolve_max;  /* an answer takes up to this long */

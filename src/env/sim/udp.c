@@ -358,10 +358,7 @@ static bool send_run(struct sim_udp *u, struct env_udp_run *run)
         struct env_datagram d = {.peer = run->peer, .data = data, .size = size};
         if (u->out.bytes + size > config->udp_buffer_bytes)
             return false;
-        if (!run->dont_fragment || size <= config->udp_mtu)
-            send_one(u, &d);
-        else
-            host_of(u)->stats.datagrams_lost++;
+        send_one(u, &d, run->dont_fragment);
     }
     return true;
 }

@@ -53,7 +53,6 @@ struct sim_config sim_config_calm(uint64_t seed)
         .queue_max = MSECS(100),
         .udp_buffer_bytes = 212992,
         .udp_size_max = 65507,
-        .udp_mtu = 1472, /* Ethernet's */
         .resolve_max = MSECS(30),
         .http_latency = MSECS(60),
         .turn = 5,
