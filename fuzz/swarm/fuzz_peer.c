@@ -5,6 +5,7 @@
  * well-formed messages; buffers, requests and queues stay within their bounds. */
 #include "base/err.h"
 #include "crypto/hash.h"
+#include "crypto/merkle.h"
 #include "env/sim/sim.h"
 #include "format/metainfo_write.h"
 #include "proto/peer_wire.h"
@@ -101,13 +102,15 @@ static const struct swarm_host_ops host_ops = {.connect = host_connect,
 /* ---- setting up
  * ----------------------------------------------------------------------------------------- */
 
-static struct metainfo *make_metainfo(void)
+static struct metainfo *make_metainfo(bool v2)
 {
     struct sha1_digest pieces[PIECES];
-    struct torrent_draft_file file = {.path = "f", .length = sizeof content};
+    struct sha256_digest layer[PIECES], leaves[sizeof content / MERKLE_BLOCK_SIZE];
+    struct torrent_draft_file file = {.path = "f", .length = sizeof content, .layer = layer};
     struct torrent_draft draft = {.name = "f",
         .single_file = true,
         .v1 = true,
+        .v2 = v2,
         .piece_length = PIECE_LENGTH,
         .files = &file,
         .file_count = 1,
@@ -119,6 +122,10 @@ static struct metainfo *make_metainfo(void)
         content[i] = (uint8_t)(i * 7 + (i >> 9));
     for (uint32_t i = 0; i < PIECES; i++)
         pieces[i] = sha1(content + i * PIECE_LENGTH, PIECE_LENGTH);
+    for (uint32_t i = 0; i < sizeof content / MERKLE_BLOCK_SIZE; i++)
+        leaves[i] = sha256(content + i * MERKLE_BLOCK_SIZE, MERKLE_BLOCK_SIZE);
+    merkle_layer_up(leaves, sizeof content / MERKLE_BLOCK_SIZE, 0, 1, layer);
+    file.root = merkle_root(layer, PIECES, 1, merkle_height(PIECES));
     check(torrent_write(&draft, &b, &error) == 0);
     check(metainfo_parse_torrent(builder_bytes(&b), &m, &error) == 0);
     builder_free(&b);
@@ -148,7 +155,7 @@ static void begin(struct bench *b, uint8_t flags)
     b->env = sim_host_env(b->host);
     b->pool = chunk_pool_new(1 << 20);
     b->files = file_cache_new();
-    struct metainfo *m = make_metainfo();
+    struct metainfo *m = make_metainfo(flags & 4);
     sim_disk_put(b->host, "/d/f", bytes_of(content, sizeof content / 2));
     b->storage = storage_new(&(struct storage_config){
         .env = b->env, .metainfo = m, .pool = b->pool, .files = b->files, .folder = "/d"});
@@ -289,11 +296,30 @@ static void answer(struct bench *b, uint8_t which, bool truly)
     deliver(b, message, 13 + r->length);
 }
 
+/* A question about a hash of the tree, with what the input says of it. */
+static void ask_hashes(struct bench *b, uint8_t id, uint8_t where, uint8_t size)
+{
+    uint8_t message[4 + 1 + HASH_REQUEST_SIZE + 8 * 32] = {0};
+    struct builder out = builder_fixed(message, sizeof message);
+    struct hash_request q = {.root = b->torrent->metainfo->files[0].root,
+        .base = size >> 7,
+        .index = where,
+        .length = 1u << (size & 3),
+        .proof_layers = size >> 2 & 7};
+    size_t hashes = id == WIRE_HASHES ? q.length : 0;
+    hash_message_put(&out, id, &q, hashes);
+    deliver(b, message, out.size + hashes * 32);
+}
+
 /* One step of the input: raw bytes, a framed message, a block, or time. */
 static size_t step(struct bench *b, const uint8_t *data, size_t size)
 {
     uint8_t message[300];
     size_t n = data[1] < size - 2 ? data[1] : size - 2;
+    if (data[0] & 128) {
+        ask_hashes(b, WIRE_HASH_REQUEST + data[0] % 3, data[0] >> 3 & 15, data[1]);
+        return 2;
+    }
     switch (data[0] & 7) {
     case 0:
         deliver(b, data + 2, n);

@@ -231,7 +231,7 @@ static size_t own_peers(struct kith_node *n, struct magnet_peer *out)
 {
     struct endpoint all[32];
     size_t total, count = 0;
-    env_listener_local(n->listeners[0], &all[0]);
+    all[0] = n->ports[0].at;
     uint8_t any[16] = {0};
     if (memcmp(all[0].ip, any, sizeof any) != 0) { /* one address, of the user's choice */
         out[0] = (struct magnet_peer){.endpoint = all[0]};

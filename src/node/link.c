@@ -1,6 +1,7 @@
-/* Between a TCP connection and what stands behind it: first the greeting, then the peer. The only
- * file that knows both sockets and peers. docs/architecture.md, "Where a block goes". */
+/* Between a stream and what stands behind it: first the greeting, then the peer. The only file that
+ * knows both. docs/architecture.md, "Where a block goes". */
 #include "node/node_internal.h"
+#include "node/stream.h"
 
 #include "base/err.h"
 #include <assert.h>
@@ -14,7 +15,7 @@ struct link {
     struct list_link pump; /* in node->to_pump */
     struct kith_node *node;
     struct kith_torrent *torrent; /* outgoing: who asked; incoming: once it is known */
-    struct env_tcp *tcp;
+    struct stream *stream;
     struct endpoint remote;
     bool incoming;
     bool in_plaintext;         /* a second attempt, after one with MSE came to nothing */
@@ -31,7 +32,7 @@ static void want(struct link *l, bool read, bool write)
         return;
     l->wants_read = read;
     l->wants_write = write;
-    env_tcp_want(l->tcp, read, write);
+    stream_want(l->stream, read, write);
 }
 
 /* ---- birth and death
@@ -71,9 +72,9 @@ static void link_close(struct link *l)
     list_remove(&l->pump);
     list_remove(&l->all);
     list_push_back(&l->node->dead_links, &l->all);
-    if (l->tcp)
-        env_tcp_close(l->tcp);
-    l->tcp = NULL;
+    if (l->stream)
+        stream_close(l->stream);
+    l->stream = NULL;
     l->node->connections--;
     node_arm(l->node);
 }
@@ -181,7 +182,7 @@ static bool send_greeting(struct link *l)
     if (out.size == 0)
         return true;
     struct iovec v = {(void *)(uintptr_t)out.data, out.size};
-    ssize_t n = env_tcp_writev(l->tcp, &v, 1, false);
+    ssize_t n = stream_writev(l->stream, &v, 1, false);
     if (n < 0 && n != ERR_AGAIN) {
         give_up(l, (int)n);
         return false;
@@ -197,7 +198,7 @@ static void read_greeting(struct link *l)
     size_t room;
     uint8_t *at = greeting_room(l->greeting, &room);
     struct iovec v = {at, room};
-    ssize_t n = room ? env_tcp_readv(l->tcp, &v, 1) : ERR_PROTOCOL;
+    ssize_t n = room ? stream_readv(l->stream, &v, 1) : ERR_PROTOCOL;
     if (n == ERR_AGAIN)
         return;
     int err = n < 0 ? (int)n : greeting_input(l->greeting, (size_t)n);
@@ -222,7 +223,7 @@ static void read_peer(struct link *l)
             want(l, false, l->wants_write);
             return;
         }
-        ssize_t n = env_tcp_readv(l->tcp, iov, count);
+        ssize_t n = stream_readv(l->stream, iov, count);
         if (n == ERR_AGAIN)
             return;
         if (n < 0) {
@@ -238,13 +239,13 @@ static void read_peer(struct link *l)
 static ssize_t send_some(struct link *l, const struct send_chunk *chunks, int count)
 {
     if (!chunks[0].data)
-        return env_tcp_sendfile(
-            l->tcp, chunks[0].file, chunks[0].offset, chunks[0].size, count > 1);
+        return stream_sendfile(
+            l->stream, chunks[0].file, chunks[0].offset, chunks[0].size, count > 1);
     struct iovec iov[SEND_CHUNKS_MAX];
     int n = 0;
     for (; n < count && chunks[n].data; n++)
         iov[n] = (struct iovec){(void *)(uintptr_t)chunks[n].data, chunks[n].size};
-    return env_tcp_writev(l->tcp, iov, n, n < count);
+    return stream_writev(l->stream, iov, n, n < count);
 }
 
 static void write_peer(struct link *l)
@@ -360,8 +361,8 @@ static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct 
     }
     config.has_other_hash = has_v1 && has_v2;
     config.other_hash = short_v2;
-    if (env_tcp_connect(n->env, to, NULL, &link_events, l, &l->tcp) != 0) {
-        l->tcp = NULL;
+    if (stream_connect(n, to, &link_events, l, &l->stream) != 0) {
+        l->stream = NULL;
         link_close(l);
         return false;
     }
@@ -377,20 +378,18 @@ bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoin
     return open_link(n, k, to, n->encryption);
 }
 
-void link_accept(void *user, struct env_tcp *tcp, const struct endpoint *from)
+void link_take(struct kith_node *n, struct stream *stream, const struct endpoint *from)
 {
-    struct kith_node *n = user;
     struct link *l =
         n->connections < n->connections_max && !n->stopping ? link_new(n, from, true) : NULL;
     if (!l) {
-        env_tcp_close(tcp);
+        stream_close(stream);
         return;
     }
-    l->tcp = tcp;
-    env_tcp_set_events(tcp, &link_events, l);
+    l->stream = stream;
+    stream_set_events(stream, &link_events, l);
     struct greeting_config config = {.incoming = true,
         .our_id = n->peer_id,
-
         .find = entry_find,
         .find_name = entry_find_name,
         .encryption = n->encryption,
@@ -401,4 +400,11 @@ void link_accept(void *user, struct env_tcp *tcp, const struct endpoint *from)
         return;
     }
     want(l, true, false);
+}
+
+void link_accept(void *user, struct env_tcp *tcp, const struct endpoint *from)
+{
+    struct stream *stream = stream_of_tcp(tcp);
+    if (stream)
+        link_take(user, stream, from);
 }

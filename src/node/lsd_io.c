@@ -144,34 +144,33 @@ static bool is_any(const struct endpoint *e)
 }
 
 /* Only where we listen for peers: nobody could come to us elsewhere. */
-static void open_sockets(struct lsd_io *l)
+static void open_socket(struct lsd_io *l, enum addr_family family)
 {
     struct kith_node *n = l->node;
-    static const enum addr_family families[] = {ADDR_V4, ADDR_V6};
-    struct endpoint at;
-    env_listener_local(n->listeners[0], &at);
-    for (unsigned i = 0; i < 2; i++) {
-        struct endpoint group = lsd_group(families[i]);
-        struct env_tcp_options options = {.bind_ip = is_any(&at) ? NULL : &at};
-        if (options.bind_ip && at.family != families[i])
-            continue;
-        int err = env_udp_open(n->env, &group, &options, readable, l, &l->sockets[i]);
-        if (err)
-            l->sockets[i] = NULL;
-        log_debug(n->log_call ? &n->log : NULL, "lsd", "IPv%d: %s", (int)families[i],
-            err ? err_text(err) : "listening");
-    }
+    struct env_udp **socket = &l->sockets[family == ADDR_V6];
+    struct endpoint group = lsd_group(family);
+    const struct port *port = ports_of(n, family);
+    if (!port || !port->tcp || endpoint_class(&port->at) == ADDR_LOOPBACK)
+        return;
+    struct env_tcp_options options = {.bind_ip = is_any(&port->at) ? NULL : &port->at};
+    int err = env_udp_open(n->env, &group, &options, readable, l, socket);
+    if (err)
+        *socket = NULL;
+    log_debug(n->log_call ? &n->log : NULL, "lsd", "IPv%d: %s", (int)family,
+        err ? err_text(err) : "listening");
+}
+
+static void open_sockets(struct lsd_io *l)
+{
+    open_socket(l, ADDR_V4);
+    open_socket(l, ADDR_V6);
 }
 
 int lsd_start(struct kith_node *n)
 {
-    struct endpoint at;
     uint8_t seed[16];
     uint32_t cookie;
-    if (!n->listeners[0])
-        return 0;
-    env_listener_local(n->listeners[0], &at);
-    if (endpoint_class(&at) == ADDR_LOOPBACK)
+    if (n->port == 0) /* nobody could come to us */
         return 0;
     struct lsd_io *l = calloc(1, sizeof *l);
     if (!l)

@@ -1,4 +1,4 @@
-/* A node's birth, listening, events, stopping and death, in whatever world it is given. See
+/* A node's birth, events, stopping and death, in whatever world it is given. See
  * node_internal.h; real.c puts it into the real one. */
 #include "node/lsd_io.h"
 #include "node/network.h"
@@ -123,35 +123,6 @@ static void write_log(
     n->log_call(log->user, (int)level, subsystem, text);
 }
 
-static int listen_at(struct kith_node *n, unsigned index, const char *address, uint16_t port)
-{
-    struct endpoint at;
-    int err = endpoint_parse_ip(&at, bytes_of_str(address), port);
-    if (err)
-        return err;
-    err = env_tcp_listen(n->env, &at, NULL, link_accept, n, &n->listeners[index]);
-    if (!err) {
-        env_listener_local(n->listeners[index], &at);
-        n->port = at.port;
-    }
-    return err;
-}
-
-/* One address, or all of IPv4 and all of IPv6 on one port. A machine without IPv6 is fine. */
-static int start_listening(struct kith_node *n, const struct kith_options *o)
-{
-    uint16_t port = o->listen_port > 0 ? (uint16_t)o->listen_port : 0;
-    if (o->listen_port < 0)
-        return 0;
-    if (o->listen_address)
-        return listen_at(n, 0, o->listen_address, port);
-    int err = listen_at(n, 0, "0.0.0.0", port);
-    if (err)
-        return err;
-    (void)listen_at(n, 1, "::", n->port);
-    return 0;
-}
-
 static int make_parts(struct kith_node *n, const struct kith_options *o)
 {
     n->pool = chunk_pool_new(o->memory_max ? (size_t)o->memory_max : CHUNK_POOL_DEFAULT);
@@ -170,7 +141,7 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         o->connections_max > 0 ? (unsigned)o->connections_max : NODE_CONNECTIONS_MAX;
     n->downloads_max = o->downloads_max > 0 ? (unsigned)o->downloads_max : 0;
     kith_set_rates(n, o->download_rate_max, o->upload_rate_max);
-    int err = start_listening(n, o);
+    int err = ports_open(n, o);
     if (!err)
         err = network_start(n);
     if (!err && !o->no_lsd)
@@ -243,21 +214,12 @@ static void stop_late(struct timer *timer, usec now)
     node_event(n, KITH_EVENT_STOPPED, NULL, ERR_TIMEOUT, "not everything was saved in time");
 }
 
-static void close_listeners(struct kith_node *n)
-{
-    for (unsigned i = 0; i < NODE_LISTENERS; i++) {
-        if (n->listeners[i])
-            env_listener_close(n->listeners[i]);
-        n->listeners[i] = NULL;
-    }
-}
-
 void kith_stop(struct kith_node *n)
 {
     if (n->stopping)
         return;
     n->stopping = true;
-    close_listeners(n);
+    ports_stop_accepting(n);
     lsd_stop(n);
     network_stop(n);
     links_close_all(n, NULL);
@@ -271,12 +233,11 @@ void kith_stop(struct kith_node *n)
 void node_free(struct kith_node *n)
 {
     list_for_each_safe(at, &n->torrents) entry_free(list_entry(at, struct kith_torrent, link));
-    close_listeners(n);
     lsd_stop(n);
     network_stop(n);
     links_close_all(n, NULL);
     links_bury(n);
-    trackers_close(n);
+    ports_close(n);
     if (n->state)
         state_close(n->state);
     if (n->pulled)
@@ -286,6 +247,7 @@ void node_free(struct kith_node *n)
     chunk_pool_free(n->pool);
     timer_heap_free(&n->timers);
     free(n->scratch);
+    free(n->datagrams);
     free(n->user_agent);
     free(n);
 }

@@ -1,12 +1,14 @@
 /* The whole of a node, for the files of node/ only.
  *
- *   node.c     birth, stopping and death; listening; events
+ *   node.c     birth, stopping and death; events
+ *   ports.c    listening: TCP and UDP on one port, and whose a datagram is
  *   real.c     the node in the real world: its loop
  *   entry.c    one torrent of the node: added, controlled, removed
  *   entry_data.c   its data: opened, judged, checked, saved, opened again after trouble
  *   entry_share.c  data that becomes a torrent
  *   memory.c   what is remembered from one run to the next
- *   link.c     between a TCP connection and the greeting or peer behind it
+ *   stream.c   a byte stream to a peer, whatever carries it
+ *   link.c     between such a stream and the greeting or peer behind it
  *   trackers.c announces: carrying out what the announcers decide
  *   web_seeds.c fetching for web seeds
  *   network.c  the networks that we are on, and their changes
@@ -20,6 +22,7 @@
 #include "base/log.h"
 #include "env/env.h"
 #include "format/metainfo.h"
+#include "node/ports.h"
 #include "store/chunk.h"
 #include "store/create.h"
 #include "store/file_cache.h"
@@ -34,7 +37,6 @@
 
 #define NODE_CONNECTIONS_MAX 500u
 #define NODE_EVENTS_MAX 4096u
-#define NODE_LISTENERS 2u /* IPv4 and IPv6 */
 #define NODE_STOP_PATIENCE SECONDS(2)
 #define NODE_TEXT_MAX 256u
 
@@ -46,6 +48,7 @@ struct kith_event {
 };
 
 struct link;
+struct stream;
 struct lsd_io;
 struct network;
 
@@ -63,16 +66,17 @@ struct kith_node {
     char *user_agent;
     char error[NODE_TEXT_MAX];
 
-    struct env_listener *listeners[NODE_LISTENERS];
-    uint16_t port;
+    struct port ports[PORTS_MAX];
+    unsigned port_count;
+    uint16_t port;      /* that others can connect to; 0: none */
+    uint8_t *datagrams; /* room for those of one call */
     unsigned connections, connections_max;
     unsigned downloads_max; /* 0: no limit */
     struct list_link links;
     struct list_link dead_links; /* freed between turns */
     struct list_link to_pump;    /* links that have something to do before the loop sleeps */
 
-    struct list_link announces;     /* under way */
-    struct env_udp *tracker_udp[2]; /* IPv4, IPv6; opened when first needed */
+    struct list_link announces; /* under way */
     uint32_t tracker_key;
     struct network *network;
     struct lsd_io *lsd; /* NULL: local service discovery is off */
@@ -200,7 +204,8 @@ bool trackers_stop(struct kith_torrent *);
 void trackers_said_goodbye(struct kith_torrent *); /* entry.c */
 void trackers_arm(struct kith_torrent *);
 void trackers_free(struct kith_torrent *);
-void trackers_close(struct kith_node *);
+/* A datagram that may be a tracker's answer. */
+void trackers_datagram(struct kith_node *, const struct endpoint *from, struct bytes datagram);
 /* What the first tracker that does not work says; NULL if all is well. Foreign: escape. */
 const char *trackers_trouble(const struct kith_torrent *);
 
@@ -229,7 +234,9 @@ void memory_forget(struct kith_torrent *);
  * --------------------------------------------------------------------------------------- */
 /* Opens a connection for a torrent; false if there is none to spare. */
 bool link_open(struct kith_node *, struct kith_torrent *, const struct endpoint *);
-/* A listener's. */
+/* A stream that somebody else began. */
+void link_take(struct kith_node *, struct stream *, const struct endpoint *from);
+/* The same, for a listener of TCP. */
 void link_accept(void *user, struct env_tcp *, const struct endpoint *from);
 /* From the swarm: see struct swarm_host_ops. */
 void link_pump_later(struct kith_node *, struct link *);

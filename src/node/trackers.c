@@ -1,6 +1,6 @@
 /* Carrying out what the announcers decide (swarm/announcer.h): over HTTP by the env's client, over
- * UDP by one socket a family for the whole node. Peers that a tracker names become candidates of
- * the torrent, judged by where the tracker is. See node_internal.h. */
+ * UDP by the node's ports. Peers that a tracker names become candidates of the torrent, judged by
+ * where the tracker is. See node_internal.h. */
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -15,7 +15,6 @@
 #define HTTP_PATIENCE SECONDS(30)
 #define GOODBYE_PATIENCE MSECS(1800) /* a stop does not wait longer for trackers */
 #define URL_MAX_HERE (ANNOUNCER_URL_MAX + 1024u)
-#define UDP_BATCH 16
 #define LEFT_UNKNOWN 16384u /* before the metadata is known there is something left */
 
 /* One announce under way. */
@@ -199,11 +198,6 @@ static int ask_http(struct announce *a, const char *url)
 /* ---- UDP
  * ------------------------------------------------------------------------------------------- */
 
-static struct env_udp *socket_of(struct kith_node *n, enum addr_family family)
-{
-    return n->tracker_udp[family == ADDR_V6];
-}
-
 static void send_udp(struct announce *a)
 {
     struct kith_node *n = a->entry->node;
@@ -211,57 +205,34 @@ static void send_udp(struct announce *a)
     struct builder b = builder_fixed(packet, sizeof packet);
     if (!tracker_udp_send(&a->udp, &b, env_now(n->env)) || !builder_ok(&b))
         return;
-    struct env_datagram d = {.peer = a->to, .data = packet, .size = b.size};
-    env_udp_send(socket_of(n, a->to.family), &d, 1);
+    ports_send(n, &a->to, bytes_of(packet, b.size));
     trackers_arm(a->entry);
 }
 
-static struct announce *addressee(
-    struct kith_node *n, const struct env_datagram *d, struct tracker_reply *reply)
+static struct announce *addressee(struct kith_node *n, const struct endpoint *from,
+    struct bytes datagram, struct tracker_reply *reply)
 {
     list_for_each(at, &n->announces)
     {
         struct announce *a = list_entry(at, struct announce, link);
-        if (!a->http && !a->resolve && endpoint_equal(&a->to, &d->peer) &&
-            tracker_udp_receive(&a->udp, bytes_of(d->data, d->size), reply, env_now(n->env)))
+        if (!a->http && !a->resolve && endpoint_equal(&a->to, from) &&
+            tracker_udp_receive(&a->udp, datagram, reply, env_now(n->env)))
             return a;
     }
     return NULL;
 }
 
-static void udp_readable(void *user)
+void trackers_datagram(struct kith_node *n, const struct endpoint *from, struct bytes datagram)
 {
-    struct kith_node *n = user;
-    static const size_t room = 2048;
-    uint8_t *buffers = malloc(UDP_BATCH * room);
+    if (list_empty(&n->announces))
+        return;
     struct tracker_reply *reply = malloc(sizeof *reply);
-    for (unsigned family = 0; family < 2 && buffers && reply; family++) {
-        struct env_datagram d[UDP_BATCH];
-        for (int i = 0; i < UDP_BATCH; i++)
-            d[i] = (struct env_datagram){.data = buffers + (size_t)i * room, .size = room};
-        int count =
-            n->tracker_udp[family] ? env_udp_receive(n->tracker_udp[family], d, UDP_BATCH) : 0;
-        for (int i = 0; i < count; i++) {
-            struct announce *a = addressee(n, &d[i], reply);
-            if (a && a->udp.state == TRACKER_UDP_ANSWERED)
-                answered(a, reply);
-            else if (a)
-                send_udp(a);
-        }
-    }
+    struct announce *a = reply ? addressee(n, from, datagram, reply) : NULL;
+    if (a && a->udp.state == TRACKER_UDP_ANSWERED)
+        answered(a, reply);
+    else if (a)
+        send_udp(a);
     free(reply);
-    free(buffers);
-}
-
-/* The socket of a family, opened when it is first needed. */
-static bool has_socket(struct kith_node *n, enum addr_family family)
-{
-    struct env_udp **u = &n->tracker_udp[family == ADDR_V6];
-    struct endpoint at;
-    if (*u)
-        return true;
-    return endpoint_parse_ip(&at, bytes_of_str(family == ADDR_V6 ? "::" : "0.0.0.0"), 0) == 0 &&
-           env_udp_open(n->env, &at, NULL, udp_readable, n, u) == 0;
 }
 
 static void resolved(void *user, int err, const struct endpoint *found, size_t count)
@@ -276,7 +247,8 @@ static void resolved(void *user, int err, const struct endpoint *found, size_t c
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!endpoint_allowed(&found[i], source_of(url)) || !has_socket(n, found[i].family))
+        if (!endpoint_allowed(&found[i], source_of(url)) ||
+            !ports_of(n, (enum addr_family)found[i].family))
             continue;
         a->to = found[i];
         a->local = endpoint_class(&a->to) != ADDR_GLOBAL;
@@ -524,15 +496,6 @@ void trackers_free(struct kith_torrent *k)
         k->announcers[i] = NULL;
     }
     k->goodbye = false;
-}
-
-void trackers_close(struct kith_node *n)
-{
-    for (unsigned i = 0; i < 2; i++) {
-        if (n->tracker_udp[i])
-            env_udp_close(n->tracker_udp[i]);
-        n->tracker_udp[i] = NULL;
-    }
 }
 
 /* ---- looking

@@ -16,8 +16,10 @@
 #include "store/file_cache.h"
 #include "store/piece_buffer.h"
 
-#define STORAGE_READ_MAX (128u << 10)  /* bytes of one read */
-#define STORAGE_CHECK_BATCH (4u << 20) /* bytes that a check job reads before it hashes */
+#define STORAGE_READ_MAX (128u << 10) /* bytes of one read */
+#define STORAGE_CHECK_BATCH                                                                        \
+    (4u << 20) /* bytes that a check job reads before it hashes; a longer                          \
+                  piece is hashed in slices */
 #define STORAGE_ERROR_MAX 256u
 
 struct storage;
@@ -82,6 +84,12 @@ struct storage_check_events {
 int storage_check(struct storage *, const struct bitfield *pieces,
     const struct storage_check_events *, void *user);
 void storage_check_cancel(struct storage *);
+
+/* The v2 hashes of the blocks of these pieces of one file, read and hashed in the background lane.
+ * done() owns `leaves` (free); ERR_HASH: the disk does not hold what it should. Pieces that we have
+ * verified, of a torrent with v2, no padding among them. */
+int storage_leaves(struct storage *, uint32_t first_piece, uint32_t pieces,
+    void (*done)(void *user, int err, struct sha256_digest *leaves, size_t count), void *user);
 
 /* Makes folders, empty files and links, and reserves room. Idempotent. */
 int storage_prepare(struct storage *, void (*done)(void *user, int err), void *user);

@@ -29,13 +29,18 @@ struct check_job {
     int err;
 };
 
+static bool is_simply_missing(int err)
+{
+    return err == ERR_NOT_FOUND || err == ERR_CHANGED || err == ERR_ABSENT;
+}
+
 /* A piece read into memory whole; false (and not an error) if some of it is not there. */
 static int read_piece(struct storage *s, uint32_t piece, uint32_t size, uint8_t *out, bool *there)
 {
     struct iovec whole = {out, size};
     int err = storage_read_range(s, piece, 0, &whole, 1);
     *there = err == 0;
-    return err == ERR_NOT_FOUND || err == ERR_CHANGED || err == ERR_ABSENT ? 0 : err;
+    return is_simply_missing(err) ? 0 : err;
 }
 
 static int check_batch(struct storage *s, struct check_job *j, uint8_t *buffer)
@@ -72,6 +77,11 @@ static void check_run(struct env_job *job)
     size_t size = 0;
     for (unsigned i = 0; i < j->count; i++)
         size += metainfo_piece_size(s->metainfo, j->pieces[i]);
+    if (size > STORAGE_CHECK_BATCH) { /* one long piece */
+        int err = storage_hash_piece(s, j->pieces[0], NULL, &j->right[0]);
+        j->err = is_simply_missing(err) ? 0 : err;
+        return;
+    }
     uint8_t *buffer = malloc(size ? size : 1);
     j->err = buffer ? check_batch(s, j, buffer) : ERR_NOMEM;
     free(buffer);

@@ -4,7 +4,8 @@
  *   storage_pieces.c finish, spill and read
  *   storage_parts.c  the sidecar of files that are not wanted
  *   storage_move.c   moving and deleting
- *   storage_check.c  hashing what is on the disk */
+ *   storage_check.c  hashing what is on the disk
+ *   storage_hash.c   hashing one piece in slices */
 #ifndef KITH_STORE_STORAGE_INTERNAL_H
 #define KITH_STORE_STORAGE_INTERNAL_H
 
@@ -73,6 +74,14 @@ int storage_parts_write(
     struct storage *, uint32_t file, uint64_t offset, const struct iovec *iov, int n);
 int storage_parts_sync(struct storage *);
 #define STORAGE_PARTS_FILE UINT32_MAX /* its number in the file cache */
+
+/* ---- storage_hash.c: inside jobs
+ * ------------------------------------------------------------------- */
+/* Is the piece right? Its bytes are taken from the disk, those that `pb` (may be NULL) has in
+ * memory from there. Needs memory for a slice, not for the piece. Errors as of storage_read_range,
+ * and ERR_NOMEM. */
+int storage_hash_piece(
+    struct storage *, uint32_t piece, const struct piece_buffer *pb, bool *right);
 
 /* ---- storage_io.c: inside jobs
  * ------------------------------------------------------------------- */

@@ -17,7 +17,6 @@ struct finish {
     void *user;
     int err;
     struct bytes *parts; /* the piece's chunks */
-    uint8_t *read_back;  /* spilled blocks, read again: a buffer of the whole piece */
 };
 
 /* Pieces that wait are taken together, so that the hash kernels have lanes to fill. */
@@ -28,31 +27,17 @@ struct finish_job {
     unsigned count;
 };
 
-/* The piece's bytes as parts: its chunks, or for a piece of which something was spilled one buffer
- * into which everything is gathered. */
-static int gather(struct storage *s, struct finish *f)
+/* The piece's bytes as parts: its chunks. */
+static int gather(struct finish *f)
 {
     struct piece_buffer *pb = f->pb;
     f->parts = calloc(pb->chunk_count, sizeof *f->parts);
     if (!f->parts)
         return ERR_NOMEM;
-    if (pb->on_disk > 0 && !(f->read_back = malloc(pb->size)))
-        return ERR_NOMEM;
-    if (f->read_back) {
-        struct iovec whole = {f->read_back, pb->size};
-        int err = storage_read_range(s, pb->piece, 0, &whole, 1);
-        if (err && err != ERR_NOT_FOUND && err != ERR_CHANGED)
-            return err;
-    }
-    for (uint32_t b = 0; f->read_back && b < pb->block_count; b++)
-        if (pb->states[b] == BLOCK_IN_MEMORY)
-            memcpy(f->read_back + (size_t)b * PIECE_BLOCK_SIZE,
-                pb->chunks[b / CHUNK_BLOCKS]->data + b % CHUNK_BLOCKS * PIECE_BLOCK_SIZE,
-                piece_buffer_block_size(pb, b));
     for (uint32_t i = 0; i < pb->chunk_count; i++) {
         size_t begin = (size_t)i * CHUNK_SIZE;
         size_t size = pb->size - begin < CHUNK_SIZE ? pb->size - begin : CHUNK_SIZE;
-        f->parts[i] = bytes_of(f->read_back ? f->read_back + begin : pb->chunks[i]->data, size);
+        f->parts[i] = bytes_of(pb->chunks[i]->data, size);
     }
     return 0;
 }
@@ -69,6 +54,30 @@ static int write_piece(struct storage *s, const struct finish *f)
     return err;
 }
 
+/* The blocks that are in memory, each to its place. */
+static int write_blocks(struct storage *s, struct piece_buffer *pb)
+{
+    int err = 0;
+    for (uint32_t b = 0; b < pb->block_count && !err; b++) {
+        if (pb->states[b] != BLOCK_IN_MEMORY)
+            continue;
+        struct iovec v = {pb->chunks[b / CHUNK_BLOCKS]->data + b % CHUNK_BLOCKS * PIECE_BLOCK_SIZE,
+            piece_buffer_block_size(pb, b)};
+        err = storage_write_range(s, pb->piece, b * PIECE_BLOCK_SIZE, &v, 1);
+    }
+    return err;
+}
+
+/* A piece of which something was spilled: its blocks are partly here, partly on the disk. */
+static int finish_spilled(struct storage *s, struct piece_buffer *pb)
+{
+    bool right;
+    int err = storage_hash_piece(s, pb->piece, pb, &right);
+    if (err)
+        return err;
+    return right ? write_blocks(s, pb) : ERR_HASH;
+}
+
 static void finish_run(struct env_job *job)
 {
     struct finish_job *j = container_of(job, struct finish_job, job);
@@ -77,8 +86,9 @@ static void finish_run(struct env_job *job)
     unsigned count = 0;
     for (unsigned i = 0; i < j->count; i++) {
         struct finish *f = j->items[i];
-        f->err = gather(j->storage, f);
-        if (f->err)
+        bool spilled = f->pb->on_disk > 0;
+        f->err = spilled ? finish_spilled(j->storage, f->pb) : gather(f);
+        if (spilled || f->err)
             continue;
         metainfo_piece(j->storage->metainfo, f->pb->piece, &pieces[count].info);
         pieces[count].parts = f->parts;
@@ -106,7 +116,6 @@ static void finish_done(struct env_job *job)
     for (unsigned i = 0; i < j->count; i++) {
         struct finish *f = j->items[i];
         free(f->parts);
-        free(f->read_back);
         f->pb->busy = false;
         s->jobs--;
         f->done(f->user, f->pb, f->err);
@@ -159,14 +168,7 @@ struct spill_job {
 static void spill_run(struct env_job *job)
 {
     struct spill_job *j = container_of(job, struct spill_job, job);
-    struct piece_buffer *pb = j->pb;
-    for (uint32_t b = 0; b < pb->block_count && !j->err; b++) {
-        if (pb->states[b] != BLOCK_IN_MEMORY)
-            continue;
-        struct iovec v = {pb->chunks[b / CHUNK_BLOCKS]->data + b % CHUNK_BLOCKS * PIECE_BLOCK_SIZE,
-            piece_buffer_block_size(pb, b)};
-        j->err = storage_write_range(j->storage, pb->piece, b * PIECE_BLOCK_SIZE, &v, 1);
-    }
+    j->err = write_blocks(j->storage, j->pb);
 }
 
 static void spill_done(struct env_job *job)

@@ -96,12 +96,12 @@ static uint32_t run_length(const struct metainfo_file *file, uint32_t index)
     return length;
 }
 
-static struct layer_request request_of(const struct layer_fetch *f, const struct run *r)
+static struct hash_request request_of(const struct layer_fetch *f, const struct run *r)
 {
     const struct metainfo_file *file = &f->metainfo->files[r->file];
     unsigned base = metainfo_piece_height(f->metainfo);
     unsigned above = metainfo_file_height(file) - base; /* layers from here to the root */
-    return (struct layer_request){.root = file->root,
+    return (struct hash_request){.root = file->root,
         .base = base,
         .index = r->index,
         .length = run_length(file, r->index),
@@ -118,7 +118,7 @@ static uint32_t under_way(const struct layer_fetch *f, uint32_t peer, usec now)
     return count;
 }
 
-bool layer_fetch_next(struct layer_fetch *f, uint32_t peer, usec now, struct layer_request *out)
+bool layer_fetch_next(struct layer_fetch *f, uint32_t peer, usec now, struct hash_request *out)
 {
     if (under_way(f, peer, now) >= LAYER_FETCH_PER_PEER)
         return false;
@@ -139,7 +139,7 @@ bool layer_fetch_next(struct layer_fetch *f, uint32_t peer, usec now, struct lay
 /* ---- answers
  * ---------------------------------------------------------------------------------------- */
 
-static struct run *find(struct layer_fetch *f, uint32_t peer, const struct layer_request *q)
+static struct run *find(struct layer_fetch *f, uint32_t peer, const struct hash_request *q)
 {
     for (uint32_t i = 0; i < f->run_count; i++) {
         struct run *r = &f->runs[i];
@@ -150,7 +150,7 @@ static struct run *find(struct layer_fetch *f, uint32_t peer, const struct layer
     return NULL;
 }
 
-static bool is_proved(const struct layer_request *q, const struct metainfo_file *file,
+static bool is_proved(const struct hash_request *q, const struct metainfo_file *file,
     const struct sha256_digest *hashes, const struct sha256_digest *uncles, size_t uncle_count)
 {
     struct sha256_digest top = merkle_root(hashes, q->length, q->base, merkle_height(q->length));
@@ -185,12 +185,12 @@ static int keep(struct layer_fetch *f, struct run *r, const struct sha256_digest
 }
 
 int layer_fetch_answer(
-    struct layer_fetch *f, uint32_t peer, const struct layer_request *q, struct bytes hashes)
+    struct layer_fetch *f, uint32_t peer, const struct hash_request *q, struct bytes hashes)
 {
     struct run *r = find(f, peer, q);
     if (!r)
         return 0; /* late: somebody else was faster */
-    struct layer_request asked = request_of(f, r);
+    struct hash_request asked = request_of(f, r);
     const struct metainfo_file *file = &f->metainfo->files[r->file];
     size_t uncles = metainfo_file_height(file) - asked.base - merkle_height(asked.length);
     if (q->base != asked.base || q->length != asked.length ||
@@ -210,7 +210,7 @@ int layer_fetch_answer(
     return result;
 }
 
-void layer_fetch_rejected(struct layer_fetch *f, uint32_t peer, const struct layer_request *q)
+void layer_fetch_rejected(struct layer_fetch *f, uint32_t peer, const struct hash_request *q)
 {
     struct run *r = find(f, peer, q);
     if (!r || r->here)

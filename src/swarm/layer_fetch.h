@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "format/metainfo.h"
+#include "proto/hash_message.h"
 
 #define LAYER_FETCH_RUN 512u             /* hashes asked for at once: libtorrent's number */
 #define LAYER_FETCH_PER_PEER 8u          /* runs asked of one peer at a time */
@@ -16,21 +17,16 @@
 
 struct layer_fetch;
 
-struct layer_request {
-    struct sha256_digest root;
-    uint32_t base, index, length, proof_layers;
-};
-
 /* The metainfo outlives it. NULL: no memory. */
 struct layer_fetch *layer_fetch_new(struct metainfo *);
 void layer_fetch_free(struct layer_fetch *);
 /* What to ask this peer for; false: nothing now. */
-bool layer_fetch_next(struct layer_fetch *, uint32_t peer, usec now, struct layer_request *out);
+bool layer_fetch_next(struct layer_fetch *, uint32_t peer, usec now, struct hash_request *out);
 /* An answer: the hashes, then the uncles. 1: all layers are known; 0: taken, or not needed;
  * ERR_HASH: the peer lied; ERR_PROTOCOL: not what was asked for. ERR_NOMEM. */
 int layer_fetch_answer(
-    struct layer_fetch *, uint32_t peer, const struct layer_request *, struct bytes hashes);
-void layer_fetch_rejected(struct layer_fetch *, uint32_t peer, const struct layer_request *);
+    struct layer_fetch *, uint32_t peer, const struct hash_request *, struct bytes hashes);
+void layer_fetch_rejected(struct layer_fetch *, uint32_t peer, const struct hash_request *);
 void layer_fetch_left(struct layer_fetch *, uint32_t peer);
 
 #endif

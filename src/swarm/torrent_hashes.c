@@ -4,50 +4,50 @@
 
 #include "base/err.h"
 #include "crypto/merkle.h"
+#include "proto/hash_message.h"
 #include "proto/peer_wire.h"
 
-#define FIELDS_SIZE 48u /* root, base, index, length, proof layers */
 #define LENGTH_MAX 512u /* hashes in one answer: what the BEP says a request SHOULD ask for */
 
-struct hash_fields {
-    struct sha256_digest root;
-    uint32_t base, index, length, proof_layers;
-};
-
-static struct hash_fields parse_fields(struct bytes payload)
+static void say(struct peer *p, uint8_t id, const struct hash_request *q)
 {
-    struct hash_fields f;
-    struct cursor c = cursor_of(payload);
-    cursor_copy(&c, f.root.b, sizeof f.root.b);
-    f.base = cursor_u32(&c);
-    f.index = cursor_u32(&c);
-    f.length = cursor_u32(&c);
-    f.proof_layers = cursor_u32(&c);
-    return f;
-}
-
-static void put_message(struct builder *b, uint8_t id, const struct hash_fields *f, size_t hashes)
-{
-    builder_u32(b, (uint32_t)(1 + FIELDS_SIZE + hashes * 32));
-    builder_u8(b, id);
-    builder_bytes_put(b, f->root.b, sizeof f->root.b);
-    builder_u32(b, f->base);
-    builder_u32(b, f->index);
-    builder_u32(b, f->length);
-    builder_u32(b, f->proof_layers);
-}
-
-static int reject(struct peer *p, const struct hash_fields *f)
-{
-    uint8_t buffer[4 + 1 + FIELDS_SIZE];
+    uint8_t buffer[HASH_MESSAGE_HEAD];
     struct builder b = builder_fixed(buffer, sizeof buffer);
-    put_message(&b, WIRE_HASH_REJECT, f, 0);
+    hash_message_put(&b, id, q, 0);
     peer_say_raw(p, builder_bytes(&b));
-    return 0;
 }
 
-/* Only the piece layer is kept: requests for leaves are rejected. */
-static bool can_answer(const struct torrent *t, const struct hash_fields *f, uint32_t *file)
+void torrent_ask_hashes(struct peer *p, const struct hash_request *q)
+{
+    say(p, WIRE_HASH_REQUEST, q);
+}
+
+void torrent_reject_hashes(struct peer *p, const struct hash_request *q)
+{
+    say(p, WIRE_HASH_REJECT, q);
+}
+
+void torrent_say_hashes(struct peer *p, const struct hash_request *q,
+    const struct sha256_digest *hashes, size_t there, const struct sha256_digest *uncles,
+    size_t uncle_count)
+{
+    struct sha256_digest pad = merkle_pad(q->base);
+    size_t count = q->length + uncle_count;
+    struct builder b = builder_heap(HASH_MESSAGE_HEAD + count * sizeof pad);
+    hash_message_put(&b, WIRE_HASHES, q, count);
+    for (size_t i = 0; i < q->length; i++)
+        builder_bytes_put(&b, i < there ? hashes[i].b : pad.b, sizeof pad.b);
+    for (size_t i = 0; i < uncle_count; i++)
+        builder_bytes_put(&b, uncles[i].b, sizeof uncles[i].b);
+    if (builder_ok(&b))
+        peer_say_raw(p, builder_bytes(&b));
+    else
+        torrent_reject_hashes(p, q);
+    builder_free(&b);
+}
+
+/* Out of the piece layer; what lies below it is torrent_leaves.c's. */
+static bool can_answer(const struct torrent *t, const struct hash_request *f, uint32_t *file)
 {
     const struct metainfo *m = t->metainfo;
     if (!m || !m->has_v2 || f->base != metainfo_piece_height(m) || f->length < 2 ||
@@ -61,27 +61,24 @@ static bool can_answer(const struct torrent *t, const struct hash_fields *f, uin
     return (uint64_t)f->index + f->length <= width && f->proof_layers <= height - f->base;
 }
 
-static int answer(struct torrent *t, struct peer *p, const struct hash_fields *f, uint32_t file)
+static void answer(struct torrent *t, struct peer *p, const struct hash_request *f, uint32_t file)
 {
     const struct metainfo_file *m = &t->metainfo->files[file];
-    unsigned height = metainfo_file_height(m), length_height = merkle_height(f->length);
-    struct sha256_digest uncles[MERKLE_HEIGHT_MAX], pad = merkle_pad(f->base);
-    /* The proof layers that the hashes themselves imply are not sent. */
-    size_t skipped = length_height > 0 ? length_height - 1 : 0;
-    size_t wanted = f->proof_layers > skipped ? f->proof_layers - skipped : 0;
-    size_t count = merkle_proof(m->layer, m->piece_count, f->base, height - f->base, length_height,
-        f->index / f->length, uncles, wanted);
-    struct builder b = builder_heap(4 + 1 + FIELDS_SIZE + (LENGTH_MAX + MERKLE_HEIGHT_MAX) * 32);
-    put_message(&b, WIRE_HASHES, f, f->length + count);
-    for (uint32_t i = 0; i < f->length; i++) {
-        uint64_t at = (uint64_t)f->index + i;
-        builder_bytes_put(&b, at < m->piece_count ? m->layer[at].b : pad.b, 32);
-    }
-    for (size_t i = 0; i < count; i++)
-        builder_bytes_put(&b, uncles[i].b, 32);
-    if (builder_ok(&b))
-        peer_say_raw(p, builder_bytes(&b));
-    builder_free(&b);
+    struct sha256_digest uncles[MERKLE_HEIGHT_MAX];
+    size_t count =
+        merkle_proof(m->layer, m->piece_count, f->base, metainfo_file_height(m) - f->base,
+            merkle_height(f->length), f->index / f->length, uncles, hash_request_uncles(f));
+    size_t there = f->index < m->piece_count ? m->piece_count - f->index : 0;
+    torrent_say_hashes(p, f, m->layer + (there ? f->index : 0), there, uncles, count);
+}
+
+static int asked(struct torrent *t, struct peer *p, const struct hash_request *q)
+{
+    uint32_t file;
+    if (can_answer(t, q, &file))
+        answer(t, p, q, file);
+    else if (!torrent_leaves_asked(t, p, q))
+        torrent_reject_hashes(p, q);
     return 0;
 }
 
@@ -104,14 +101,9 @@ int torrent_start_layers(struct torrent *t)
 
 static void ask_for_hashes(struct torrent *t, struct peer *p)
 {
-    struct layer_request q;
-    uint8_t buffer[4 + 1 + FIELDS_SIZE];
-    while (!p->gone && p->v2 && layer_fetch_next(t->layers, p->id, t->now, &q)) {
-        struct hash_fields f = {q.root, q.base, q.index, q.length, q.proof_layers};
-        struct builder b = builder_fixed(buffer, sizeof buffer);
-        put_message(&b, WIRE_HASH_REQUEST, &f, 0);
-        peer_say_raw(p, builder_bytes(&b));
-    }
+    struct hash_request q;
+    while (!p->gone && p->v2 && layer_fetch_next(t->layers, p->id, t->now, &q))
+        torrent_ask_hashes(p, &q);
 }
 
 void torrent_layers_tick(struct torrent *t)
@@ -128,7 +120,7 @@ void torrent_layers_peer_left(struct torrent *t, struct peer *p)
 }
 
 static int hear_answer(
-    struct torrent *t, struct peer *p, const struct layer_request *q, struct bytes hashes)
+    struct torrent *t, struct peer *p, const struct hash_request *q, struct bytes hashes)
 {
     int result = layer_fetch_answer(t->layers, p->id, q, hashes);
     if (result == ERR_HASH) {
@@ -149,16 +141,16 @@ static int hear_answer(
 
 int torrent_hear_hashes(struct torrent *t, struct peer *p, int id, struct bytes payload)
 {
-    struct hash_fields f = parse_fields(payload);
-    struct layer_request q = {f.root, f.base, f.index, f.length, f.proof_layers};
-    uint32_t file;
+    struct hash_request q = hash_request_parse(payload);
+    struct bytes hashes =
+        bytes_of(payload.data + HASH_REQUEST_SIZE, payload.size - HASH_REQUEST_SIZE);
     if (id == WIRE_HASH_REQUEST)
-        return can_answer(t, &f, &file) ? answer(t, p, &f, file) : reject(p, &f);
-    if (!t->layers)
-        return 0;
+        return asked(t, p, &q);
     if (id == WIRE_HASHES)
-        return hear_answer(
-            t, p, &q, bytes_of(payload.data + FIELDS_SIZE, payload.size - FIELDS_SIZE));
-    layer_fetch_rejected(t->layers, p->id, &q);
+        return t->layers ? hear_answer(t, p, &q, hashes) : torrent_leaves_came(t, p, &q, hashes);
+    if (t->layers)
+        layer_fetch_rejected(t->layers, p->id, &q);
+    else
+        torrent_leaves_refused(t, p, &q);
     return 0;
 }

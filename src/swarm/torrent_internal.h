@@ -8,12 +8,14 @@
  *   torrent_metadata.c the info dictionary: fetching and serving it (BEP 9)
  *   torrent_web.c      web seeds (BEP 17, 19)
  *   torrent_hashes.c   BEP 52's hash requests, both ways
+ *   torrent_leaves.c   the same for the leaves below the pieces
  */
 #ifndef KITH_SWARM_TORRENT_INTERNAL_H
 #define KITH_SWARM_TORRENT_INTERNAL_H
 
 #include "base/list.h"
 #include "format/metainfo.h"
+#include "proto/hash_message.h"
 #include "store/piece_buffer.h"
 #include "store/storage.h"
 #include "swarm/blame.h"
@@ -76,7 +78,8 @@ struct torrent {
 
     /* metadata */
     struct metadata_fetch *fetch;
-    struct layer_fetch *layers; /* while they are fetched */
+    struct layer_fetch *layers;    /* while they are fetched */
+    struct torrent_leaves *leaves; /* NULL until somebody needs some */
 
     /* web seeds */
     struct web_seed *web[TORRENT_WEB_SEEDS_MAX];
@@ -135,6 +138,9 @@ void torrent_block_abandoned(struct torrent *, struct peer *, uint32_t piece, ui
 bool torrent_block_came(
     struct torrent *, uint32_t giver, uint32_t piece, uint32_t begin, uint32_t length);
 void torrent_finish_piece(struct torrent *, struct piece_buffer *);
+/* The leaves of a piece that was bad are known now. */
+void torrent_blame_leaves(
+    struct torrent *, uint32_t piece, const struct sha256_digest *leaves, size_t count);
 bool torrent_finish_kept(struct torrent *); /* pieces that a disk refused; false: none */
 void torrent_progress(const struct torrent *, struct torrent_stats *);
 bool torrent_memory_ready(struct torrent *); /* false: spilling, the peer is woken later */
@@ -172,5 +178,23 @@ void torrent_metadata_peer_left(struct torrent *, struct peer *);
 int torrent_hear_hashes(struct torrent *, struct peer *, int id, struct bytes payload);
 void torrent_layers_tick(struct torrent *);
 void torrent_layers_peer_left(struct torrent *, struct peer *);
+void torrent_ask_hashes(struct peer *, const struct hash_request *);
+void torrent_reject_hashes(struct peer *, const struct hash_request *);
+/* The first `there` hashes are given, the rest of the request's length is padding. */
+void torrent_say_hashes(struct peer *, const struct hash_request *,
+    const struct sha256_digest *hashes, size_t there, const struct sha256_digest *uncles,
+    size_t uncle_count);
+
+/* ---- torrent_leaves.c
+ * ----------------------------------------------------------------------------------- */
+/* False: nothing that we can answer; true: answered, or it will be. */
+bool torrent_leaves_asked(struct torrent *, struct peer *, const struct hash_request *);
+/* A piece was bad and had several givers: asks for its leaves, if they prove anything. */
+void torrent_leaves_want(struct torrent *, const struct piece_buffer *);
+int torrent_leaves_came(
+    struct torrent *, struct peer *, const struct hash_request *, struct bytes hashes);
+void torrent_leaves_refused(struct torrent *, struct peer *, const struct hash_request *);
+void torrent_leaves_peer_left(struct torrent *, struct peer *);
+void torrent_leaves_free(struct torrent *);
 
 #endif

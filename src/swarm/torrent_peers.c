@@ -139,6 +139,7 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
     struct peer *last = t->peers[--t->peer_count];
     t->peers[p->index] = last;
     last->index = p->index;
+    torrent_leaves_peer_left(t, p);
     if (!p->choked_by_us)
         torrent_interest_changed(t, NULL);
     torrent_tick_at(t, t->now);

@@ -77,6 +77,7 @@ int torrent_pieces_init(struct torrent *t, const struct bitfield *have)
 void torrent_pieces_free(struct torrent *t)
 {
     blame_free(&t->blame);
+    torrent_leaves_free(t);
     for (uint32_t i = 0; i < t->buffer_count; i++)
         piece_buffer_free(t->buffers[i]);
     t->buffer_count = 0;
@@ -357,8 +358,17 @@ static void ban(struct torrent *t, const struct endpoint *address)
             peer_hang_up(t->peers[i], ERR_HASH, "sent a bad piece");
 }
 
+static void remember_blocks(
+    struct torrent *t, const struct piece_buffer *pb, const struct endpoint *from)
+{
+    struct metainfo_piece info;
+    metainfo_piece(t->metainfo, pb->piece, &info);
+    blame_bad(&t->blame, pb, from, info.has_v2 ? info.v2_size : 0);
+    torrent_leaves_want(t, pb);
+}
+
 /* The only giver of a bad piece is a liar. Of several, the blocks are remembered until the piece is
- * right: then it shows whose were not (swarm/blame.h). */
+ * right, or its leaves are known: then it shows whose were not (swarm/blame.h). */
 static void blame_givers(struct torrent *t, const struct piece_buffer *pb)
 {
     struct endpoint *from = calloc(pb->block_count, sizeof *from);
@@ -374,7 +384,7 @@ static void blame_givers(struct torrent *t, const struct piece_buffer *pb)
     else if (alone && torrent_web_condemn(t, pb->givers[0]))
         ; /* done */
     else if (from)
-        blame_bad(&t->blame, pb, from);
+        remember_blocks(t, pb, from);
     free(from);
 }
 
@@ -383,11 +393,16 @@ static void is_liar(void *user, const struct endpoint *address)
     ban(user, address);
 }
 
-static void piece_bad(struct torrent *t, struct piece_buffer *pb)
+void torrent_blame_leaves(
+    struct torrent *t, uint32_t piece, const struct sha256_digest *leaves, size_t count)
+{
+    blame_leaves(&t->blame, piece, leaves, count, is_liar, t);
+}
+
+static void piece_again(struct torrent *t, struct piece_buffer *pb)
 {
     uint32_t piece = pb->piece;
     t->wasted += pb->size;
-    blame_givers(t, pb);
     drop_buffer(t, pb);
     picker_restart_piece(t->picker, piece);
     for (uint32_t i = 0; i < t->peer_count; i++)
@@ -407,7 +422,10 @@ static void finished(void *user, struct piece_buffer *pb, int err)
         piece_proved(t, piece);
         torrent_retry(t); /* the disk works again: what it refused meanwhile, and then on */
     } else if (err == ERR_HASH) {
-        piece_bad(t, pb);
+        blame_givers(t, pb);
+        piece_again(t, pb);
+    } else if (err == ERR_CHANGED) {
+        piece_again(t, pb); /* what was spilled of it is not there any more: no peer's fault */
     } else {
         torrent_fail(t, err, storage_error(t->storage));
     }

@@ -40,7 +40,7 @@ static void the_giver_of_the_block_that_differs_is_named_and_nobody_else(void **
         from[i] = endpoint_v4(0x0a000001 + i, 1);
     struct piece_buffer *bad = make(pool, 5, "abXd"), *other = make(pool, 6, "abcd");
     struct piece_buffer *good = make(pool, 5, "abcd");
-    blame_bad(&blame, bad, from);
+    blame_bad(&blame, bad, from, 0);
     blame_good(&blame, other, is_liar, NULL);
     assert_int_equal(named_count, 0);
     blame_good(&blame, good, is_liar, NULL);
@@ -64,7 +64,7 @@ static void a_giver_that_is_not_known_any_more_is_not_named(void **state)
     named_count = 0;
     struct piece_buffer *bad = make(pool, 5, "XXXX"), *good = make(pool, 5, "abcd");
     for (unsigned i = 0; i < 3 * BLAME_PIECES_MAX; i++) /* bounded */
-        blame_bad(&blame, bad, from);
+        blame_bad(&blame, bad, from, 0);
     blame_good(&blame, good, is_liar, NULL);
     assert_int_equal(named_count, 0);
     piece_buffer_free(bad);

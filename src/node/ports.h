@@ -1,0 +1,43 @@
+/* Where a node stands on the network: for each address that it listens on, one TCP listener and one
+ * UDP socket on the same port. All UDP of the node comes and goes here; what a datagram belongs to
+ * is told by its first byte, as every client that shares one port does it:
+ *
+ *   'd'                       a bencoded dictionary: the DHT (BEP 5)
+ *   version 1, types 0 to 4   uTP (BEP 29): 0x01, 0x11, ... 0x41
+ *   anything else             an answer of a UDP tracker (BEP 15: the action's first byte is 0) */
+#ifndef KITH_NODE_PORTS_H
+#define KITH_NODE_PORTS_H
+
+#include "env/env.h"
+#include <kith.h>
+
+#define PORTS_MAX 8u            /* addresses that a node listens on */
+#define PORTS_DATAGRAMS 64      /* taken by one call */
+#define PORTS_ROUNDS 4          /* such calls a turn: then others get theirs */
+#define PORTS_DATAGRAM_MAX 2048 /* longer ones are cut, and are no protocol of ours */
+#define PORTS_TRIES 16          /* ports that the system chooses until both kinds are free */
+
+struct kith_node;
+
+struct port {
+    struct kith_node *node;
+    struct endpoint at;       /* with the port that the system chose */
+    struct env_listener *tcp; /* NULL: takes no connections */
+    struct env_udp *udp;
+};
+
+/* Opens what the options ask for; all addresses get the same port. With listen_port -1 nobody can
+ * connect, and UDP has a port of the system's choice, which is told to nobody. ERR_EXISTS: taken.
+ */
+int ports_open(struct kith_node *, const struct kith_options *);
+/* Takes no more connections; UDP goes on, for goodbyes. */
+void ports_stop_accepting(struct kith_node *);
+void ports_close(struct kith_node *);
+
+/* The first port of that family; NULL: that family cannot be reached. */
+struct port *ports_of(struct kith_node *, enum addr_family);
+/* Sends from the first port of the address's family; false: there is none. What the kernel refuses
+ * is lost, as the network would lose it. */
+bool ports_send(struct kith_node *, const struct endpoint *to, struct bytes datagram);
+
+#endif

@@ -1,0 +1,73 @@
+/* Streams over TCP, and which carrier a peer is connected by: see stream.h. */
+#include "node/stream.h"
+
+#include "base/err.h"
+#include "node/node_internal.h"
+#include <stdlib.h>
+
+struct tcp_stream {
+    struct stream stream;
+    struct env_tcp *tcp;
+};
+
+static struct env_tcp *tcp_of(struct stream *s)
+{
+    return container_of(s, struct tcp_stream, stream)->tcp;
+}
+
+static void tcp_set_events(struct stream *s, const struct env_tcp_events *events, void *user)
+{
+    env_tcp_set_events(tcp_of(s), events, user);
+}
+
+static void tcp_want(struct stream *s, bool read, bool write)
+{
+    env_tcp_want(tcp_of(s), read, write);
+}
+
+static ssize_t tcp_readv(struct stream *s, const struct iovec *iov, int count)
+{
+    return env_tcp_readv(tcp_of(s), iov, count);
+}
+
+static ssize_t tcp_writev(struct stream *s, const struct iovec *iov, int count, bool more)
+{
+    return env_tcp_writev(tcp_of(s), iov, count, more);
+}
+
+static ssize_t tcp_sendfile(
+    struct stream *s, struct env_file *file, uint64_t offset, size_t size, bool more)
+{
+    return env_tcp_sendfile(tcp_of(s), file, offset, size, more);
+}
+
+static void tcp_close(struct stream *s)
+{
+    env_tcp_close(tcp_of(s));
+    free(container_of(s, struct tcp_stream, stream));
+}
+
+static const struct stream_ops tcp_ops = {
+    tcp_set_events, tcp_want, tcp_readv, tcp_writev, tcp_sendfile, tcp_close};
+
+struct stream *stream_of_tcp(struct env_tcp *tcp)
+{
+    struct tcp_stream *s = malloc(sizeof *s);
+    if (!s) {
+        env_tcp_close(tcp);
+        return NULL;
+    }
+    *s = (struct tcp_stream){{&tcp_ops}, tcp};
+    return &s->stream;
+}
+
+int stream_connect(struct kith_node *n, const struct endpoint *to,
+    const struct env_tcp_events *events, void *user, struct stream **out)
+{
+    struct env_tcp *tcp;
+    int err = env_tcp_connect(n->env, to, NULL, events, user, &tcp);
+    if (err)
+        return err;
+    *out = stream_of_tcp(tcp);
+    return *out ? 0 : ERR_NOMEM;
+}
