@@ -179,11 +179,12 @@ struct kith_share {
     int32_t format;          /* enum kith_format */
     uint32_t piece_length;   /* 0: chosen */
     int32_t is_private;      /* BEP 27 */
-    const char *const *trackers;
+    const char *const *trackers; /* each a tier: "URL", or "URL,URL"; at most 64 URLs, else KITH_E_LIMIT */
     size_t tracker_count;
     const char *const *web_seeds;
     size_t web_seed_count;
     const char *comment;
+    const char *source; /* a tag that changes the info-hash; NULL: none */
 };
 /* Hashes the data where it stands and seeds it. Progress is in kith_status; KITH_EVENT_READY when the link is there. */
 KITH_API int kith_share(

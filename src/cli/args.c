@@ -1,138 +1,140 @@
 /* See args.h. */
 #include "cli/args.h"
 
+#include "cli/values.h"
 #include <ctype.h>
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- values -----------------------------------------------------------------------------------
+/* ---- reading the tables ------------------------------------------------------------------------
  */
 
-/* A number with a unit out of `units`; its factor is in `factors`. */
-static int parse_scaled(
-    const char *text, const char *units, const uint64_t *factors, double max, double *out)
+/* The next option at or after this place; past the last, none. */
+static void settle(struct option_walk *w)
 {
-    char *end;
-    if (!isdigit((unsigned char)text[0]) && text[0] != '.')
-        return -1;
-    errno = 0;
-    double value = strtod(text, &end);
-    if (errno || end == text)
-        return -1;
-    if (*end) {
-        const char *unit = strchr(units, tolower((unsigned char)*end));
-        if (!unit)
-            return -1;
-        value *= (double)factors[unit - units];
-        end++;
-        if (*end == 'i' || *end == 'I')
-            end++;
-        if (*end == 'b' || *end == 'B')
-            end++;
+    while (w->group->title && !w->option->name) {
+        w->group++;
+        w->option = w->group->options;
     }
-    if (*end || value > max)
-        return -1;
-    *out = value;
-    return 0;
+    if (!w->group->title)
+        w->option = NULL;
 }
 
-int parse_size(const char *text, uint64_t *out)
+struct option_walk option_first(const struct command_spec *c)
 {
-    static const uint64_t factors[] = {1, 1ull << 10, 1ull << 20, 1ull << 30, 1ull << 40};
-    double value;
-    if (parse_scaled(text, "bkmgt", factors, 9e15, &value) != 0)
-        return -1;
-    *out = (uint64_t)value;
-    return 0;
+    struct option_walk w = {c->groups, c->groups[0].options};
+    settle(&w);
+    return w;
 }
 
-int parse_duration(const char *text, int64_t *out)
+void option_next(struct option_walk *w)
 {
-    static const uint64_t factors[] = {1, 60, 3600, 86400, 604800};
-    double value;
-    if (parse_scaled(text, "smhdw", factors, 1e11, &value) != 0)
-        return -1;
-    *out = (int64_t)value;
-    return 0;
+    w->option++;
+    settle(w);
 }
 
-static int parse_choice(const char *choices, const char *text)
+static struct option_walk find_letter(const struct command_spec *c, char letter)
 {
-    size_t length = strlen(text);
-    for (int i = 0; choices; i++) {
-        const char *bar = strchr(choices, '|');
-        size_t size = bar ? (size_t)(bar - choices) : strlen(choices);
-        if (size == length && memcmp(choices, text, size) == 0)
-            return i;
-        choices = bar ? bar + 1 : NULL;
-    }
-    return -1;
+    struct option_walk w = option_first(c);
+    while (w.option && w.option->letter != letter)
+        option_next(&w);
+    return w;
 }
 
-static int parse_number(const struct option_spec *o, const char *text, int64_t *out)
+static bool is_called(const struct option_spec *o, const char *name)
 {
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (errno || end == text || *end)
-        return -1;
-    if ((o->min || o->max) && (value < o->min || value > o->max))
-        return -1;
-    *out = value;
-    return 0;
+    return strcmp(o->name, name) == 0 || (o->also && parse_choice(o->also, name) >= 0);
 }
 
-static int parse_real(const char *text, double *out)
+static struct option_walk find_long(const struct command_spec *c, const char *name)
 {
-    char *end;
-    errno = 0;
-    *out = strtod(text, &end);
-    return errno || end == text || *end || !(*out >= 0) ? -1 : 0;
+    struct option_walk w = option_first(c);
+    while (w.option && !is_called(w.option, name))
+        option_next(&w);
+    return w;
 }
 
-static int append_text(struct text_list *list, const char *text)
+char option_letter(const struct command_spec *c, const struct option_spec *o)
 {
+    return o->letter && find_letter(c, o->letter).option == o ? o->letter : 0;
+}
+
+bool option_takes_value(const struct option_spec *o)
+{
+    return o->kind != OPTION_FLAG && o->kind != OPTION_COUNT;
+}
+
+bool option_has_variable(const struct option_spec *o)
+{
+    return !o->no_environment;
+}
+
+const char *option_variable(const struct option_spec *o, char out[OPTION_VARIABLE_MAX])
+{
+    size_t n = (size_t)snprintf(out, OPTION_VARIABLE_MAX, "KITH_");
+    for (const char *c = o->name; *c && n + 1 < OPTION_VARIABLE_MAX; c++)
+        out[n++] = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+    out[n] = 0;
+    return out;
+}
+
+/* ---- values ------------------------------------------------------------------------------------
+ */
+
+static int append(struct text_list *list, const char *text, bool inherited)
+{
+    if (list->inherited && !inherited)
+        list->count = 0;
+    list->inherited = inherited;
     if (list->count == TEXT_LIST_MAX)
         return -1;
     list->items[list->count++] = text;
     return 0;
 }
 
-static int set_choice(const struct option_spec *o, const char *text)
+static int store_number(const struct option_spec *o, const char *text, int64_t *out)
+{
+    if (parse_number(text, out) != 0)
+        return -1;
+    return (o->min || o->max) && (*out < o->min || *out > o->max) ? -1 : 0;
+}
+
+static int store_choice(const struct option_spec *o, const char *text, int *out)
 {
     int choice = parse_choice(o->value, text);
-    if (choice < 0)
-        return -1;
-    *(int *)o->target = choice;
-    return 0;
+    if (choice >= 0)
+        *out = choice;
+    return choice < 0 ? -1 : 0;
 }
 
 /* Stores a value; -1 if it does not parse. `text` is NULL for flags. */
-static int store(const struct option_spec *o, const char *text)
+static int store(const struct option_walk *w, const char *text)
 {
+    const struct option_spec *o = w->option;
+    void *target = (char *)w->group->values + o->field;
     switch (o->kind) {
     case OPTION_FLAG:
-        *(bool *)o->target = true;
+        *(bool *)target = true;
         return 0;
     case OPTION_COUNT:
-        ++*(int *)o->target;
+        ++*(int *)target;
         return 0;
     case OPTION_TEXT:
-        *(const char **)o->target = text;
+        *(const char **)target = text;
         return 0;
     case OPTION_LIST:
-        return append_text(o->target, text);
+        return append(target, text, false);
     case OPTION_NUMBER:
-        return parse_number(o, text, o->target);
+        return store_number(o, text, target);
     case OPTION_SIZE:
-        return parse_size(text, o->target);
+        return parse_size(text, target);
     case OPTION_DURATION:
-        return parse_duration(text, o->target);
+        return parse_duration(text, target);
     case OPTION_REAL:
-        return parse_real(text, o->target);
+        return parse_real(text, target);
     case OPTION_CHOICE:
-        return set_choice(o, text);
+        return store_choice(o, text, target);
     }
     return -1;
 }
@@ -140,39 +142,55 @@ static int store(const struct option_spec *o, const char *text)
 /* ---- the environment ---------------------------------------------------------------------------
  */
 
-static void environment_name(const char *option, char *out, size_t size)
+/* Words parted by blanks. They live as long as the process: a text_list holds pointers. */
+static int inherit_list(struct text_list *list, const char *value)
 {
-    size_t n = (size_t)snprintf(out, size, "KITH_");
-    for (; *option && n + 1 < size; option++)
-        out[n++] = *option == '-' ? '_' : (char)toupper((unsigned char)*option);
-    out[n] = 0;
+    char *rest = strdup(value), *word;
+    while (rest && (word = strsep(&rest, " \t\n")) != NULL)
+        if (*word && append(list, word, true) != 0)
+            return -1;
+    return 0;
 }
 
-static bool is_flag(const struct option_spec *o)
+static int inherit(const struct option_walk *w, const char *value)
 {
-    return o->kind == OPTION_FLAG || o->kind == OPTION_COUNT;
+    void *target = (char *)w->group->values + w->option->field;
+    int64_t count;
+    switch (w->option->kind) {
+    case OPTION_FLAG:
+        *(bool *)target = parse_yes_no(value) == 1;
+        return parse_yes_no(value) < 0 ? -1 : 0;
+    case OPTION_COUNT:
+        if (parse_number(value, &count) != 0 || count < 0 || count > 9)
+            return -1;
+        *(int *)target = (int)count;
+        return 0;
+    case OPTION_LIST:
+        return inherit_list(target, value);
+    default:
+        return store(w, value);
+    }
 }
 
 static int take_environment(const struct command_spec *c)
 {
-    char name[64];
-    for (const struct option_spec *o = c->options; o->name; o++) {
-        if (o->no_environment || o->kind == OPTION_LIST)
+    char name[OPTION_VARIABLE_MAX];
+    for (struct option_walk w = option_first(c); w.option; option_next(&w)) {
+        const char *value =
+            option_has_variable(w.option) ? getenv(option_variable(w.option, name)) : NULL;
+        if (!value || !*value || inherit(&w, value) == 0)
             continue;
-        environment_name(o->name, name, sizeof name);
-        const char *value = getenv(name);
-        if (!value || !*value || (is_flag(o) && strcmp(value, "0") == 0))
-            continue;
-        if (store(o, value) != 0) {
-            fprintf(stderr, "kith: %s=%s is not a %s\n", name, value, o->value ? o->value : "flag");
-            return -1;
-        }
+        fprintf(stderr, "kith: the variable %s holds '%s', which is not a valid %s\n", name, value,
+            w.option->value                  ? w.option->value
+            : w.option->kind == OPTION_COUNT ? "number"
+                                             : "0 or 1");
+        return -1;
     }
     return 0;
 }
 
-/* ---- the parser
- * ---------------------------------------------------------------------------------- */
+/* ---- the parser --------------------------------------------------------------------------------
+ */
 
 struct parser {
     const struct command_spec *command;
@@ -190,71 +208,57 @@ static int complain(const struct parser *p, const char *what, const char *option
 }
 
 static int store_or_complain(
-    const struct parser *p, const struct option_spec *o, const char *shown, const char *value)
+    const struct parser *p, const struct option_walk *w, const char *shown, const char *value)
 {
-    if (store(o, value) == 0)
-        return 0;
+    const struct option_spec *o = w->option;
     char what[160];
+    if (store(w, value) == 0)
+        return 0;
     if (o->min || o->max)
         snprintf(what, sizeof what, "'%s' is not a number from %lld to %lld", value,
             (long long)o->min, (long long)o->max);
+    else if (o->kind == OPTION_LIST)
+        snprintf(what, sizeof what, "more than %d of them", TEXT_LIST_MAX);
     else
         snprintf(what, sizeof what, "'%s' is not a valid %s", value, o->value);
     return complain(p, what, shown);
 }
 
-static const struct option_spec *find_long(
-    const struct command_spec *c, const char *name, size_t size)
+/* The value of an option: what is glued to it, or the next argument. */
+static int take_value(
+    struct parser *p, const struct option_walk *w, const char *shown, const char *glued)
 {
-    for (const struct option_spec *o = c->options; o->name; o++)
-        if (strlen(o->name) == size && memcmp(o->name, name, size) == 0)
-            return o;
-    return NULL;
+    const char *value = glued;
+    if (!value && p->at + 1 < p->argc)
+        value = p->argv[++p->at];
+    return value ? store_or_complain(p, w, shown, value) : complain(p, "needs a value", shown);
 }
 
-static const struct option_spec *find_letter(const struct command_spec *c, char letter)
-{
-    for (const struct option_spec *o = c->options; o->name; o++)
-        if (o->letter == letter)
-            return o;
-    return NULL;
-}
+#define LONG_NAME_MAX 64
 
 static int take_long(struct parser *p, const char *arg)
 {
-    const char *name = arg + 2;
-    const char *equals = strchr(name, '=');
-    size_t size = equals ? (size_t)(equals - name) : strlen(name);
-    const struct option_spec *o = find_long(p->command, name, size);
-    if (!o)
+    char name[LONG_NAME_MAX];
+    const char *equals = strchr(arg, '=');
+    snprintf(name, sizeof name, "%.*s", (int)(equals ? equals - arg - 2 : LONG_NAME_MAX), arg + 2);
+    struct option_walk w = find_long(p->command, name);
+    if (!w.option)
         return complain(p, "there is no such option", arg);
-    if (is_flag(o))
-        return equals ? complain(p, "takes no value", arg) : store(o, NULL);
-    const char *value = equals ? equals + 1 : NULL;
-    if (!value && p->at + 1 < p->argc)
-        value = p->argv[++p->at];
-    if (!value)
-        return complain(p, "needs a value", arg);
-    return store_or_complain(p, o, arg, value);
+    if (option_takes_value(w.option))
+        return take_value(p, &w, arg, equals ? equals + 1 : NULL);
+    return equals ? complain(p, "takes no value", arg) : store(&w, NULL);
 }
 
 static int take_letters(struct parser *p, const char *arg)
 {
     for (const char *letter = arg + 1; *letter; letter++) {
         char shown[3] = {'-', *letter, 0};
-        const struct option_spec *o = find_letter(p->command, *letter);
-        if (!o)
+        struct option_walk w = find_letter(p->command, *letter);
+        if (!w.option)
             return complain(p, "there is no such option", shown);
-        if (is_flag(o)) {
-            store(o, NULL);
-            continue;
-        }
-        const char *value = letter[1] ? letter + 1 : NULL;
-        if (!value && p->at + 1 < p->argc)
-            value = p->argv[++p->at];
-        if (!value)
-            return complain(p, "needs a value", shown);
-        return store_or_complain(p, o, shown, value);
+        if (option_takes_value(w.option))
+            return take_value(p, &w, shown, letter[1] ? letter + 1 : NULL);
+        store(&w, NULL);
     }
     return 0;
 }
@@ -287,36 +291,4 @@ int args_parse(
             return -1;
     }
     return p.count;
-}
-
-/* ---- help
- * ------------------------------------------------------------------------------------------ */
-
-#define HELP_COLUMN 28
-
-static void help_option(const struct option_spec *o, FILE *out)
-{
-    char left[96];
-    int n = o->letter ? snprintf(left, sizeof left, "  -%c, --%s", o->letter, o->name)
-                      : snprintf(left, sizeof left, "      --%s", o->name);
-    if (o->value)
-        snprintf(left + n, sizeof left - (size_t)n, " %s", o->value);
-    if (strlen(left) < HELP_COLUMN - 1)
-        fprintf(out, "%-*s%s\n", HELP_COLUMN, left, o->help);
-    else
-        fprintf(out, "%s\n%*s%s\n", left, HELP_COLUMN, "", o->help);
-}
-
-void args_help(const struct command_spec *c, FILE *out)
-{
-    fprintf(out, "kith %s: %s\n\nusage: kith %s [options] %s\n", c->name, c->summary, c->name,
-        c->operands);
-    if (c->text)
-        fprintf(out, "\n%s\n", c->text);
-    if (c->examples)
-        fprintf(out, "\nexamples:\n%s\n", c->examples);
-    if (c->options->name)
-        fprintf(out, "\noptions (each also as KITH_NAME in the environment):\n");
-    for (const struct option_spec *o = c->options; o->name; o++)
-        help_option(o, out);
 }

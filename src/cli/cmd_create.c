@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/options.h"
 #include "cli/work.h"
 #include "format/magnet.h"
 #include "format/metainfo.h"
@@ -16,34 +17,27 @@
 #include <unistd.h>
 
 #define CREATED_BY "kith 0.1.0"
+#define TRACKER_TEXT_MAX ((size_t)4 << 20) /* bytes */
 
-static struct work_options options;
-static struct text_list trackers, web_seeds;
-static const char *output, *comment, *source, *name;
-static uint64_t piece_length;
-static int format;
-static bool is_private, no_date, dry_run, force, skip_problems;
+static struct create_command {
+    const char *file, *name;
+    bool no_date, dry_run, force, skip_problems;
+} how;
+static struct torrent_options torrent_is;
+static struct output_options output;
 
-static struct option_spec specs[] = {
-    {'o', "output", "FILE", OPTION_TEXT, &output, "where to write it (NAME.torrent)"},
-    {'t', "tracker", "URL", OPTION_LIST, &trackers,
-        "announce to it; 'URL,URL' are one tier (repeat for more)"},
-    {'w', "web-seed", "URL", OPTION_LIST, &web_seeds, "also served at this address (BEP 19)"},
-    {'p', "private", NULL, OPTION_FLAG, &is_private, "peers only from the trackers (BEP 27)"},
-    {'s', "piece-size", "SIZE", OPTION_SIZE, &piece_length, "16K to 16M; chosen if not given"},
-    {'c', "comment", "TEXT", OPTION_TEXT, &comment, "a comment in the torrent"},
-    {0, "source", "TEXT", OPTION_TEXT, &source, "a source tag; changes the info-hash"},
-    {'n', "name", "NAME", OPTION_TEXT, &name, "another name than that of the file or folder"},
-    {0, "format", "hybrid|v1|v2", OPTION_CHOICE, &format, "kind of torrent (hybrid)"},
-    {0, "no-date", NULL, OPTION_FLAG, &no_date, "no creation date: the same bytes each time"},
-    {0, "skip-problems", NULL, OPTION_FLAG, &skip_problems, "leave out what cannot be read"},
-    {0, "dry-run", NULL, OPTION_FLAG, &dry_run, "say what would be in it, hash nothing"},
-    {'f', "force", NULL, OPTION_FLAG, &force, "replace an existing output file"},
-    {0, "json", NULL, OPTION_FLAG, &options.json, "one JSON object on standard output"},
-    {'q', "quiet", NULL, OPTION_FLAG, &options.quiet, "say nothing but errors"},
-    {0, "color", "auto|always|never", OPTION_CHOICE, &options.colour, "colours (auto)"},
+#define AT(field) offsetof(struct create_command, field)
+static const struct option_spec create_specs[] = {
+    {'o', "output", "FILE", OPTION_TEXT, AT(file), "where to write it (NAME.torrent)", "outfile",
+        .no_environment = true},
+    {'n', "name", "NAME", OPTION_TEXT, AT(name), "another name than that of the file or folder"},
+    {'d', "no-date", NULL, OPTION_FLAG, AT(no_date), "no creation date: the same bytes each time"},
+    {0, "skip-problems", NULL, OPTION_FLAG, AT(skip_problems), "leave out what cannot be read"},
+    {0, "dry-run", NULL, OPTION_FLAG, AT(dry_run), "say what would be in it, hash nothing"},
+    {'f', "force", NULL, OPTION_FLAG, AT(force), "replace an existing output file"},
     {0},
 };
+#undef AT
 
 static const struct command_spec spec = {
     .name = "create",
@@ -53,7 +47,8 @@ static const struct command_spec spec = {
             "options give the same bytes, with --no-date or SOURCE_DATE_EPOCH also on another day.",
     .examples = "  kith create ~/trek\n  kith create -p -t https://example.org/announce -o "
                 "t.torrent film.mkv",
-    .options = specs,
+    .groups = {{"Creating", create_specs, &how}, {"Torrent", torrent_specs, &torrent_is},
+        {"Output", output_specs, &output}},
 };
 
 const struct command_spec *create_spec(void)
@@ -71,24 +66,10 @@ struct creation {
 /* ---- what is to be made
  * ------------------------------------------------------------------------------ */
 
-/* Trackers of one option, parted by commas, are of one tier (mktorrent's way). */
-static size_t split_tiers(struct create_tracker *out, size_t max)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < trackers.count; i++) {
-        char *copy = strdup(trackers.items[i]), *rest = copy, *url;
-        while (copy && (url = strsep(&rest, ",")) != NULL)
-            if (*url && count < max)
-                out[count++] = (struct create_tracker){strdup(url), (unsigned)i};
-        free(copy);
-    }
-    return count;
-}
-
 static int64_t date(struct env *env)
 {
     const char *epoch = getenv("SOURCE_DATE_EPOCH");
-    if (no_date)
+    if (how.no_date)
         return 0;
     return epoch ? strtoll(epoch, NULL, 10) : env_time_unix(env);
 }
@@ -134,7 +115,7 @@ static void say_result(struct creation *c, const struct create_result *r)
     if (c->work.as_json) {
         json_open_object(j);
         json_put_text(j, "type", "created");
-        json_put_text(j, "file", dry_run ? NULL : builder_text(&c->file));
+        json_put_text(j, "file", how.dry_run ? NULL : builder_text(&c->file));
         json_put_text(j, "info_hash_v1", *v1 ? v1 : NULL);
         json_put_text(j, "info_hash_v2", *v2 ? v2 : NULL);
         json_put_text(j, "magnet", link);
@@ -143,9 +124,9 @@ static void say_result(struct creation *c, const struct create_result *r)
         json_put_unsigned(j, "size", r->scan->total_size);
         json_close_object(j);
         json_end_line(j);
-    } else if (!options.quiet) {
+    } else if (!output.quiet) {
         printf("%s  %s in %zu file%s, pieces of %u KiB\n",
-            dry_run ? "(nothing written)" : builder_text(&c->file),
+            how.dry_run ? "(nothing written)" : builder_text(&c->file),
             human_size(r->scan->total_size, size), r->scan->count, r->scan->count == 1 ? "" : "s",
             r->piece_length >> 10);
         if (*v1)
@@ -184,11 +165,11 @@ static int write_file(struct creation *c, struct bytes torrent)
     int error = errno;
     if (fd >= 0)
         close(fd);
-    if (ok && (force ? rename(part, path) : link(part, path)) != 0) {
+    if (ok && (how.force ? rename(part, path) : link(part, path)) != 0) {
         ok = false;
         error = errno;
     }
-    if (!ok || !force)
+    if (!ok || !how.force)
         unlink(part);
     return ok ? EXIT_OK : say_unwritten(c, error);
 }
@@ -219,7 +200,7 @@ static void done(void *user, int err, const struct create_result *r, const char 
         c->code = exit_code_of(err);
         return;
     }
-    c->code = dry_run ? EXIT_OK : write_file(c, r->torrent);
+    c->code = how.dry_run ? EXIT_OK : write_file(c, r->torrent);
     if (c->code == EXIT_OK)
         say_result(c, r);
 }
@@ -240,38 +221,59 @@ static void cancel(void *user)
 static void choose_output(struct creation *c, const char *real)
 {
     c->file = builder_heap(PATH_MAX * 2);
-    if (output) {
-        builder_str(&c->file, output);
+    if (how.file) {
+        builder_str(&c->file, how.file);
         return;
     }
     const char *slash = strrchr(real, '/');
-    builder_format(&c->file, "%s.torrent", name ? name : slash ? slash + 1 : real);
+    builder_format(&c->file, "%s.torrent", how.name ? how.name : slash ? slash + 1 : real);
 }
 
 static int start(struct creation *c, const char *path)
 {
-    struct create_tracker list[256];
+    struct create_tracker *list;
+    struct arena arena;
     struct create_options o = {.path = path,
-        .name = name,
-        .kind = format == 1   ? CREATE_V1
-                : format == 2 ? CREATE_V2
-                              : CREATE_HYBRID,
-        .piece_length = (uint32_t)piece_length,
-        .private_torrent = is_private,
-        .trackers = list,
-        .tracker_count = split_tiers(list, 256),
-        .web_seeds = web_seeds.items,
-        .web_seed_count = web_seeds.count,
-        .comment = comment,
+        .name = how.name,
+        .kind = torrent_is.format == KITH_FORMAT_V1   ? CREATE_V1
+                : torrent_is.format == KITH_FORMAT_V2 ? CREATE_V2
+                                                      : CREATE_HYBRID,
+        .piece_length = (uint32_t)torrent_is.piece_length,
+        .private_torrent = torrent_is.is_private,
+        .web_seeds = torrent_is.web_seeds.items,
+        .web_seed_count = torrent_is.web_seeds.count,
+        .comment = torrent_is.comment,
         .created_by = CREATED_BY,
-        .source = source,
+        .source = torrent_is.source,
         .creation_unix = date(c->work.env),
-        .skip_problems = skip_problems,
-        .scan_only = dry_run};
-    int err = create_start(c->work.env, &o, &events, c, &c->create);
-    for (size_t i = 0; i < o.tracker_count; i++)
-        free((char *)(uintptr_t)list[i].url);
+        .skip_problems = how.skip_problems,
+        .scan_only = how.dry_run};
+    arena_init(&arena, TRACKER_TEXT_MAX);
+    int err = create_read_tiers(
+        &arena, torrent_is.trackers.items, torrent_is.trackers.count, &list, &o.tracker_count);
+    o.trackers = list;
+    if (!err)
+        err = create_start(c->work.env, &o, &events, c, &c->create);
+    arena_free(&arena);
     return err;
+}
+
+static int refuse(struct creation *c, int err)
+{
+    switch (err) {
+    case ERR_INVALID:
+        term_error(&c->work.term, "a piece size is a power of two from 16K to 16M");
+        return EXIT_USAGE;
+    case ERR_SYNTAX:
+        term_error(&c->work.term, "a tracker is a URL: udp://host:port/announce, https://...");
+        return EXIT_USAGE;
+    case ERR_LIMIT:
+        term_error(&c->work.term, "more than %u trackers", CREATE_TRACKERS_MAX);
+        return EXIT_USAGE;
+    default:
+        term_error(&c->work.term, "%s", kith_strerror(err));
+        return exit_code_of(err);
+    }
 }
 
 int cmd_create(int argc, char **argv)
@@ -285,7 +287,7 @@ int cmd_create(int argc, char **argv)
             fputs("kith create: say which file or folder (see 'kith help create')\n", stderr);
         return EXIT_USAGE;
     }
-    int code = work_open(&c.work, &options);
+    int code = work_open(&c.work, &output);
     if (code)
         return code;
     if (!realpath(paths[0], real)) {
@@ -295,15 +297,12 @@ int cmd_create(int argc, char **argv)
         free(shown);
     } else {
         choose_output(&c, real);
-        bool taken = !force && !dry_run && access(builder_text(&c.file), F_OK) == 0;
+        bool taken = !how.force && !how.dry_run && access(builder_text(&c.file), F_OK) == 0;
         int err = taken ? 0 : start(&c, real);
         if (taken) {
             c.code = say_unwritten(&c, EEXIST);
         } else if (err) {
-            term_error(&c.work.term, "%s",
-                err == ERR_INVALID ? "a piece size is a power of two from 16K to 16M"
-                                   : kith_strerror(err));
-            c.code = err == ERR_INVALID ? EXIT_USAGE : exit_code_of(err);
+            c.code = refuse(&c, err);
         } else {
             work_run(&c.work, cancel, &c);
         }

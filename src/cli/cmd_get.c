@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/input.h"
+#include "cli/options.h"
 #include "cli/session.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -10,40 +11,31 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static struct session_options options = {0};
-static struct text_list peers;
-static const char *folder = ".", *files;
-static bool exit_when_done, force, overwrite, rename_it, sequential, sparse, list_only;
-static double ratio;
-static int64_t seed_seconds;
+static struct get_options {
+    const char *folder, *files;
+    bool exit_when_done, force, overwrite, rename, sequential, sparse, list;
+    double ratio;
+    int64_t seed_seconds;
+} wanted = {.folder = "."};
+static struct network_options network;
+static struct output_options output;
 
-static struct option_spec specs[] = {
-    {'o', "output", "FOLDER", OPTION_TEXT, &folder, "where to put it (here)"},
-    {0, "exit", NULL, OPTION_FLAG, &exit_when_done, "leave when it is complete, do not share"},
-    {0, "ratio", "N", OPTION_REAL, &ratio, "leave when N times its size was sent"},
-    {0, "for", "TIME", OPTION_DURATION, &seed_seconds, "share for so long: 30m, 2h"},
-    {'p', "peer", "HOST:PORT", OPTION_LIST, &peers, "also ask this peer (repeat for more)"},
-    {0, "files", "GLOB", OPTION_TEXT, &files, "only files whose path matches"},
-    {0, "list", NULL, OPTION_FLAG, &list_only, "show what is in it and leave"},
-    {0, "overwrite", NULL, OPTION_FLAG, &overwrite, "replace files that hold something else"},
-    {0, "rename", NULL, OPTION_FLAG, &rename_it, "leave such files alone, use another name"},
-    {0, "force", NULL, OPTION_FLAG, &force, "begin also when there is not room for all of it"},
-    {0, "sequential", NULL, OPTION_FLAG, &sequential, "in order, for watching meanwhile"},
-    {0, "sparse", NULL, OPTION_FLAG, &sparse, "do not reserve disk space"},
-    {'P', "port", "PORT", OPTION_NUMBER, &options.port, "listen on this port (any)", false, 0,
-        65535},
-    {0, "listen", "ADDRESS", OPTION_TEXT, &options.listen, "listen on this address only"},
-    {0, "download", "RATE", OPTION_SIZE, &options.download_max, "at most so many bytes a second"},
-    {0, "upload", "RATE", OPTION_SIZE, &options.upload_max, "at most so many bytes a second"},
-    {0, "no-lsd", NULL, OPTION_FLAG, &options.no_lsd, "do not look for peers on the local network"},
-    {0, "encryption", "prefer|require|off", OPTION_CHOICE, &options.encryption,
-        "of connections (prefer)"},
-    {0, "json", NULL, OPTION_FLAG, &options.json, "one JSON object a line on standard output"},
-    {'q', "quiet", NULL, OPTION_FLAG, &options.quiet, "say nothing but errors"},
-    {'v', "verbose", NULL, OPTION_COUNT, &options.verbose, "say more; twice: much more"},
-    {0, "color", "auto|always|never", OPTION_CHOICE, &options.colour, "colours (auto)"},
+#define AT(field) offsetof(struct get_options, field)
+static const struct option_spec get_specs[] = {
+    {'o', "output", "FOLDER", OPTION_TEXT, AT(folder), "where to put it (here)"},
+    {0, "exit", NULL, OPTION_FLAG, AT(exit_when_done), "leave when it is complete, do not share"},
+    {0, "ratio", "N", OPTION_REAL, AT(ratio), "leave when N times its size was sent"},
+    {0, "for", "TIME", OPTION_DURATION, AT(seed_seconds), "share for so long: 30m, 2h"},
+    {0, "files", "GLOB", OPTION_TEXT, AT(files), "only files whose path matches"},
+    {0, "list", NULL, OPTION_FLAG, AT(list), "show what is in it and leave"},
+    {0, "overwrite", NULL, OPTION_FLAG, AT(overwrite), "replace files that hold something else"},
+    {0, "rename", NULL, OPTION_FLAG, AT(rename), "leave such files alone, use another name"},
+    {0, "force", NULL, OPTION_FLAG, AT(force), "begin also when there is not room for all of it"},
+    {0, "sequential", NULL, OPTION_FLAG, AT(sequential), "in order, for watching meanwhile"},
+    {0, "sparse", NULL, OPTION_FLAG, AT(sparse), "do not reserve disk space"},
     {0},
 };
+#undef AT
 
 static const struct command_spec spec = {
     .name = "get",
@@ -53,7 +45,8 @@ static const struct command_spec spec = {
             "that is there already is checked and kept. A link can be a secret: without an\n"
             "operand it is read from KITH_LINK or asked for; '-' reads it from standard input.",
     .examples = "  kith get 'magnet:?xt=...'\n  kith get film.torrent -o ~/films --exit",
-    .options = specs,
+    .groups = {{"Fetching", get_specs, &wanted}, {"Network", network_specs, &network},
+        {"Output", output_specs, &output}},
 };
 
 const struct command_spec *get_spec(void)
@@ -100,7 +93,7 @@ static void show_complete(struct session *s, struct kith_torrent *t)
     if (kith_status(t, &st) != 0)
         return;
     const char *base = realpath(st.folder, where) ? where : st.folder;
-    if (s->options.json) {
+    if (s->output->json) {
         session_json_status(s, "complete", &st);
         json_put_text(&s->json, "folder", base);
         json_close_object(&s->json);
@@ -111,7 +104,7 @@ static void show_complete(struct session *s, struct kith_torrent *t)
     term_note(&s->term, "complete and verified: %s/%s (%s)", base, name,
         human_size(st.bytes_total, size));
     free(name);
-    if (!exit_when_done)
+    if (!wanted.exit_when_done)
         term_note(&s->term, "Sharing it with others now; Ctrl-C stops.");
 }
 
@@ -129,7 +122,7 @@ static bool has_room(struct session *s, struct kith_torrent *t)
     struct statvfs disk;
     char need[16], there[16];
     KITH_INIT(st);
-    if (force || kith_status(t, &st) != 0 || statvfs(st.folder, &disk) != 0)
+    if (wanted.force || kith_status(t, &st) != 0 || statvfs(st.folder, &disk) != 0)
         return true;
     uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (st.bytes_left <= room)
@@ -146,12 +139,12 @@ static int handle(struct session *s, const struct kith_event *e)
     switch (kith_event_type(e)) {
     case KITH_EVENT_METADATA:
         show_name(s, t);
-        if (list_only)
+        if (wanted.list)
             show_files(s, t);
-        return list_only ? EXIT_OK : -1;
+        return wanted.list ? EXIT_OK : -1;
     case KITH_EVENT_COMPLETE:
         show_complete(s, t);
-        return exit_when_done ? EXIT_OK : -1;
+        return wanted.exit_when_done ? EXIT_OK : -1;
     case KITH_EVENT_CONFLICT:
         term_error(&s->term,
             "%s holds something else. Choose another folder with -o, --rename, or --overwrite.",
@@ -173,7 +166,7 @@ static int handle(struct session *s, const struct kith_event *e)
         term_note(&s->term, "going on");
         return -1;
     case KITH_EVENT_TRACKER:
-        if (kith_event_error(e) || s->options.verbose)
+        if (kith_event_error(e) || s->output->verbose)
             term_note(&s->term, "tracker %s", kith_event_text(e));
         return -1;
     default:
@@ -185,9 +178,9 @@ static bool shared_enough(const struct kith_status *st, int64_t complete_since)
 {
     if (st->state != KITH_STATE_SEEDING)
         return false;
-    if (seed_seconds > 0 && session_now_ms() - complete_since >= seed_seconds * 1000)
+    if (wanted.seed_seconds > 0 && session_now_ms() - complete_since >= wanted.seed_seconds * 1000)
         return true;
-    return ratio > 0 && (double)st->uploaded >= ratio * (double)st->bytes_total;
+    return wanted.ratio > 0 && (double)st->uploaded >= wanted.ratio * (double)st->bytes_total;
 }
 
 static int run(struct session *s, struct kith_torrent *t)
@@ -207,7 +200,7 @@ static int run(struct session *s, struct kith_torrent *t)
         kith_status(t, &st);
         if (st.state == KITH_STATE_SEEDING && complete_since == 0)
             complete_since = session_now_ms();
-        if (s->options.json && session_now_ms() - last_json >= 1000) {
+        if (s->output->json && session_now_ms() - last_json >= 1000) {
             last_json = session_now_ms();
             session_json_status(s, "progress", &st);
             json_close_object(&s->json);
@@ -235,20 +228,20 @@ static int start(struct session *s, const struct builder *input, struct kith_tor
         add.torrent = input->data;
         add.torrent_size = input->size;
     }
-    add.folder = folder;
-    add.existing = overwrite   ? KITH_EXISTING_OVERWRITE
-                   : rename_it ? KITH_EXISTING_RENAME
-                               : KITH_EXISTING_REFUSE;
-    add.sequential = sequential;
-    add.sparse = sparse;
-    add.metadata_only = list_only;
-    add.peers = peers.items;
-    add.peer_count = peers.count;
-    add.files_wanted = files;
+    add.folder = wanted.folder;
+    add.existing = wanted.overwrite ? KITH_EXISTING_OVERWRITE
+                   : wanted.rename  ? KITH_EXISTING_RENAME
+                                    : KITH_EXISTING_REFUSE;
+    add.sequential = wanted.sequential;
+    add.sparse = wanted.sparse;
+    add.metadata_only = wanted.list;
+    add.peers = network.peers.items;
+    add.peer_count = network.peers.count;
+    add.files_wanted = wanted.files;
     int err = kith_add(s->node, &add, out);
     if (err == 0 && !link) {
         show_name(s, *out);
-        if (list_only)
+        if (wanted.list)
             show_files(s, *out);
     }
     return err;
@@ -274,10 +267,11 @@ int cmd_get(int argc, char **argv)
     session_take_signals();
     input_blank(count ? operands[0] : NULL);
     builder_text(&input);
-    folder = session_absolute(folder, where);
-    if (!list_only)
-        session_remember(&options, input.data, input.size, folder);
-    int code = session_open(&s, &options);
+    wanted.folder = session_absolute(wanted.folder, where);
+    struct session_config config = {.network = &network, .output = &output};
+    if (!wanted.list)
+        session_remember(&config, input.data, input.size, wanted.folder);
+    int code = session_open(&s, &config);
     if (code)
         return code;
     int err = start(&s, &input, &torrent);
@@ -287,7 +281,7 @@ int cmd_get(int argc, char **argv)
         free(what);
         code = err == KITH_E_HASH ? EXIT_BAD_LINK : exit_code_of(err);
     } else {
-        code = list_only && torrent && input.data[0] == 'd' ? EXIT_OK : run(&s, torrent);
+        code = wanted.list && torrent && input.data[0] == 'd' ? EXIT_OK : run(&s, torrent);
     }
     builder_free(&input);
     session_close(&s);

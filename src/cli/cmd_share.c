@@ -1,41 +1,26 @@
 /* kith share: hash a file or folder, print its link, and give it to whoever asks. */
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/options.h"
 #include "cli/qr.h"
 #include "cli/session.h"
 #include <stdlib.h>
 #include <string.h>
 
-static struct session_options options = {0};
-static struct text_list trackers, web_seeds, peers;
-static const char *comment;
-static uint64_t piece_length;
-static int format;
-static bool is_private, super_seed;
+static struct share_options {
+    bool super_seed, no_qr;
+} how;
+static struct torrent_options torrent_is;
+static struct network_options network;
+static struct output_options output;
 
-static struct option_spec specs[] = {
-    {'t', "tracker", "URL", OPTION_LIST, &trackers, "announce to this tracker (repeat for more)"},
-    {'w', "web-seed", "URL", OPTION_LIST, &web_seeds, "also served at this address"},
-    {'p', "peer", "HOST:PORT", OPTION_LIST, &peers, "also offer it to this peer"},
-    {0, "private", NULL, OPTION_FLAG, &is_private, "peers only from the trackers (BEP 27)"},
-    {0, "super-seed", NULL, OPTION_FLAG, &super_seed, "send little more than one copy (BEP 16)"},
-    {0, "format", "hybrid|v1|v2", OPTION_CHOICE, &format, "kind of torrent (hybrid)"},
-    {0, "piece-length", "SIZE", OPTION_SIZE, &piece_length, "16K to 16M; chosen if not given"},
-    {0, "comment", "TEXT", OPTION_TEXT, &comment, "a comment in the torrent"},
-    {'P', "port", "PORT", OPTION_NUMBER, &options.port, "listen on this port (any)", false, 0,
-        65535},
-    {0, "listen", "ADDRESS", OPTION_TEXT, &options.listen, "listen on this address only"},
-    {0, "upload", "RATE", OPTION_SIZE, &options.upload_max, "at most this many bytes a second"},
-    {0, "no-lsd", NULL, OPTION_FLAG, &options.no_lsd, "do not look for peers on the local network"},
-    {0, "encryption", "prefer|require|off", OPTION_CHOICE, &options.encryption,
-        "of connections (prefer)"},
-    {0, "no-qr", NULL, OPTION_FLAG, &options.no_qr, "no QR code"},
-    {0, "json", NULL, OPTION_FLAG, &options.json, "one JSON object a line on standard output"},
-    {'q', "quiet", NULL, OPTION_FLAG, &options.quiet, "nothing but the link"},
-    {'v', "verbose", NULL, OPTION_COUNT, &options.verbose, "say more; twice: much more"},
-    {0, "color", "auto|always|never", OPTION_CHOICE, &options.colour, "colours (auto)"},
+#define AT(field) offsetof(struct share_options, field)
+static const struct option_spec share_specs[] = {
+    {0, "super-seed", NULL, OPTION_FLAG, AT(super_seed), "send little more than one copy (BEP 16)"},
+    {0, "no-qr", NULL, OPTION_FLAG, AT(no_qr), "no QR code"},
     {0},
 };
+#undef AT
 
 static const struct command_spec spec = {
     .name = "share",
@@ -45,7 +30,8 @@ static const struct command_spec spec = {
             "shares until Ctrl-C. Whoever fetches it shares it too. Everything else goes to\n"
             "standard error, so link=$(kith share ...) works in the background.",
     .examples = "  kith share ~/trek\n  kith share -q film.mkv > link.txt",
-    .options = specs,
+    .groups = {{"Sharing", share_specs, &how}, {"Network", network_specs, &network},
+        {"Torrent", torrent_specs, &torrent_is}, {"Output", output_specs, &output}},
 };
 
 const struct command_spec *share_spec(void)
@@ -64,14 +50,14 @@ static void show_link(struct session *s, struct kith_torrent *t)
     term_clear(&s->term);
     if (!link || kith_status(t, &st) != 0)
         return;
-    if (s->options.json) {
+    if (s->output->json) {
         session_json_status(s, "link", &st);
         json_put_text(&s->json, "link", link);
         json_close_object(&s->json);
         json_end_line(&s->json);
         return;
     }
-    if (s->term.interactive && s->term.unicode && !s->options.no_qr && !s->options.quiet)
+    if (s->term.interactive && s->term.unicode && !how.no_qr && !s->output->quiet)
         qr_print(stderr, link, s->term.columns);
     printf("%s\n", link);
     fflush(stdout);
@@ -99,9 +85,9 @@ static int handle(struct session *s, const struct kith_event *e)
     switch (kith_event_type(e)) {
     case KITH_EVENT_READY:
         show_link(s, t);
-        for (size_t i = 0; i < peers.count; i++)
-            if (kith_add_peer(t, peers.items[i]) != 0)
-                term_error(&s->term, "%s is not a numeric HOST:PORT", peers.items[i]);
+        for (size_t i = 0; i < network.peers.count; i++)
+            if (kith_add_peer(t, network.peers.items[i]) != 0)
+                term_error(&s->term, "%s is not a numeric HOST:PORT", network.peers.items[i]);
         return -1;
     case KITH_EVENT_PEER:
         term_note(&s->term, "%s is here", kith_event_text(e));
@@ -111,7 +97,7 @@ static int handle(struct session *s, const struct kith_event *e)
             show_copy(s, &st);
         return -1;
     case KITH_EVENT_TRACKER:
-        if (kith_event_error(e) || s->options.verbose)
+        if (kith_event_error(e) || s->output->verbose)
             term_note(&s->term, "tracker %s", kith_event_text(e));
         return -1;
     case KITH_EVENT_TROUBLE:
@@ -154,26 +140,28 @@ int cmd_share(int argc, char **argv)
             fputs("kith share: say which file or folder (see 'kith help share')\n", stderr);
         return EXIT_USAGE;
     }
-    session_remember(&options, "share", 5, paths[0]);
-    int code = session_open(&s, &options);
+    struct session_config config = {.network = &network, .output = &output};
+    session_remember(&config, "share", 5, paths[0]);
+    int code = session_open(&s, &config);
     if (code)
         return code;
     KITH_INIT(share);
     share.path = paths[0];
-    share.format = format;
-    share.piece_length = (uint32_t)piece_length;
-    share.is_private = is_private;
-    share.trackers = trackers.items;
-    share.tracker_count = trackers.count;
-    share.web_seeds = web_seeds.items;
-    share.web_seed_count = web_seeds.count;
-    share.comment = comment;
+    share.format = torrent_is.format;
+    share.piece_length = (uint32_t)torrent_is.piece_length;
+    share.is_private = torrent_is.is_private;
+    share.trackers = torrent_is.trackers.items;
+    share.tracker_count = torrent_is.trackers.count;
+    share.web_seeds = torrent_is.web_seeds.items;
+    share.web_seed_count = torrent_is.web_seeds.count;
+    share.comment = torrent_is.comment;
+    share.source = torrent_is.source;
     int err = kith_share(s.node, &share, &torrent);
     if (err) {
         term_error(&s.term, "%s: %s", kith_last_error(s.node), kith_strerror(err));
         code = exit_code_of(err);
     } else {
-        kith_set_super_seeding(torrent, super_seed);
+        kith_set_super_seeding(torrent, how.super_seed);
         code = run(&s, torrent);
     }
     session_close(&s);

@@ -5,6 +5,7 @@
 #include "cli/exit_codes.h"
 #include "cli/input.h"
 #include "cli/json.h"
+#include "cli/options.h"
 #include "cli/session.h"
 #include "cli/term.h"
 #include "format/magnet.h"
@@ -14,14 +15,19 @@
 #include <string.h>
 #include <time.h>
 
-static bool as_json, files_only, magnet_only;
+static struct show_options {
+    bool files_only, magnet_only;
+} how;
+static struct output_options output;
 
-static struct option_spec specs[] = {
-    {0, "files", NULL, OPTION_FLAG, &files_only, "only the list of files"},
-    {0, "magnet", NULL, OPTION_FLAG, &magnet_only, "only the link"},
-    {0, "json", NULL, OPTION_FLAG, &as_json, "one JSON object with everything"},
+#define AT(field) offsetof(struct show_options, field)
+static const struct option_spec show_specs[] = {
+    {0, "files", NULL, OPTION_FLAG, AT(files_only), "only the list of files",
+        .no_environment = true},
+    {0, "magnet", NULL, OPTION_FLAG, AT(magnet_only), "only the link", .no_environment = true},
     {0},
 };
+#undef AT
 
 static const struct command_spec spec = {
     .name = "show",
@@ -30,7 +36,7 @@ static const struct command_spec spec = {
     .text = "Reads, checks and prints; touches no network and writes nothing. Names that could\n"
             "mislead a terminal are shown escaped.",
     .examples = "  kith show film.torrent\n  kith show --magnet film.torrent",
-    .options = specs,
+    .groups = {{"Showing", show_specs, &how}, {"Output", output_specs, &output}},
 };
 
 const struct command_spec *show_spec(void)
@@ -308,9 +314,9 @@ static int show_link(struct bytes input)
     if (err)
         return bad("link", error.text, err);
     err = write_link(&m, &link);
-    if (magnet_only)
+    if (how.magnet_only)
         puts(link ? link : "");
-    else if (as_json)
+    else if (output.json)
         json_magnet(&m, link);
     else
         show_magnet(&m);
@@ -332,11 +338,11 @@ static int show_torrent(struct bytes input)
         write_link(&link, &text);
         magnet_free(&link);
     }
-    if (magnet_only)
+    if (how.magnet_only)
         puts(text ? text : "");
-    else if (as_json)
+    else if (output.json)
         json_metainfo(m, text);
-    else if (files_only)
+    else if (how.files_only)
         show_files(m);
     else
         show_metainfo(m, text);

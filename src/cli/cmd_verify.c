@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/input.h"
+#include "cli/options.h"
 #include "cli/work.h"
 #include "format/metainfo.h"
 #include "store/storage.h"
@@ -12,14 +13,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static struct work_options options;
-static bool list_pieces;
+static struct verify_options {
+    bool list_pieces;
+} how;
+static struct output_options output;
 
-static struct option_spec specs[] = {
-    {0, "pieces", NULL, OPTION_FLAG, &list_pieces, "also list the pieces that are wrong"},
-    {0, "json", NULL, OPTION_FLAG, &options.json, "one JSON object on standard output"},
-    {'q', "quiet", NULL, OPTION_FLAG, &options.quiet, "say nothing but errors: see the exit code"},
-    {0, "color", "auto|always|never", OPTION_CHOICE, &options.colour, "colours (auto)"},
+static const struct option_spec verify_specs[] = {
+    {0, "pieces", NULL, OPTION_FLAG, offsetof(struct verify_options, list_pieces),
+        "also list the pieces that are wrong"},
     {0},
 };
 
@@ -31,7 +32,7 @@ static const struct command_spec spec = {
             "if any is. FOLDER is the folder that holds the torrent's file or folder (here), or\n"
             "that file or folder itself. Nothing is ever written.",
     .examples = "  kith verify film.torrent ~/films",
-    .options = specs,
+    .groups = {{"Verifying", verify_specs, &how}, {"Output", output_specs, &output}},
 };
 
 const struct command_spec *verify_spec(void)
@@ -88,7 +89,7 @@ static uint32_t say_files(struct check_up *c)
         const struct metainfo_file *f = &c->metainfo->files[i];
         const char *fault = fault_of(c, i);
         faults += fault != NULL;
-        if (!fault || options.json || options.quiet)
+        if (!fault || output.json || output.quiet)
             continue;
         char *path = term_escape(bytes_of_str(f->path));
         printf("%s: %s", path, fault);
@@ -102,7 +103,7 @@ static uint32_t say_files(struct check_up *c)
 
 static void say_pieces(struct check_up *c)
 {
-    if (!list_pieces || options.json || options.quiet)
+    if (!how.list_pieces || output.json || output.quiet)
         return;
     for (uint32_t i = bitfield_next_clear(&c->right, 0); i < c->right.size;
          i = bitfield_next_clear(&c->right, i + 1))
@@ -152,7 +153,7 @@ static int report(struct check_up *c)
     }
     uint32_t faults = say_files(c);
     say_pieces(c);
-    if (options.json)
+    if (output.json)
         say_json(c, faults);
     else
         term_note(&c->work.term, "%u of %u pieces are right, %u file%s wrong", c->right.count,
@@ -264,7 +265,7 @@ int cmd_verify(int argc, char **argv)
         fprintf(stderr, "kith: the torrent cannot be read: %s\n", error.text);
         return EXIT_BAD_LINK;
     }
-    int code = work_open(&c.work, &options);
+    int code = work_open(&c.work, &output);
     if (code == 0) {
         code = run(&c, count > 1 ? operands[1] : ".");
         storage_free(c.storage);

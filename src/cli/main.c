@@ -1,6 +1,7 @@
 /* The executable: finds the command and hands over. */
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/help.h"
 #include <kith.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -104,7 +105,7 @@ static int help(int argc, char **argv)
     const struct command *c = find(argv[1]);
     if (!c)
         return unknown(argv[1]);
-    args_help(c->spec(), stdout);
+    help_command(c->spec(), stdout);
     return EXIT_OK;
 }
 
@@ -133,7 +134,7 @@ int main(int argc, char **argv)
     if (!c)
         return unknown(argv[1]);
     if (asks_for_help(argc - 1, argv + 1)) {
-        args_help(c->spec(), stdout);
+        help_command(c->spec(), stdout);
         return EXIT_OK;
     }
     return c->run(argc - 1, argv + 1);

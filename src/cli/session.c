@@ -81,7 +81,7 @@ const char *session_absolute(const char *path, char out[PATH_MAX])
 }
 
 void session_remember(
-    struct session_options *options, const void *what, size_t size, const char *where)
+    struct session_config *config, const void *what, size_t size, const char *where)
 {
     char folder[PATH_MAX], absolute[PATH_MAX], name[33];
     struct sha1_digest digest;
@@ -93,7 +93,7 @@ void session_remember(
     digest = sha1(b.data, b.size);
     hex_encode(digest.b, 16, name);
     if (folder[0] && builder_ok(&b))
-        snprintf(options->state_file, sizeof options->state_file, "%.4000s/%s.db", folder, name);
+        snprintf(config->state_file, sizeof config->state_file, "%.4000s/%s.db", folder, name);
     builder_free(&b);
 }
 
@@ -110,27 +110,29 @@ static int open_node(struct session *s, struct kith_options *o)
     return kith_open(o, &s->node);
 }
 
-int session_open(struct session *s, const struct session_options *options)
+int session_open(struct session *s, const struct session_config *config)
 {
     struct kith_options o;
     memset(s, 0, sizeof *s);
-    s->options = *options;
-    term_init(&s->term, (enum term_colour)options->colour, options->quiet || options->json);
+    const struct network_options *network = config->network;
+    const struct output_options *output = config->output;
+    s->output = output;
+    term_init(&s->term, (enum term_colour)output->colour, output->quiet || output->json);
     s->json = json_to(stdout);
     session_take_signals();
     KITH_INIT(o);
-    o.listen_port = (int32_t)options->port;
-    o.listen_address = options->listen;
-    o.encryption = options->encryption;
-    o.download_rate_max = options->download_max;
-    o.upload_rate_max = options->upload_max;
-    if (options->verbose) {
+    o.listen_port = (int32_t)network->port;
+    o.listen_address = network->listen;
+    o.encryption = network->encryption;
+    o.download_rate_max = network->download_max;
+    o.upload_rate_max = network->upload_max;
+    if (output->verbose) {
         o.log = write_log;
         o.log_user = s;
-        o.log_level = options->verbose > 1 ? KITH_LOG_DEBUG : KITH_LOG_INFO;
+        o.log_level = output->verbose > 1 ? KITH_LOG_DEBUG : KITH_LOG_INFO;
     }
-    o.no_lsd = options->no_lsd;
-    o.state_file = options->state_file[0] ? options->state_file : NULL;
+    o.no_lsd = network->no_lsd;
+    o.state_file = config->state_file[0] ? config->state_file : NULL;
     int err = open_node(s, &o);
     if (err == 0)
         return 0;

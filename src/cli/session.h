@@ -4,24 +4,19 @@
 #define KITH_CLI_SESSION_H
 
 #include "cli/json.h"
+#include "cli/options.h"
 #include "cli/term.h"
 #include <kith.h>
 #include <limits.h>
 
-struct session_options {
-    bool quiet, json, no_qr;
-    int verbose;
-    int colour; /* enum term_colour */
-    int64_t port;
-    const char *listen;
-    int encryption; /* enum kith_encryption */
-    uint64_t download_max, upload_max;
-    bool no_lsd;
-    char state_file[4096]; /* "": nothing is remembered; see session_remember */
+struct session_config {
+    const struct network_options *network;
+    const struct output_options *output;
+    char state_file[PATH_MAX]; /* "": nothing is remembered; see session_remember */
 };
 
 struct session {
-    struct session_options options;
+    const struct output_options *output;
     struct term term;
     struct json json;
     struct kith_node *node;
@@ -30,12 +25,12 @@ struct session {
 /* What this command learns is remembered under a name of these bytes, so that the same command goes
  * on where it was. Each has a file of its own under $XDG_STATE_HOME/kith: two kiths at a time do
  * not stand in each other's way. */
-void session_remember(struct session_options *, const void *what, size_t size, const char *where);
+void session_remember(struct session_config *, const void *what, size_t size, const char *where);
 /* The path from the root, also of what is not there yet. Returns out. */
 const char *session_absolute(const char *path, char out[PATH_MAX]);
 /* Opens the node and takes over SIGINT, SIGTERM and SIGWINCH. 0, or an exit code after a message.
  */
-int session_open(struct session *, const struct session_options *);
+int session_open(struct session *, const struct session_config *);
 /* Stops cleanly (at most about two seconds; a second Ctrl-C ends at once) and closes. */
 void session_close(struct session *);
 /* SIGINT and SIGTERM ask to stop (the second time at once), SIGPIPE is an error of write. */

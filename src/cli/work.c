@@ -6,7 +6,7 @@
 #include "env/uv/uv_env.h"
 #include <kith.h>
 
-int work_open(struct work *w, const struct work_options *o)
+int work_open(struct work *w, const struct output_options *o)
 {
     *w = (struct work){.json = json_to(stdout), .as_json = o->json, .verb = "hashing"};
     term_init(&w->term, (enum term_colour)o->colour, o->quiet || o->json);

@@ -4,13 +4,9 @@
 #define KITH_CLI_WORK_H
 
 #include "cli/json.h"
+#include "cli/options.h"
 #include "cli/term.h"
 #include "env/env.h"
-
-struct work_options {
-    bool quiet, json;
-    int colour; /* enum term_colour */
-};
 
 struct work {
     struct env *env;
@@ -25,7 +21,7 @@ struct work {
 };
 
 /* 0, or an exit code after a message. */
-int work_open(struct work *, const struct work_options *);
+int work_open(struct work *, const struct output_options *);
 /* Turns the loop until work->ended. At the first Ctrl-C calls cancel(user) once. */
 void work_run(struct work *, void (*cancel)(void *user), void *user);
 void work_close(struct work *);

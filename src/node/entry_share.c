@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHARE_TEXT_MAX ((size_t)1 << 20) /* bytes of tracker URLs */
+
 static void share_progress(void *user, const struct create_progress *progress)
 {
     struct kith_torrent *k = user;
@@ -69,12 +71,18 @@ static int split_path(const char *path, char **folder, char **root)
     return *root && *folder && **root ? 0 : ERR_INVALID;
 }
 
+/* A tracker that is never asked would be a promise that nobody keeps: too many are refused. */
+static int read_trackers(struct arena *a, const struct kith_share *s, struct create_options *o)
+{
+    struct create_tracker *trackers;
+    int err = create_read_tiers(a, s->trackers, s->tracker_count, &trackers, &o->tracker_count);
+    o->trackers = trackers;
+    return !err && o->tracker_count > ANNOUNCER_TRACKERS_MAX ? ERR_LIMIT : err;
+}
+
 static int start_create(struct kith_torrent *k, const struct kith_share *s)
 {
-    struct create_tracker trackers[64];
-    size_t count = s->tracker_count < 64 ? s->tracker_count : 64;
-    for (size_t i = 0; i < count; i++)
-        trackers[i] = (struct create_tracker){s->trackers[i], (unsigned)i};
+    struct arena arena;
     struct create_options options = {.path = s->path,
         .name = k->root,
         .kind = s->format == KITH_FORMAT_V1   ? CREATE_V1
@@ -82,13 +90,17 @@ static int start_create(struct kith_torrent *k, const struct kith_share *s)
                                               : CREATE_HYBRID,
         .piece_length = s->piece_length,
         .private_torrent = s->is_private,
-        .trackers = trackers,
-        .tracker_count = count,
         .web_seeds = s->web_seeds,
         .web_seed_count = s->web_seed_count,
         .comment = s->comment,
+        .source = s->source,
         .cache = k->node->state};
-    return create_start(k->node->env, &options, &share_events, k, &k->create);
+    arena_init(&arena, SHARE_TEXT_MAX);
+    int err = read_trackers(&arena, s, &options);
+    if (!err)
+        err = create_start(k->node->env, &options, &share_events, k, &k->create);
+    arena_free(&arena);
+    return err;
 }
 
 int kith_share(struct kith_node *n, const struct kith_share *given, struct kith_torrent **out)
@@ -110,7 +122,9 @@ int kith_share(struct kith_node *n, const struct kith_share *given, struct kith_
     err = k->name ? start_create(k, &s) : ERR_NOMEM;
     if (err) {
         entry_free(k);
-        return node_fail(n, err, "%s", s.path);
+        return err == ERR_LIMIT ? node_fail(n, err, "more than %u trackers", ANNOUNCER_TRACKERS_MAX)
+               : err == ERR_SYNTAX ? node_fail(n, err, "a tracker is a URL")
+                                   : node_fail(n, err, "%s", s.path);
     }
     node_event(n, KITH_EVENT_ADDED, k, 0, k->name);
     *out = k;

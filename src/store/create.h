@@ -11,6 +11,7 @@
 #ifndef KITH_STORE_CREATE_H
 #define KITH_STORE_CREATE_H
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "env/env.h"
@@ -19,6 +20,7 @@
 #define CREATE_BUFFER_SIZE ((size_t)4 << 20) /* bytes one job reads before it hashes them */
 #define CREATE_JOBS_MAX 64u                  /* in flight, however many workers there are */
 #define CREATE_UNIT_FILES_MAX 256u           /* files that one job opens */
+#define CREATE_TRACKERS_MAX 500u             /* more is refused; a link holds as many */
 
 struct state;
 
@@ -28,6 +30,12 @@ struct create_tracker {
     const char *url;
     unsigned tier; /* trackers of one tier stand together, tiers in ascending order */
 };
+
+/* Reads trackers as people write them: each text is a tier, "URL" or "URL,URL". The list and its
+ * texts live as long as the arena. ERR_SYNTAX (not
+ * a URL), ERR_LIMIT (more than CREATE_TRACKERS_MAX), ERR_NOMEM. */
+int create_read_tiers(struct arena *, const char *const *texts, size_t text_count,
+    struct create_tracker **out, size_t *count_out);
 
 /* Zeroed (with `path`): a hybrid, everything chosen, no trackers, no date. Copied by create_start.
  */

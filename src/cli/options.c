@@ -1,0 +1,42 @@
+/* See options.h. */
+#include "cli/options.h"
+
+#define AT(field) offsetof(struct output_options, field)
+const struct option_spec output_specs[] = {
+    {0, "json", NULL, OPTION_FLAG, AT(json), "one JSON object a line on standard output"},
+    {'q', "quiet", NULL, OPTION_FLAG, AT(quiet), "nothing but the result and errors"},
+    {'v', "verbose", NULL, OPTION_COUNT, AT(verbose), "say more; twice: much more"},
+    {0, "color", "auto|always|never", OPTION_CHOICE, AT(colour), "colours (auto)", "colour"},
+    {0},
+};
+#undef AT
+
+#define AT(field) offsetof(struct network_options, field)
+const struct option_spec network_specs[] = {
+    {'p', "peer", "HOST:PORT", OPTION_LIST, AT(peers), "also meet this peer (repeat for more)"},
+    {'P', "port", "PORT", OPTION_NUMBER, AT(port), "listen on this port (any)", .max = 65535},
+    {0, "listen", "ADDRESS", OPTION_TEXT, AT(listen), "listen on this address only"},
+    {0, "download", "RATE", OPTION_SIZE, AT(download_max), "take at most so many bytes a second"},
+    {0, "upload", "RATE", OPTION_SIZE, AT(upload_max), "send at most so many bytes a second"},
+    {0, "no-lsd", NULL, OPTION_FLAG, AT(no_lsd), "do not look for peers on the local network"},
+    {0, "encryption", "prefer|require|off", OPTION_CHOICE, AT(encryption),
+        "of connections (prefer)"},
+    {0},
+};
+#undef AT
+
+#define AT(field) offsetof(struct torrent_options, field)
+const struct option_spec torrent_specs[] = {
+    {'t', "tracker", "URL", OPTION_LIST, AT(trackers),
+        "announce to it; 'URL,URL' are one tier (repeat for more)", "announce"},
+    {'w', "web-seed", "URL", OPTION_LIST, AT(web_seeds), "also served at this address (BEP 19)",
+        "webseed"},
+    {'p', "private", NULL, OPTION_FLAG, AT(is_private), "peers only from the trackers (BEP 27)"},
+    {'s', "piece-size", "SIZE", OPTION_SIZE, AT(piece_length), "16K to 16M; chosen if not given",
+        "piece-length|piecesize"},
+    {0, "format", "hybrid|v1|v2", OPTION_CHOICE, AT(format), "kind of torrent (hybrid)"},
+    {'c', "comment", "TEXT", OPTION_TEXT, AT(comment), "a comment in the torrent"},
+    {'r', "source", "TEXT", OPTION_TEXT, AT(source), "a source tag; changes the info-hash"},
+    {0},
+};
+#undef AT
