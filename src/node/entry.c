@@ -49,12 +49,14 @@ void entry_free(struct kith_torrent *k)
 {
     if (!k)
         return;
+    struct info_hash names[ENTRY_NAMES_MAX];
     timer_cancel(&k->node->timers, &k->timer);
     timer_cancel(&k->node->timers, &k->save);
     timer_cancel(&k->node->timers, &k->retry);
     trackers_free(k);
     lsd_leave(k);
     web_seeds_cancel(k);
+    entry_index_remove(k->node->index, k, names, entry_names(k, names));
     list_remove(&k->link);
     torrent_free(k->torrent);
     storage_free(k->storage);
@@ -180,6 +182,7 @@ static void host_random(void *host, void *out, size_t size)
 }
 
 static void metadata_known(struct kith_torrent *k);
+static int make_known(struct kith_torrent *k);
 
 static void host_event(void *host, struct torrent *t, enum torrent_event event, struct peer *p)
 {
@@ -255,39 +258,71 @@ int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
         return ERR_NOMEM;
     token_bucket_set(&torrent_limits(k->torrent)->download, k->download_max, env_now(n->env));
     token_bucket_set(&torrent_limits(k->torrent)->upload, k->upload_max, env_now(n->env));
-    return 0;
+    return make_known(k);
 }
 
-/* ---- incoming: which torrent is meant?
- * ------------------------------------------------------------------ */
+/* ---- which torrent is meant?
+ * ------------------------------------------------------------------------------- */
+
+unsigned entry_names(const struct kith_torrent *k, struct info_hash out[ENTRY_NAMES_MAX])
+{
+    struct sha256_digest v2;
+    unsigned count = 0;
+    if (!k->torrent)
+        return 0;
+    count += torrent_hash_v1(k->torrent, &out[count]);
+    if (torrent_hash_v2(k->torrent, &v2))
+        out[count++] = info_hash_of_sha256(&v2);
+    return count;
+}
+
+/* Its hashes are known, or one more of them is. */
+static int make_known(struct kith_torrent *k)
+{
+    struct info_hash names[ENTRY_NAMES_MAX];
+    return entry_index_add(k->node->index, k, names, entry_names(k, names));
+}
+
+struct kith_torrent *entry_find_hash(struct kith_node *n, const struct info_hash *hash)
+{
+    struct kith_torrent *k = entry_index_find(n->index, hash);
+    return k && !k->removing ? k : NULL;
+}
+
+struct kith_torrent *entry_find_same(
+    struct kith_node *n, const struct sha1_digest *v1, const struct sha256_digest *v2)
+{
+    struct info_hash name;
+    struct sha256_digest all;
+    struct kith_torrent *k = NULL;
+    if (v1) {
+        name = info_hash_of_sha1(v1);
+        k = entry_find_hash(n, &name);
+    }
+    if (k || !v2)
+        return k;
+    name = info_hash_of_sha256(v2);
+    k = entry_find_hash(n, &name);
+    return k && torrent_hash_v2(k->torrent, &all) && sha256_equal(&all, v2) ? k : NULL;
+}
 
 bool entry_find(void *user, const struct handshake *theirs, struct greeting_answer *out)
 {
-    struct kith_node *n = user;
-    list_for_each(at, &n->torrents)
-    {
-        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-        struct info_hash v1;
-        struct sha256_digest v2;
-        if (!k->torrent || k->removing)
-            continue;
-        bool has_v1 = torrent_hash_v1(k->torrent, &v1);
-        bool has_v2 = torrent_hash_v2(k->torrent, &v2);
-        struct info_hash short_v2 = info_hash_of_sha256(&v2);
-        bool by_v1 = has_v1 && info_hash_equal(&v1, &theirs->info_hash);
-        bool by_v2 = has_v2 && info_hash_equal(&short_v2, &theirs->info_hash);
-        if (!by_v1 && !by_v2)
-            continue;
-        /* A caller by the v1 hash that speaks v2 is answered with the v2 hash (BEP 52, "upgrade
-         * path"), and both speak v2 from then on. */
-        bool upgrade = by_v1 && has_v2 && theirs->v2;
-        *out = (struct greeting_answer){.info_hash = upgrade ? short_v2 : theirs->info_hash,
-            .v2 = has_v2 && !upgrade,
-            .is_v2 = by_v2 || upgrade,
-            .torrent = k};
-        return true;
-    }
-    return false;
+    struct kith_torrent *k = entry_find_hash(user, &theirs->info_hash);
+    struct sha256_digest v2;
+    if (!k)
+        return false;
+    bool has_v2 = torrent_hash_v2(k->torrent, &v2);
+    struct info_hash short_v2 = has_v2 ? info_hash_of_sha256(&v2) : theirs->info_hash;
+    bool by_v2 = has_v2 && info_hash_equal(&short_v2, &theirs->info_hash);
+    /* A caller by the v1 hash that speaks v2 is answered with the v2 hash (BEP 52, "upgrade
+     * path"), and both speak v2 from then on. */
+    bool upgrade = !by_v2 && has_v2 && theirs->v2;
+    *out = (struct greeting_answer){.info_hash = upgrade ? short_v2 : theirs->info_hash,
+        .v2 = has_v2 && !upgrade,
+        .is_v2 = by_v2 || upgrade,
+        .torrent = k};
+    return true;
 }
 
 /* MSE names a torrent by a hash of one of its info-hashes. */
@@ -295,27 +330,11 @@ bool entry_find_name(
     void *user, const struct sha1_digest *name, struct info_hash *skey, void **torrent)
 {
     struct kith_node *n = user;
-    list_for_each(at, &n->torrents)
-    {
-        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-        struct sha256_digest v2;
-        struct info_hash hashes[2];
-        unsigned count = 0;
-        if (!k->torrent || k->removing)
-            continue;
-        count += torrent_hash_v1(k->torrent, &hashes[count]);
-        if (torrent_hash_v2(k->torrent, &v2))
-            hashes[count++] = info_hash_of_sha256(&v2);
-        for (unsigned i = 0; i < count; i++) {
-            struct sha1_digest its = mse_name(&hashes[i]);
-            if (!sha1_equal(&its, name))
-                continue;
-            *skey = hashes[i];
-            *torrent = k;
-            return true;
-        }
-    }
-    return false;
+    struct kith_torrent *k = entry_index_find_name(n->index, name, skey);
+    if (!k || k->removing)
+        return false;
+    *torrent = k;
+    return true;
 }
 
 /* ---- adding
@@ -356,6 +375,7 @@ static void metadata_known(struct kith_torrent *k)
     free(k->name);
     k->name = name_of(k->metainfo);
     choose_files(k);
+    (void)make_known(k); /* without memory it is found by the hash of its link only */
     if (k->metainfo->is_private)
         lsd_leave(k);
     memory_save_entry(k);
@@ -363,24 +383,6 @@ static void metadata_known(struct kith_torrent *k)
     node_event(k->node, KITH_EVENT_METADATA, k, 0, k->name);
     if (!k->metadata_only)
         entry_open_data(k);
-}
-
-struct kith_torrent *entry_find_same(struct kith_node *n, const struct kith_torrent *but,
-    bool has_v1, const uint8_t *v1, bool has_v2, const uint8_t *v2)
-{
-    list_for_each(at, &n->torrents)
-    {
-        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-        struct info_hash a;
-        struct sha256_digest b;
-        if (!k->torrent || k == but || k->removing)
-            continue;
-        if (has_v1 && torrent_hash_v1(k->torrent, &a) && memcmp(a.b, v1, 20) == 0)
-            return k;
-        if (has_v2 && torrent_hash_v2(k->torrent, &b) && memcmp(b.b, v2, 32) == 0)
-            return k;
-    }
-    return NULL;
 }
 
 static void add_peers(struct kith_torrent *k, const struct kith_add *add)
@@ -492,7 +494,8 @@ static struct kith_torrent *meet_again(
 static int add_magnet(struct kith_node *n, const struct kith_add *add, const struct magnet *m,
     struct kith_torrent **out)
 {
-    struct kith_torrent *same = entry_find_same(n, NULL, m->has_v1, m->v1.b, m->has_v2, m->v2.b);
+    struct kith_torrent *same =
+        entry_find_same(n, m->has_v1 ? &m->v1 : NULL, m->has_v2 ? &m->v2 : NULL);
     if ((*out = meet_again(same, add, m)) != NULL)
         return ERR_EXISTS;
     struct kith_torrent *k = entry_new(n, add->folder);
@@ -529,7 +532,8 @@ static int add_torrent(struct kith_node *n, const struct kith_add *add, struct k
     int err = metainfo_parse_torrent(bytes_of(add->torrent, add->torrent_size), &m, &error);
     if (err)
         return node_fail(n, err, "the torrent: %s", error.text);
-    struct kith_torrent *same = entry_find_same(n, NULL, m->has_v1, m->v1.b, m->has_v2, m->v2.b);
+    struct kith_torrent *same =
+        entry_find_same(n, m->has_v1 ? &m->v1 : NULL, m->has_v2 ? &m->v2 : NULL);
     *out = meet_again(same, add, NULL);
     struct kith_torrent *k = *out ? NULL : entry_new(n, add->folder);
     if (!k) {

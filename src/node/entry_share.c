@@ -17,7 +17,8 @@ static void share_progress(void *user, const struct create_progress *progress)
 static void replace_same(struct kith_torrent *k)
 {
     const struct metainfo *m = k->metainfo;
-    struct kith_torrent *same = entry_find_same(k->node, k, m->has_v1, m->v1.b, m->has_v2, m->v2.b);
+    struct kith_torrent *same =
+        entry_find_same(k->node, m->has_v1 ? &m->v1 : NULL, m->has_v2 ? &m->v2 : NULL);
     if (same)
         kith_remove(same);
 }

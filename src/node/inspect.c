@@ -21,23 +21,15 @@ struct kith_torrent *kith_torrent_at(struct kith_node *n, size_t index)
 
 struct kith_torrent *kith_torrent_find(struct kith_node *n, const char *hex)
 {
-    uint8_t wanted[32];
+    struct sha256_digest wanted = {0}, whole;
     size_t size = strlen(hex) / 2;
-    if ((size != 20 && size != 32) || hex_decode(bytes_of_str(hex), wanted, size) != 0)
+    if ((size != 20 && size != 32) || hex_decode(bytes_of_str(hex), wanted.b, size) != 0)
         return NULL;
-    list_for_each(at, &n->torrents)
-    {
-        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-        struct info_hash v1;
-        struct sha256_digest v2;
-        if (!k->torrent)
-            continue;
-        if (size == 20 && torrent_hash_v1(k->torrent, &v1) && memcmp(v1.b, wanted, 20) == 0)
-            return k;
-        if (torrent_hash_v2(k->torrent, &v2) && memcmp(v2.b, wanted, size) == 0)
-            return k;
-    }
-    return NULL;
+    struct info_hash name = info_hash_of_sha256(&wanted);
+    struct kith_torrent *k = entry_find_hash(n, &name);
+    if (k && size == 32 && !(torrent_hash_v2(k->torrent, &whole) && sha256_equal(&whole, &wanted)))
+        return NULL;
+    return k;
 }
 
 /* ---- status

@@ -4,6 +4,7 @@
  *   ports.c    listening: TCP and UDP on one port, and whose a datagram is
  *   real.c     the node in the real world: its loop
  *   entry.c    one torrent of the node: added, controlled, removed
+ *   entry_index.c  torrents by their hashes
  *   entry_data.c   its data: opened, judged, checked, saved, opened again after trouble
  *   entry_share.c  data that becomes a torrent
  *   memory.c   what is remembered from one run to the next
@@ -22,6 +23,7 @@
 #include "base/log.h"
 #include "env/env.h"
 #include "format/metainfo.h"
+#include "node/entry_index.h"
 #include "node/ports.h"
 #include "store/chunk.h"
 #include "store/create.h"
@@ -82,6 +84,7 @@ struct kith_node {
     struct lsd_io *lsd; /* NULL: local service discovery is off */
 
     struct list_link torrents;
+    struct entry_index *index; /* of them, by hash */
     struct list_link events;
     unsigned event_count;
     struct kith_event *pulled; /* what kith_next_event returned last */
@@ -172,8 +175,14 @@ void entry_queue(struct kith_node *);
 void entry_stopped(struct kith_torrent *); /* nothing of it is under way any more */
 /* The swarm's half; `m` if there is no metadata yet. ERR_NOMEM. */
 int entry_make_torrent(struct kith_torrent *, const struct magnet *m);
-struct kith_torrent *entry_find_same(struct kith_node *, const struct kith_torrent *but,
-    bool has_v1, const uint8_t *v1, bool has_v2, const uint8_t *v2);
+/* Its info-hashes as the network names them; how many. */
+unsigned entry_names(const struct kith_torrent *, struct info_hash out[ENTRY_NAMES_MAX]);
+/* By v1's hash, or v2's cut to 20 bytes; not one that is being removed. */
+struct kith_torrent *entry_find_hash(struct kith_node *, const struct info_hash *);
+/* By any of the hashes that are known (NULL: is not). */
+struct kith_torrent *entry_find_same(
+    struct kith_node *, const struct sha1_digest *v1, const struct sha256_digest *v2);
+/* Of an incoming connection: see greeting_config. */
 bool entry_find(void *user, const struct handshake *theirs, struct greeting_answer *out);
 bool entry_find_name(
     void *user, const struct sha1_digest *name, struct info_hash *skey, void **torrent);
