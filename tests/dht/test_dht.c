@@ -1,0 +1,120 @@
+/* A node of the DHT among others of its kind, on a virtual clock. */
+#include "tests/dht/net.h"
+
+static struct net net;
+
+static int set_up(void **state)
+{
+    (void)state;
+    net_init(&net, 1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    net_free(&net);
+    return 0;
+}
+
+struct outcome {
+    bool done;
+    struct dht_result result;
+    unsigned peers;
+    struct endpoint peer;
+};
+
+static void note_done(void *user, const struct dht_result *r)
+{
+    struct outcome *o = user;
+    o->done = true;
+    o->result = *r;
+}
+
+static void note_peers(
+    void *user, const struct endpoint *from, const struct endpoint *peers, size_t count)
+{
+    struct outcome *o = user;
+    (void)from;
+    o->peers += (unsigned)count;
+    o->peer = peers[0];
+}
+
+static struct node_id some_key(uint8_t byte)
+{
+    struct node_id key;
+    memset(key.b, byte, sizeof key.b);
+    key.b[0] ^= 0x5a;
+    return key;
+}
+
+static struct outcome get_peers(struct net_node *n, uint8_t key)
+{
+    struct outcome o = {0};
+    struct dht_request r = {.aim = DHT_GET_PEERS,
+        .target = some_key(key),
+        .user = &o,
+        .done = note_done,
+        .peers = note_peers};
+    assert_non_null(dht_search(n->dht, &r, net.now));
+    net_run(&net, SECONDS(30));
+    assert_true(o.done);
+    return o;
+}
+
+static struct outcome announce(struct net_node *n, uint8_t key)
+{
+    struct outcome o = {0};
+    struct dht_request r = {.aim = DHT_GET_PEERS,
+        .target = some_key(key),
+        .user = &o,
+        .done = note_done,
+        .peers = note_peers,
+        .announce = true,
+        .port = 6881};
+    assert_non_null(dht_search(n->dht, &r, net.now));
+    net_run(&net, SECONDS(30));
+    assert_true(o.done);
+    return o;
+}
+
+static void two_nodes_that_know_one_address_form_a_network(void **state)
+{
+    (void)state;
+    struct net_node *a = net_add(&net, NULL), *b = net_add(&net, NULL);
+    dht_add_contact(a->dht, &b->at, DHT_CONTACT_NODE, net.now);
+    net_run(&net, SECONDS(20));
+    struct dht_status s;
+    dht_status(a->dht, &s, net.now);
+    assert_int_equal(s.good, 1);
+    dht_status(b->dht, &s, net.now);
+    assert_int_equal(s.good, 1);
+    assert_int_equal(announce(a, 1).result.stored, 1);
+    assert_int_equal(get_peers(b, 1).peers, 1); /* B holds it itself */
+    assert_int_equal(get_peers(a, 1).peers, 1);
+}
+
+static void what_is_announced_is_found_by_anybody(void **state)
+{
+    (void)state;
+    net_grow(&net, 200);
+    for (unsigned i = 0; i < 20; i++) {
+        struct outcome o = announce(&net.nodes[next_random(&net.random) % 200], (uint8_t)i);
+        assert_true(o.result.stored >= 6);
+        assert_true(o.result.asked < 60);
+        o = get_peers(&net.nodes[next_random(&net.random) % 200], (uint8_t)i);
+        assert_true(o.peers >= 1);
+        assert_int_equal(o.peer.port, 6881);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(two_nodes_that_know_one_address_form_a_network),
+        TEST(what_is_announced_is_found_by_anybody),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
