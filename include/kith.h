@@ -260,6 +260,8 @@ struct kith_status {
     uint32_t peers_sending, peers_receiving;
     uint32_t full_copies_elsewhere; /* connected peers that have everything */
     const char *waiting_for; /* why nothing moves, in words; "" if something does */
+    /* As the trackers count, the most that one of them names; -1: none says. */
+    int64_t swarm_seeders, swarm_leechers, swarm_completed;
 };
 KITH_API int kith_status(struct kith_torrent *torrent, struct kith_status *status);
 

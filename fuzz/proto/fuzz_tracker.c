@@ -29,7 +29,12 @@ static void converse(const uint8_t *data, size_t size, struct tracker_reply *r)
     struct tracker_announce words = {.port = 1};
     uint8_t datagram[256];
     usec now = 1;
-    tracker_udp_begin(&t, &words, size > 0 && data[0] & 1, "udp://x/announce?y", ADDR_V4, 7, now);
+    struct info_hash hashes[3] = {{{0}}};
+    struct tracker_counts counts[3];
+    if (size > 0 && data[0] & 1)
+        tracker_udp_begin_scrape(&t, hashes, 3, counts, ADDR_V4, 7, now);
+    else
+        tracker_udp_begin(&t, &words, "udp://x/announce?y", ADDR_V4, 7, now);
     while (size > 2 && t.state <= TRACKER_UDP_ASKING) {
         uint8_t packet[TRACKER_UDP_PACKET_MAX];
         struct builder b = builder_fixed(packet, sizeof packet);
@@ -52,10 +57,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct tracker_reply r;
     struct info_hash hash = {{1}};
+    struct tracker_counts counts;
     if (tracker_http_parse(bytes_of(data, size), &r) == 0)
         check_reply(&r);
-    if (tracker_http_scrape_parse(bytes_of(data, size), &hash, &r) == 0)
-        check_reply(&r);
+    if (tracker_http_scrape_parse(bytes_of(data, size), &hash, 1, &counts) == 0)
+        check(counts.seeders >= -1 && counts.leechers >= -1 && counts.completed >= -1);
     converse(data, size, &r);
     return 0;
 }

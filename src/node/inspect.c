@@ -117,6 +117,7 @@ static void fill_transfer(struct kith_torrent *k, struct kith_status *out)
     out->peers_sending = s.sending;
     out->peers_receiving = s.receiving;
     out->waiting_for = explain(k, &s, out->state);
+    trackers_counts(k, &out->swarm_seeders, &out->swarm_leechers, &out->swarm_completed);
     struct info_hash v1;
     struct sha256_digest v2;
     out->has_v1 = torrent_hash_v1(k->torrent, &v1);

@@ -165,6 +165,7 @@ int node_open_in(struct env *env, const struct kith_options *o, struct kith_node
     list_init(&n->dead_links);
     list_init(&n->to_pump);
     list_init(&n->announces);
+    scrapes_init(n);
     list_init(&n->torrents);
     list_init(&n->events);
     n->stop_timer.fire = stop_late;
@@ -240,6 +241,7 @@ void node_free(struct kith_node *n)
     network_stop(n);
     links_close_all(n, NULL);
     links_bury(n);
+    scrapes_close(n);
     ports_close(n);
     if (n->state)
         state_close(n->state);

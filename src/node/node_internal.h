@@ -11,6 +11,7 @@
  *   stream.c   a byte stream to a peer, whatever carries it
  *   link.c     between such a stream and the greeting or peer behind it
  *   trackers.c announces: carrying out what the announcers decide
+ *   scrapes.c  what trackers count that do not say so when they are told
  *   web_seeds.c fetching for web seeds
  *   network.c  the networks that we are on, and their changes
  *   lsd_io.c   local service discovery
@@ -79,6 +80,9 @@ struct kith_node {
     struct list_link to_pump;    /* links that have something to do before the loop sleeps */
 
     struct list_link announces; /* under way */
+    struct list_link scrapes;   /* under way */
+    struct timer scrape_timer;
+    usec scraped_at; /* the last one began */
     uint32_t tracker_key;
     struct network *network;
     struct lsd_io *lsd; /* NULL: local service discovery is off */
@@ -217,6 +221,25 @@ void trackers_free(struct kith_torrent *);
 void trackers_datagram(struct kith_node *, const struct endpoint *from, struct bytes datagram);
 /* What the first tracker that does not work says; NULL if all is well. Foreign: escape. */
 const char *trackers_trouble(const struct kith_torrent *);
+
+/* The most that one of the trackers counts; -1: none says. */
+void trackers_counts(
+    const struct kith_torrent *, int64_t *seeders, int64_t *leechers, int64_t *completed);
+/* Where a tracker of this address may be. */
+enum addr_source trackers_source(const char *url);
+/* "udp://name:port/...": the name is the caller's. ERR_SYNTAX, ERR_NOMEM. */
+int trackers_udp_host(const char *url, char **name, uint16_t *port);
+
+/* ---- scrapes.c
+ * ------------------------------------------------------------------------------------ */
+void scrapes_init(struct kith_node *);
+void scrapes_close(struct kith_node *);
+/* Its announcers may want to know something. */
+void scrapes_want(struct kith_torrent *);
+/* Its announcers are gone. */
+void scrapes_forget(struct kith_torrent *);
+/* False: not for a scrape. */
+bool scrapes_datagram(struct kith_node *, const struct endpoint *from, struct bytes);
 
 /* ---- web_seeds.c
  * ---------------------------------------------------------------------------------- */

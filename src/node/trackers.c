@@ -116,6 +116,7 @@ static void answered(struct announce *a, const struct tracker_reply *r)
         take_peers(a, r);
     }
     announcer_answered(of, &a->request, r, env_now(k->node->env));
+    scrapes_want(k);
     announce_free(a);
     announce_due(k);
 }
@@ -170,7 +171,7 @@ static bool is_local_host(struct bytes host)
 
 /* A torrent that a stranger made must not make us knock at any door of this network: only what
  * looks like a tracker's (libtorrent's rule for it, too). */
-static enum addr_source source_of(const char *url)
+enum addr_source trackers_source(const char *url)
 {
     size_t path = strcspn(url, "?#");
     const char *found = strstr(url, "/announce");
@@ -184,7 +185,7 @@ static int ask_http(struct announce *a, const char *url)
     tracker_http_url(url, &a->words, &b);
     struct env_http_request request = {.url = builder_text(&b),
         .user_agent = n->user_agent,
-        .source = source_of(url),
+        .source = trackers_source(url),
         .body_max = TRACKER_HTTP_BODY_MAX,
         .timeout = HTTP_PATIENCE};
     a->local = is_local_host(host_of(url));
@@ -224,7 +225,7 @@ static struct announce *addressee(struct kith_node *n, const struct endpoint *fr
 
 void trackers_datagram(struct kith_node *n, const struct endpoint *from, struct bytes datagram)
 {
-    if (list_empty(&n->announces))
+    if (scrapes_datagram(n, from, datagram) || list_empty(&n->announces))
         return;
     struct tracker_reply *reply = malloc(sizeof *reply);
     struct announce *a = reply ? addressee(n, from, datagram, reply) : NULL;
@@ -247,36 +248,45 @@ static void resolved(void *user, int err, const struct endpoint *found, size_t c
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!endpoint_allowed(&found[i], source_of(url)) ||
+        if (!endpoint_allowed(&found[i], trackers_source(url)) ||
             !ports_of(n, (enum addr_family)found[i].family))
             continue;
         a->to = found[i];
         a->local = endpoint_class(&a->to) != ADDR_GLOBAL;
         env_random(n->env, &random, sizeof random);
-        tracker_udp_begin(&a->udp, &a->words, false, url, a->to.family, random, env_now(n->env));
+        tracker_udp_begin(&a->udp, &a->words, url, a->to.family, random, env_now(n->env));
         send_udp(a);
         return;
     }
     failed(a, ERR_BLOCKED, "its address is not one that a tracker may have");
 }
 
-static int ask_udp(struct announce *a, const char *url)
+int trackers_udp_host(const char *url, char **name, uint16_t *port)
 {
     struct bytes all = host_of(url), host = all;
-    uint64_t port = 0;
+    uint64_t number = 0;
     size_t colon = all.size;
     while (colon > 0 && all.data[colon - 1] != ':' && all.data[colon - 1] != ']')
         colon--;
     if (colon == 0 || all.data[colon - 1] != ':' ||
-        parse_u64(bytes_of(all.data + colon, all.size - colon), 65535, &port) != 0 || port == 0)
+        parse_u64(bytes_of(all.data + colon, all.size - colon), 65535, &number) != 0 || number == 0)
         return ERR_SYNTAX;
     host.size = colon - 1;
     if (host.size >= 2 && host.data[0] == '[')
         host = bytes_of(host.data + 1, host.size - 2);
-    char *name = bytes_dup_str(host);
-    int err = name ? env_resolve_start(
-                         a->entry->node->env, name, (uint16_t)port, resolved, a, &a->resolve)
-                   : ERR_NOMEM;
+    *port = (uint16_t)number;
+    *name = bytes_dup_str(host);
+    return *name ? 0 : ERR_NOMEM;
+}
+
+static int ask_udp(struct announce *a, const char *url)
+{
+    char *name;
+    uint16_t port;
+    int err = trackers_udp_host(url, &name, &port);
+    if (err)
+        return err;
+    err = env_resolve_start(a->entry->node->env, name, port, resolved, a, &a->resolve);
     free(name);
     return err;
 }
@@ -488,6 +498,7 @@ bool trackers_stop(struct kith_torrent *k)
 void trackers_free(struct kith_torrent *k)
 {
     cancel_all(k);
+    scrapes_forget(k);
     timer_cancel(&k->node->timers, &k->announce_timer);
     for (unsigned i = 0; i < 2; i++) {
         if (k->announcers[i])
@@ -534,4 +545,19 @@ const char *trackers_trouble(const struct kith_torrent *k)
         if (!a->trackers[i].answered && a->trackers[i].words[0])
             return a->trackers[i].words;
     return NULL;
+}
+
+void trackers_counts(
+    const struct kith_torrent *k, int64_t *seeders, int64_t *leechers, int64_t *completed)
+{
+    *seeders = *leechers = *completed = -1;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct announcer *a = k->announcers[i];
+        for (uint32_t j = 0; a && j < a->count; j++) {
+            const struct announcer_tracker *t = &a->trackers[j];
+            *seeders = t->seeders > *seeders ? t->seeders : *seeders;
+            *leechers = t->leechers > *leechers ? t->leechers : *leechers;
+            *completed = t->completed > *completed ? t->completed : *completed;
+        }
+    }
 }

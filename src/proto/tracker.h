@@ -11,12 +11,19 @@
 #define TRACKER_TEXT_MAX 200u  /* bytes of a failure or warning: escape before showing */
 #define TRACKER_ID_MAX 128u    /* longer ones are not sent back */
 #define TRACKER_NEVER UINT32_MAX
+#define TRACKER_SCRAPE_MAX                                                                         \
+    60u /* torrents of one scrape: transmission's bound; opentracker's is 64 */
 
 enum tracker_event { /* BEP 15's numbers */
     TRACKER_NONE = 0,
     TRACKER_COMPLETED = 1,
     TRACKER_STARTED = 2,
     TRACKER_STOPPED = 3
+};
+
+/* What a scrape says of one torrent; -1: nothing. */
+struct tracker_counts {
+    int64_t seeders, leechers, completed;
 };
 
 struct tracker_announce {

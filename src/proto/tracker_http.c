@@ -51,7 +51,8 @@ void tracker_http_url(const char *tracker, const struct tracker_announce *a, str
     }
 }
 
-int tracker_http_scrape_url(const char *tracker, const struct info_hash *hash, struct builder *out)
+int tracker_http_scrape_url(
+    const char *tracker, const struct info_hash *hashes, size_t count, struct builder *out)
 {
     size_t path = strcspn(tracker, "?#"), last = path;
     while (last > 0 && tracker[last - 1] != '/')
@@ -63,8 +64,10 @@ int tracker_http_scrape_url(const char *tracker, const struct info_hash *hash, s
     builder_str(&b, "scrape");
     builder_str(&b, tracker + last + 8);
     begin_query(builder_text(&b), out);
-    builder_str(out, "info_hash=");
-    percent_encode(bytes_of(hash->b, sizeof hash->b), out);
+    for (size_t i = 0; i < count; i++) {
+        builder_str(out, i == 0 ? "info_hash=" : "&info_hash=");
+        percent_encode(bytes_of(hashes[i].b, sizeof hashes[i].b), out);
+    }
     builder_free(&b);
     return 0;
 }
@@ -187,21 +190,24 @@ int tracker_http_parse(struct bytes body, struct tracker_reply *r)
 }
 
 int tracker_http_scrape_parse(
-    struct bytes body, const struct info_hash *hash, struct tracker_reply *r)
+    struct bytes body, const struct info_hash *hashes, size_t count, struct tracker_counts *out)
 {
     struct bencode doc;
     struct bencode_value root;
-    tracker_reply_init(r);
     int err = parse(&doc, body, &root);
     if (err)
         return err;
-    struct bencode_value file =
-        bencode_get_bytes(bencode_get(root, "files"), bytes_of(hash->b, sizeof hash->b));
-    r->failed = !bencode_present(file);
-    take_text(root, "failure reason", r->failure, TRACKER_TEXT_MAX);
-    r->seeders = take_count(file, "complete");
-    r->leechers = take_count(file, "incomplete");
-    r->completed = take_count(file, "downloaded");
+    struct bencode_value files = bencode_get(root, "files");
+    for (size_t i = 0; i < count; i++) {
+        struct bencode_value file =
+            bencode_get_bytes(files, bytes_of(hashes[i].b, sizeof hashes[i].b));
+        out[i] = (struct tracker_counts){take_count(file, "complete"),
+            take_count(file, "incomplete"), take_count(file, "downloaded")};
+    }
+    if (bencode_present(bencode_get(root, "failure reason")))
+        err = ERR_REFUSED;
+    else if (!bencode_present(files))
+        err = ERR_SYNTAX;
     bencode_free(&doc);
-    return 0;
+    return err;
 }

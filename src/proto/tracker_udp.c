@@ -34,12 +34,22 @@ static void take_path(struct tracker_udp *t, const char *url)
     t->path[size] = 0;
 }
 
-void tracker_udp_begin(struct tracker_udp *t, const struct tracker_announce *announce, bool scrape,
+void tracker_udp_begin(struct tracker_udp *t, const struct tracker_announce *announce,
     const char *url, enum addr_family family, uint64_t random, usec now)
 {
-    *t = (struct tracker_udp){
-        .scrape = scrape, .family = family, .announce = *announce, .random = random};
+    *t = (struct tracker_udp){.family = family, .announce = *announce, .random = random};
     take_path(t, url);
+    enter(t, TRACKER_UDP_CONNECTING, now);
+}
+
+void tracker_udp_begin_scrape(struct tracker_udp *t, const struct info_hash *hashes, size_t count,
+    struct tracker_counts *counts, enum addr_family family, uint64_t random, usec now)
+{
+    *t = (struct tracker_udp){.family = family,
+        .scraped = hashes,
+        .scraped_count = count,
+        .counts = counts,
+        .random = random};
     enter(t, TRACKER_UDP_CONNECTING, now);
 }
 
@@ -84,14 +94,14 @@ bool tracker_udp_send(struct tracker_udp *t, struct builder *out, usec now)
     if (!t->to_send)
         return false;
     bool connecting = t->state == TRACKER_UDP_CONNECTING;
-    enum action action = connecting ? ACTION_CONNECT : t->scrape ? ACTION_SCRAPE : ACTION_ANNOUNCE;
+    enum action action = connecting ? ACTION_CONNECT : t->scraped ? ACTION_SCRAPE : ACTION_ANNOUNCE;
     builder_u64(out, connecting ? PROTOCOL_MAGIC : t->connection);
     builder_u32(out, action);
     builder_u32(out, t->transaction);
     if (action == ACTION_ANNOUNCE)
         put_announce(t, out);
-    else if (action == ACTION_SCRAPE)
-        builder_bytes_put(out, t->announce.info_hash.b, sizeof t->announce.info_hash.b);
+    for (size_t i = 0; action == ACTION_SCRAPE && i < t->scraped_count; i++)
+        builder_bytes_put(out, t->scraped[i].b, sizeof t->scraped[i].b);
     t->to_send = false;
     t->deadline = now + (TRACKER_UDP_PATIENCE << t->tries);
     return true;
@@ -108,11 +118,17 @@ static void read_announce(struct tracker_udp *t, struct cursor *c, struct tracke
     tracker_reply_compact(r, cursor_rest(c), t->family);
 }
 
-static void read_scrape(struct cursor *c, struct tracker_reply *r)
+/* Torrents that the answer does not reach are not known. */
+static void read_scrape(struct tracker_udp *t, struct cursor *c)
 {
-    r->seeders = cursor_u32(c);
-    r->completed = cursor_u32(c);
-    r->leechers = cursor_u32(c);
+    for (size_t i = 0; i < t->scraped_count; i++) {
+        t->counts[i] = (struct tracker_counts){-1, -1, -1};
+        if (c->left < 12)
+            continue;
+        t->counts[i].seeders = cursor_u32(c);
+        t->counts[i].completed = cursor_u32(c);
+        t->counts[i].leechers = cursor_u32(c);
+    }
 }
 
 static void read_error(struct cursor *c, struct tracker_reply *r)
@@ -145,11 +161,11 @@ bool tracker_udp_receive(
         enter(t, TRACKER_UDP_ASKING, now);
         return true;
     }
-    uint32_t wanted = t->scrape ? ACTION_SCRAPE : ACTION_ANNOUNCE;
+    uint32_t wanted = t->scraped ? ACTION_SCRAPE : ACTION_ANNOUNCE;
     if (connecting || action != wanted || c.left < 12)
         return false;
-    if (t->scrape)
-        read_scrape(&c, r);
+    if (t->scraped)
+        read_scrape(t, &c);
     else
         read_announce(t, &c, r);
     t->state = TRACKER_UDP_ANSWERED;

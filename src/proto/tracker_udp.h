@@ -9,8 +9,8 @@
 #include "base/time.h"
 #include "proto/tracker.h"
 
-#define TRACKER_UDP_PACKET_MAX 512u /* of ours */
-#define TRACKER_UDP_RETRIES 3u      /* 15, 30 and 60 s: engines give up earlier than BEP 15's 8 */
+#define TRACKER_UDP_PACKET_MAX (16u + 20 * TRACKER_SCRAPE_MAX) /* of ours */
+#define TRACKER_UDP_RETRIES 3u /* 15, 30 and 60 s: engines give up earlier than BEP 15's 8 */
 #define TRACKER_UDP_PATIENCE SECONDS(15)
 #define TRACKER_UDP_ID_LIFE SECONDS(60)
 #define TRACKER_UDP_OPTIONS_MAX 255u /* bytes of path and query */
@@ -24,8 +24,10 @@ enum tracker_udp_state {
 
 struct tracker_udp {
     enum tracker_udp_state state;
-    bool scrape;
-    enum addr_family family; /* of the tracker's address: so are the peers' in its answer */
+    const struct info_hash *scraped; /* NULL: an announce */
+    size_t scraped_count;
+    struct tracker_counts *counts; /* out, one for each of them */
+    enum addr_family family;       /* of the tracker's address: so are the peers' in its answer */
     struct tracker_announce announce;
     char path[TRACKER_UDP_OPTIONS_MAX + 1];
     uint32_t transaction;
@@ -37,8 +39,12 @@ struct tracker_udp {
 
 /* `random` makes the transaction ids unguessable. `url` is the tracker's address, of which the path
  * is told. */
-void tracker_udp_begin(struct tracker_udp *, const struct tracker_announce *, bool scrape,
-    const char *url, enum addr_family, uint64_t random, usec now);
+void tracker_udp_begin(struct tracker_udp *, const struct tracker_announce *, const char *url,
+    enum addr_family, uint64_t random, usec now);
+/* A scrape of up to TRACKER_SCRAPE_MAX torrents. `counts` has one entry for each, -1 where the
+ * tracker says nothing; both must live as long as the exchange. */
+void tracker_udp_begin_scrape(struct tracker_udp *, const struct info_hash *, size_t count,
+    struct tracker_counts *counts, enum addr_family, uint64_t random, usec now);
 /* Appends the datagram that is due; false if none is. */
 bool tracker_udp_send(struct tracker_udp *, struct builder *out, usec now);
 /* False: not an answer to what we sent last; forged and late ones change nothing. */

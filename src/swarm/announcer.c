@@ -47,8 +47,12 @@ void announcer_add(struct announcer *a, const char *url, uint32_t tier)
     if (a->tier_count == 0 || a->trackers[a->count - 1].tier != tier)
         a->tiers[a->tier_count++] = (struct announcer_tier){.first = a->count, .due = NEVER};
     a->tiers[a->tier_count - 1].count++;
-    a->trackers[a->count++] = (struct announcer_tracker){
-        .url = copy, .tier = tier, .seeders = -1, .leechers = -1, .completed = -1};
+    a->trackers[a->count++] = (struct announcer_tracker){.url = copy,
+        .tier = tier,
+        .seeders = -1,
+        .leechers = -1,
+        .completed = -1,
+        .scrape_due = NEVER};
 }
 
 static void swap(struct announcer_tracker *a, struct announcer_tracker *b)
@@ -266,6 +270,16 @@ static void note_answer(
         r->event == TRACKER_COMPLETED || (r->event == TRACKER_STARTED && a->completed);
 }
 
+/* An answer that says how many there are makes a scrape useless. */
+static void plan_scrape(struct announcer_tracker *t, const struct tracker_reply *reply, usec now)
+{
+    bool told = reply->seeders >= 0 && reply->leechers >= 0 && reply->completed >= 0;
+    if (told)
+        t->scrape_due = NEVER;
+    else if (t->scrape_due == NEVER && t->scrape_failures < ANNOUNCER_SCRAPE_FAILURES_MAX)
+        t->scrape_due = now + ANNOUNCER_SCRAPE_AFTER;
+}
+
 static void plan_next(
     struct announcer *a, struct announcer_tier *t, const struct tracker_reply *reply, usec now)
 {
@@ -291,6 +305,7 @@ void announcer_answered(struct announcer *a, const struct announcer_request *r,
         return;
     }
     note_answer(a, r, reply);
+    plan_scrape(&a->trackers[r->tracker], reply, now);
     if (a->stopping) {
         t->due = to_leave(a, t) < t->count ? now : NEVER;
         return;
@@ -299,4 +314,62 @@ void announcer_answered(struct announcer *a, const struct announcer_request *r,
     swap(&a->trackers[t->first], &a->trackers[r->tracker]);
     t->current = 0;
     plan_next(a, t, reply, now);
+}
+
+/* ---- scrapes
+ * ------------------------------------------------------------------------------------------ */
+
+usec announcer_scrape_deadline(const struct announcer *a, const char **url)
+{
+    usec next = NEVER;
+    for (uint32_t i = 0; i < a->count && a->running && !a->stopping; i++) {
+        if (a->trackers[i].scrape_due >= next)
+            continue;
+        next = a->trackers[i].scrape_due;
+        *url = a->trackers[i].url;
+    }
+    return next;
+}
+
+static struct announcer_tracker *by_url(const struct announcer *a, const char *url)
+{
+    for (uint32_t i = 0; i < a->count; i++)
+        if (strcmp(a->trackers[i].url, url) == 0)
+            return (struct announcer_tracker *)&a->trackers[i];
+    return NULL;
+}
+
+bool announcer_scrapes_alone(const struct announcer *a, const char *url)
+{
+    const struct announcer_tracker *t = by_url(a, url);
+    return t && t->scrape_alone;
+}
+
+bool announcer_scrape_begin(struct announcer *a, const char *url, usec by)
+{
+    struct announcer_tracker *t = a->running && !a->stopping ? by_url(a, url) : NULL;
+    if (!t || t->scrape_due > by)
+        return false;
+    t->scrape_due = NEVER;
+    return true;
+}
+
+void announcer_scraped(
+    struct announcer *a, const char *url, const struct tracker_counts *c, bool alone, usec now)
+{
+    struct announcer_tracker *t = by_url(a, url);
+    if (!t)
+        return;
+    if (c && (c->seeders >= 0 || c->leechers >= 0 || c->completed >= 0)) {
+        t->seeders = c->seeders >= 0 ? c->seeders : t->seeders;
+        t->leechers = c->leechers >= 0 ? c->leechers : t->leechers;
+        t->completed = c->completed >= 0 ? c->completed : t->completed;
+        t->scrape_failures = 0;
+        t->scrape_due = now + ANNOUNCER_SCRAPE_EVERY;
+    } else if (!alone) {
+        t->scrape_alone = true;
+        t->scrape_due = now + ANNOUNCER_SCRAPE_AFTER;
+    } else if (++t->scrape_failures < ANNOUNCER_SCRAPE_FAILURES_MAX) {
+        t->scrape_due = now + ANNOUNCER_SCRAPE_EVERY;
+    }
 }

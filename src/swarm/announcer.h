@@ -17,6 +17,10 @@
 #define ANNOUNCER_RETRY_MIN SECONDS(15)
 #define ANNOUNCER_RETRY_MAX SECONDS(1800)
 #define ANNOUNCER_NUMWANT 80u
+#define ANNOUNCER_SCRAPE_AFTER                                                                     \
+    SECONDS(10) /* an answer that did not count: others gather meanwhile */
+#define ANNOUNCER_SCRAPE_EVERY SECONDS(3600)
+#define ANNOUNCER_SCRAPE_FAILURES_MAX 3u
 
 struct announcer_tracker {
     char *url;
@@ -28,6 +32,9 @@ struct announcer_tracker {
     char words[TRACKER_TEXT_MAX + 1];     /* what it said last, or why it did not: escape */
     bool answered;                        /* its last answer was one */
     int64_t seeders, leechers, completed; /* -1: unknown */
+    usec scrape_due;                      /* the next scrape; NEVER: none */
+    unsigned scrape_failures;             /* in a row */
+    bool scrape_alone;                    /* it does not answer for several torrents at once */
 };
 
 struct announcer_tier {
@@ -75,6 +82,16 @@ void announcer_answered(
 /* None came; `why` in words. */
 void announcer_failed(
     struct announcer *, const struct announcer_request *, const char *why, usec now);
+/* The next scrape of one of the trackers: those that answer announces and leave out how many there
+ * are (BEP 48). NEVER: none. */
+usec announcer_scrape_deadline(const struct announcer *, const char **url);
+/* The tracker of this address has to be asked for each torrent by itself. */
+bool announcer_scrapes_alone(const struct announcer *, const char *url);
+/* Is a scrape of the tracker of this address due by then? It counts as under way from now on. */
+bool announcer_scrape_begin(struct announcer *, const char *url, usec by);
+/* What came of it; NULL: nothing. `alone`: it was asked for this torrent only. */
+void announcer_scraped(
+    struct announcer *, const char *url, const struct tracker_counts *, bool alone, usec now);
 /* All goodbyes are said, or came to nothing. */
 bool announcer_is_silent(const struct announcer *);
 

@@ -161,7 +161,7 @@ static void a_scrape_address_is_made_of_an_announce_address(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct info_hash hash = {{0}};
         struct builder b = builder_heap(4096);
-        int err = tracker_http_scrape_url(cases[i].announce, &hash, &b);
+        int err = tracker_http_scrape_url(cases[i].announce, &hash, 1, &b);
         assert_int_equal(err, cases[i].scrape ? 0 : ERR_UNSUPPORTED);
         if (cases[i].scrape)
             assert_memory_equal(builder_text(&b), cases[i].scrape, strlen(cases[i].scrape));
@@ -169,20 +169,28 @@ static void a_scrape_address_is_made_of_an_announce_address(void **state)
     }
 }
 
-static void a_scrape_counts_one_torrent(void **state)
+static void a_scrape_counts_each_torrent_that_it_asks_for(void **state)
 {
     (void)state;
-    struct info_hash hash;
-    memcpy(hash.b, "aaaaaaaaaaaaaaaaaaaa", 20);
+    struct info_hash hashes[2];
+    struct tracker_counts counts[2];
+    memcpy(hashes[0].b, "aaaaaaaaaaaaaaaaaaaa", 20);
+    memcpy(hashes[1].b, "bbbbbbbbbbbbbbbbbbbb", 20);
     struct bytes body = bytes_of_str(
         "d5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei3e10:downloadedi9e10:incompletei4eeee");
-    assert_int_equal(tracker_http_scrape_parse(body, &hash, &reply), 0);
-    assert_int_equal(reply.seeders, 3);
-    assert_int_equal(reply.leechers, 4);
-    assert_int_equal(reply.completed, 9);
-    hash.b[0] = 'b';
-    assert_int_equal(tracker_http_scrape_parse(body, &hash, &reply), 0);
-    assert_true(reply.failed);
+    struct builder b = builder_heap(4096);
+    assert_int_equal(tracker_http_scrape_url("http://x/announce", hashes, 2, &b), 0);
+    assert_string_equal(builder_text(&b),
+        "http://x/scrape?info_hash=aaaaaaaaaaaaaaaaaaaa&info_hash=bbbbbbbbbbbbbbbbbbbb");
+    builder_free(&b);
+    assert_int_equal(tracker_http_scrape_parse(body, hashes, 2, counts), 0);
+    assert_int_equal(counts[0].seeders, 3);
+    assert_int_equal(counts[0].leechers, 4);
+    assert_int_equal(counts[0].completed, 9);
+    assert_int_equal(counts[1].seeders, -1);
+    body = bytes_of_str("d14:failure reason2:noe");
+    assert_int_equal(tracker_http_scrape_parse(body, hashes, 2, counts), ERR_REFUSED);
+    assert_int_equal(tracker_http_scrape_parse(bytes_of_str("de"), hashes, 2, counts), ERR_SYNTAX);
 }
 
 int main(void)
@@ -198,7 +206,7 @@ int main(void)
         cmocka_unit_test(absurd_numbers_do_no_harm),
         cmocka_unit_test(more_peers_than_the_bound_are_left_out),
         cmocka_unit_test(a_scrape_address_is_made_of_an_announce_address),
-        cmocka_unit_test(a_scrape_counts_one_torrent),
+        cmocka_unit_test(a_scrape_counts_each_torrent_that_it_asks_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

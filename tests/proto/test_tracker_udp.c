@@ -11,7 +11,7 @@ static struct tracker_reply reply;
 static uint8_t packet[TRACKER_UDP_PACKET_MAX];
 static size_t packet_size;
 
-static void begin(bool scrape)
+static void begin(void)
 {
     struct tracker_announce a = {.info_hash = {{1, 2, 3}},
         .peer_id = {"-KI0100-abcdefghijkl"},
@@ -22,7 +22,7 @@ static void begin(bool scrape)
         .key = 8,
         .numwant = 9,
         .port = 0x1ae1};
-    tracker_udp_begin(&t, &a, scrape, "udp://host:1/announce?k=v", ADDR_V4, 42, 0);
+    tracker_udp_begin(&t, &a, "udp://host:1/announce?k=v", ADDR_V4, 42, 0);
 }
 
 static bool send_at(usec now)
@@ -51,7 +51,7 @@ static bool connected(void)
 static void it_connects_and_then_announces(void **state)
 {
     (void)state;
-    begin(false);
+    begin();
     assert_true(send_at(0));
     assert_int_equal(packet_size, 16);
     assert_memory_equal(packet, "\0\0\4\x17\x27\x10\x19\x80\0\0\0\0", 12);
@@ -78,24 +78,41 @@ static void it_connects_and_then_announces(void **state)
     assert_int_equal(reply.peers[0].port, 80);
 }
 
-static void a_scrape_reads_three_numbers(void **state)
+static void a_scrape_reads_three_numbers_of_each_torrent(void **state)
 {
     (void)state;
-    begin(true);
+    struct info_hash hashes[3] = {{"first"}, {"second"}, {"third"}};
+    struct tracker_counts counts[3];
+    tracker_udp_begin_scrape(&t, hashes, 3, counts, ADDR_V4, 42, 0);
     send_at(0);
     connected();
     assert_true(send_at(0));
-    assert_int_equal(packet_size, 36);
-    assert_true(answer("\0\0\0\2", 4, "\0\0\0\1\0\0\0\2\0\0\0\3", 12));
-    assert_int_equal(reply.seeders, 1);
-    assert_int_equal(reply.completed, 2);
-    assert_int_equal(reply.leechers, 3);
+    assert_int_equal(packet_size, 16 + 3 * 20);
+    assert_memory_equal(packet + 36, "second", 6);
+    assert_true(answer("\0\0\0\2", 4, "\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5\0\0\0\6", 24));
+    assert_int_equal(counts[0].seeders, 1);
+    assert_int_equal(counts[0].completed, 2);
+    assert_int_equal(counts[0].leechers, 3);
+    assert_int_equal(counts[1].leechers, 6);
+    assert_int_equal(counts[2].seeders, -1); /* the answer does not reach it */
+}
+
+static void the_longest_scrape_fits_a_packet(void **state)
+{
+    (void)state;
+    static struct info_hash hashes[TRACKER_SCRAPE_MAX];
+    static struct tracker_counts counts[TRACKER_SCRAPE_MAX];
+    tracker_udp_begin_scrape(&t, hashes, TRACKER_SCRAPE_MAX, counts, ADDR_V4, 42, 0);
+    send_at(0);
+    connected();
+    assert_true(send_at(0));
+    assert_int_equal(packet_size, 16 + 20 * TRACKER_SCRAPE_MAX);
 }
 
 static void an_error_is_an_answer(void **state)
 {
     (void)state;
-    begin(false);
+    begin();
     send_at(0);
     assert_true(answer("\0\0\0\3", 4, "go away", 7));
     assert_int_equal(t.state, TRACKER_UDP_ANSWERED);
@@ -106,7 +123,7 @@ static void an_error_is_an_answer(void **state)
 static void forged_late_and_short_datagrams_change_nothing(void **state)
 {
     (void)state;
-    begin(false);
+    begin();
     send_at(0);
     uint8_t forged[16] = {0};
     memcpy(forged + 4, packet + 12, 4);
@@ -124,7 +141,7 @@ static void forged_late_and_short_datagrams_change_nothing(void **state)
 static void a_silent_tracker_is_asked_three_times(void **state)
 {
     (void)state;
-    begin(false);
+    begin();
     usec now = 0;
     unsigned sent = 0;
     while (t.state != TRACKER_UDP_SILENT) {
@@ -141,7 +158,7 @@ static void a_silent_tracker_is_asked_three_times(void **state)
 static void a_connection_id_is_not_used_for_longer_than_a_minute(void **state)
 {
     (void)state;
-    begin(false);
+    begin();
     send_at(0);
     connected();
     send_at(SECONDS(1));
@@ -156,7 +173,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_connects_and_then_announces),
-        cmocka_unit_test(a_scrape_reads_three_numbers),
+        cmocka_unit_test(a_scrape_reads_three_numbers_of_each_torrent),
+        cmocka_unit_test(the_longest_scrape_fits_a_packet),
         cmocka_unit_test(an_error_is_an_answer),
         cmocka_unit_test(forged_late_and_short_datagrams_change_nothing),
         cmocka_unit_test(a_silent_tracker_is_asked_three_times),

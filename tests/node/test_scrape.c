@@ -1,0 +1,188 @@
+/* Scrapes (BEP 48), by whole nodes in the simulated world: asked only where an announce did not
+ * count, of several torrents in one question, and one by one where a tracker wants it so. */
+#include "env/sim/sim.h"
+#include "node/node_env.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TORRENTS 5u
+
+static struct sim_world *world;
+static struct kith_node *node;
+static struct kith_torrent *torrents[TORRENTS];
+static unsigned scrapes, asked; /* questions, and torrents in them */
+static bool announces_count, one_only, silent;
+
+static unsigned hashes_in(const char *url)
+{
+    unsigned count = 0;
+    for (const char *at = strstr(url, "info_hash="); at; at = strstr(at + 1, "info_hash="))
+        count++;
+    return count;
+}
+
+static unsigned digit(const char *hex)
+{
+    return (unsigned)(*hex <= '9' ? *hex - '0' : (*hex | 32) - 'a' + 10);
+}
+
+static void put_counts(struct builder *b, const char *url)
+{
+    builder_str(b, "d5:filesd");
+    for (const char *at = strstr(url, "info_hash="); at; at = strstr(at, "info_hash=")) {
+        at += 10;
+        builder_str(b, "20:");
+        for (unsigned i = 0; i < 20; i++) {
+            builder_u8(
+                b, *at == '%' ? (uint8_t)(digit(at + 1) << 4 | digit(at + 2)) : (uint8_t)*at);
+            at += *at == '%' ? 3 : 1;
+        }
+        builder_str(b, "d8:completei7e10:downloadedi99e10:incompletei5ee");
+    }
+    builder_str(b, "ee");
+}
+
+static void tracker(void *user, const struct sim_http_request *q, struct sim_http_reply *r)
+{
+    (void)user;
+    if (strstr(q->url, "/announce")) {
+        builder_str(&r->body,
+            announces_count
+                ? "d8:completei1e10:downloadedi2e10:incompletei3e8:intervali1800e5:peers0:e"
+                : "d8:intervali1800e5:peers0:e");
+        return;
+    }
+    unsigned count = hashes_in(q->url);
+    scrapes++;
+    asked += count;
+    if (silent)
+        r->err = KITH_E_REFUSED;
+    else if (one_only && count > 1)
+        r->status = 400;
+    else
+        put_counts(&r->body, q->url);
+}
+
+static void begin(void)
+{
+    struct sim_config config = sim_config_calm(1);
+    struct kith_options options;
+    struct kith_add add;
+    char link[160];
+    scrapes = asked = 0;
+    world = sim_world_new(&config);
+    sim_http_serve(world, "http://tracker.example/", tracker, NULL);
+    sim_name_add(world, "tracker.example", "50.1.2.3");
+    struct sim_host *host =
+        sim_host_new(world, &(struct sim_host_config){.name = "h", .addresses = {"40.1.2.3"}});
+    KITH_INIT(options);
+    assert_int_equal(node_open_in(sim_host_env(host), &options, &node), 0);
+    for (unsigned i = 0; i < TORRENTS; i++) {
+        snprintf(link, sizeof link,
+            "magnet:?xt=urn:btih:%040x&tr=http%%3A%%2F%%2Ftracker.example%%2Fannounce", i + 1);
+        KITH_INIT(add);
+        add.link = link;
+        add.folder = "/d";
+        assert_int_equal(kith_add(node, &add, &torrents[i]), 0);
+    }
+}
+
+static void pass(usec time)
+{
+    sim_world_run_until(world, sim_world_now(world) + time, NULL, NULL);
+}
+
+static void end(void)
+{
+    kith_stop(node);
+    pass(SECONDS(5));
+    node_free(node);
+    sim_world_free(world);
+}
+
+static void expect_counts(int64_t seeders, int64_t leechers, int64_t completed)
+{
+    for (unsigned i = 0; i < TORRENTS; i++) {
+        struct kith_tracker t;
+        struct kith_status s;
+        KITH_INIT(t);
+        KITH_INIT(s);
+        assert_int_equal(kith_tracker(torrents[i], 0, &t), 0);
+        assert_int_equal(t.seeders, seeders);
+        assert_int_equal(t.leechers, leechers);
+        assert_int_equal(t.completed, completed);
+        kith_status(torrents[i], &s);
+        assert_int_equal(s.swarm_seeders, seeders);
+        assert_int_equal(s.swarm_leechers, leechers);
+        assert_int_equal(s.swarm_completed, completed);
+    }
+}
+
+static void torrents_of_one_tracker_share_a_scrape_once_an_hour(void **state)
+{
+    (void)state;
+    announces_count = one_only = false;
+    begin();
+    pass(SECONDS(60));
+    assert_int_equal(scrapes, 1);
+    assert_int_equal(asked, TORRENTS);
+    expect_counts(7, 5, 99);
+    pass(SECONDS(3500));
+    assert_int_equal(scrapes, 1);
+    pass(SECONDS(120));
+    assert_int_equal(scrapes, 2);
+    end();
+}
+
+static void an_announce_that_counts_makes_a_scrape_needless(void **state)
+{
+    (void)state;
+    announces_count = true;
+    begin();
+    pass(SECONDS(4000));
+    assert_int_equal(scrapes, 0);
+    expect_counts(1, 3, 2);
+    end();
+}
+
+static void a_tracker_that_takes_one_at_a_time_is_asked_so_and_not_in_a_burst(void **state)
+{
+    (void)state;
+    announces_count = false;
+    one_only = true;
+    begin();
+    pass(SECONDS(60));
+    assert_int_equal(scrapes, 1 + TORRENTS);
+    expect_counts(7, 5, 99);
+    end();
+}
+
+static void a_tracker_that_does_not_answer_is_given_up(void **state)
+{
+    (void)state;
+    announces_count = one_only = false;
+    silent = true;
+    begin();
+    pass(SECONDS(36000));
+    silent = false;
+    assert_int_equal(scrapes, 3);
+    assert_int_equal(asked, 3 * TORRENTS); /* not one by one: silence is no refusal */
+    expect_counts(-1, -1, -1);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(torrents_of_one_tracker_share_a_scrape_once_an_hour),
+        cmocka_unit_test(an_announce_that_counts_makes_a_scrape_needless),
+        cmocka_unit_test(a_tracker_that_takes_one_at_a_time_is_asked_so_and_not_in_a_burst),
+        cmocka_unit_test(a_tracker_that_does_not_answer_is_given_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
