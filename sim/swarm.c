@@ -1,5 +1,6 @@
 /* See swarm.h. */
 #include "swarm.h"
+#include "checks/check.h"
 
 #include "node/node_env.h"
 #include "node/node_internal.h"
@@ -37,7 +38,7 @@ static void fill(struct swarm *s, unsigned file, uint32_t size)
     }
 }
 
-static void file_path(char *out, size_t size, const char *folder, unsigned file)
+void swarm_file_path(char *out, size_t size, const char *folder, unsigned file)
 {
     snprintf(out, size, "%s/Data/%c%s", folder, 'a' + file, file == 1 ? "/deep" : "");
 }
@@ -46,7 +47,7 @@ static void put_data(struct swarm *s, struct sim_host *host, const char *folder)
 {
     char path[128];
     for (unsigned i = 0; i < 4 && s->config.file_sizes[i]; i++) {
-        file_path(path, sizeof path, folder, i);
+        swarm_file_path(path, sizeof path, folder, i);
         sim_disk_put(host, path, builder_bytes(&s->content[i]));
     }
 }
@@ -104,18 +105,22 @@ void swarm_new(struct swarm *s, const struct swarm_config *config)
 /* ---- nodes
  * ---------------------------------------------------------------------------------------------- */
 
-struct swarm_node *swarm_add(struct swarm *s, bool seeder, uint64_t up, uint64_t down)
+struct swarm_node *swarm_add(struct swarm *s, const struct swarm_node_config *config)
 {
     struct swarm_node *n = &s->nodes[s->count];
     char address[32];
-    *n = (struct swarm_node){.swarm = s, .folder = "/d", .honest = true, .seeder = seeder};
+    *n = (struct swarm_node){
+        .swarm = s, .folder = config->folder, .honest = true, .seeder = config->seeder};
     snprintf(n->name, sizeof n->name, "n%u", s->count);
-    snprintf(address, sizeof address, "10.0.%u.%u", s->count / 200, s->count % 200 + 1);
+    snprintf(address, sizeof address, config->nat ? "192.168.%u.%u" : "10.0.%u.%u", s->count / 200,
+        s->count % 200 + 1);
     n->host = sim_host_new(s->world, &(struct sim_host_config){.name = n->name,
                                          .addresses = {address},
-                                         .up_bytes_per_second = up,
-                                         .down_bytes_per_second = down});
-    if (seeder)
+                                         .up_bytes_per_second = config->up,
+                                         .down_bytes_per_second = config->down,
+                                         .queue_bytes = config->queue,
+                                         .nat = config->nat});
+    if (config->seeder)
         put_data(s, n->host, n->folder);
     s->count++;
     return n;
@@ -194,41 +199,26 @@ void swarm_crash(struct swarm_node *n, enum sim_crash how)
 /* ---- what must hold
  * -------------------------------------------------------------------------------------- */
 
-static bool piece_on_disk(struct swarm_node *n, uint32_t piece, const struct builder *disk)
+static const struct check *const checks[] = {
+    &check_pieces, &check_conflict, &check_bounds, &check_progress};
+#define CHECK_COUNT (sizeof checks / sizeof *checks)
+
+static void check_event(struct swarm_node *n, const struct kith_event *e)
 {
-    const struct metainfo *m = n->swarm->metainfo;
-    struct metainfo_slice slice = metainfo_slices(m, piece, 0, metainfo_piece_size(m, piece));
-    while (metainfo_slice_next(m, &slice)) {
-        if (slice.pad)
-            continue;
-        unsigned f = (unsigned)(m->files[slice.file].path[0] - 'a');
-        if (disk[f].size < slice.file_offset + slice.length ||
-            memcmp(disk[f].data + slice.file_offset, n->swarm->content[f].data + slice.file_offset,
-                slice.length) != 0)
-            return false;
-    }
-    return true;
+    for (unsigned i = 0; i < CHECK_COUNT; i++)
+        if (checks[i]->event)
+            checks[i]->event(n, e);
 }
 
-static void check_claims(struct swarm_node *n, const char *when)
+static void check_each_second(struct swarm *s)
 {
-    struct swarm *s = n->swarm;
-    const struct bitfield *have = torrent_have(n->torrent->torrent);
-    struct builder disk[4];
-    char path[128];
-    for (unsigned i = 0; i < 4; i++) {
-        disk[i] = builder_heap((size_t)64 << 20);
-        file_path(path, sizeof path, n->folder, i);
-        if (s->config.file_sizes[i])
-            sim_disk_get(n->host, path, &disk[i]);
-    }
-    for (uint32_t p = bitfield_next_set(have, 0); p < have->size;
-         p = bitfield_next_set(have, p + 1))
-        if (n->honest && !piece_on_disk(n, p, disk))
-            swarm_fail(
-                s, "%s vouches for piece %u, which is not on its disk (%s)", n->name, p, when);
-    for (unsigned i = 0; i < 4; i++)
-        builder_free(&disk[i]);
+    usec now = sim_world_now(s->world);
+    if (now < s->looked_at + SECONDS(1))
+        return;
+    s->looked_at = now;
+    for (unsigned i = 0; i < CHECK_COUNT; i++)
+        if (checks[i]->second)
+            checks[i]->second(s);
 }
 
 /* For whoever looks for the reason. */
@@ -264,26 +254,21 @@ static void take_event(struct swarm_node *n, const struct kith_event *e)
 {
     struct kith_status st;
     KITH_INIT(st);
+    check_event(n, e);
     switch (kith_event_type(e)) {
     case KITH_EVENT_READY:
         kith_status(n->torrent, &st);
         n->ready = true;
         n->hashed_at_ready = st.work_total;
-        check_claims(n, "ready");
         break;
     case KITH_EVENT_COMPLETE:
         n->complete = true;
-        check_claims(n, "complete");
         break;
     case KITH_EVENT_TROUBLE:
         n->troubles++;
         break;
     case KITH_EVENT_RECOVERED:
         n->recoveries++;
-        break;
-    case KITH_EVENT_CONFLICT:
-        swarm_fail(
-            n->swarm, "%s takes its own data for somebody else's: %s", n->name, kith_event_text(e));
         break;
     default:
         break;
@@ -322,6 +307,7 @@ static bool step(void *user)
 {
     struct wait *w = user;
     take_events(w->swarm);
+    check_each_second(w->swarm);
     return w->swarm->why[0] || w->reached(w->swarm);
 }
 
@@ -353,11 +339,6 @@ void swarm_pass(struct swarm *s, usec time)
     sim_world_run_until(s->world, sim_world_now(s->world) + time, step, &w);
 }
 
-bool swarm_run(struct swarm *s, usec at_most)
-{
-    return swarm_run_until(s, at_most, swarm_all_complete);
-}
-
 /* ---- the end
  * -------------------------------------------------------------------------------------------- */
 
@@ -379,6 +360,7 @@ static bool all_stopped(void *user)
 
 void swarm_free(struct swarm *s)
 {
+    s->script_over = true;
     for (unsigned i = 0; i < s->count; i++)
         if (s->nodes[i].node)
             kith_stop(s->nodes[i].node);
@@ -397,6 +379,7 @@ void swarm_free(struct swarm *s)
         builder_free(&s->content[i]);
     metainfo_unref(s->metainfo);
     free(s->torrent);
+    free(s->script);
     if (!s->why[0])
         sim_world_free(s->world);
 }

@@ -1,9 +1,7 @@
 /* A swarm of whole nodes in the simulated world, for scenarios: who has the data, who wants it,
  * what befalls them, and what must hold in every run.
  *
- * Checked always: a piece that a node vouches for is the piece, byte for byte on its disk, whenever
- * it says that it is ready or complete; the file that somebody else left in the way is untouched;
- * no more connections or buffer memory than the bounds allow. */
+ * What is checked always stands in sim/checks. */
 #ifndef KITH_SIM_SWARM_H
 #define KITH_SIM_SWARM_H
 
@@ -26,6 +24,16 @@ struct swarm_node {
     bool honest, seeder, complete, ready;
     unsigned troubles, recoveries;
     uint64_t hashed_at_ready; /* bytes it hashed before it was ready the last time */
+    uint32_t pieces_seen;     /* checks/progress.c */
+    usec progress_at;
+};
+
+struct swarm_node_config {
+    bool seeder;
+    uint64_t up, down;   /* bytes a second; 0: unlimited */
+    uint64_t queue;      /* bytes of its modem's; 0: fair queueing */
+    struct sim_nat *nat; /* NULL: on the open network */
+    const char *folder;  /* of its data */
 };
 
 struct swarm_config {
@@ -47,13 +55,18 @@ struct swarm {
     size_t torrent_size;
     struct metainfo *metainfo;
     struct builder content[4]; /* of each file */
+    usec looked_at;            /* by the checks */
+    void *script;              /* of the scenario: freed with the swarm */
+    bool script_over;          /* what it has left to do is not done any more */
     char why[256];             /* the first thing that did not hold; "" */
 };
 
 /* Makes the world, the data and its torrent. */
 void swarm_new(struct swarm *, const struct swarm_config *);
 void swarm_free(struct swarm *);
-struct swarm_node *swarm_add(struct swarm *, bool seeder, uint64_t up, uint64_t down);
+struct swarm_node *swarm_add(struct swarm *, const struct swarm_node_config *);
+/* Where a node with that folder has file 0 to 3. */
+void swarm_file_path(char *out, size_t size, const char *folder, unsigned file);
 /* Starts the node with the addresses of all that run; its data is in `folder`. */
 void swarm_start(struct swarm_node *);
 void swarm_crash(struct swarm_node *, enum sim_crash);
@@ -62,7 +75,6 @@ bool swarm_all_complete(struct swarm *);
 /* Time passes. */
 void swarm_pass(struct swarm *, usec time);
 /* Runs until then; false: swarm->why says what went wrong. */
-bool swarm_run(struct swarm *, usec at_most);
 bool swarm_run_until(struct swarm *, usec at_most, bool (*reached)(struct swarm *));
 bool swarm_fail(struct swarm *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
