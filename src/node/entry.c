@@ -2,6 +2,7 @@
  * and the swarm. Its data is entry_data.c's. */
 #include "node/lsd_io.h"
 #include "node/node_internal.h"
+#include "node/outside.h"
 
 #include "base/err.h"
 #include "format/magnet.h"
@@ -181,6 +182,11 @@ static void host_random(void *host, void *out, size_t size)
     env_random(((struct kith_torrent *)host)->node->env, out, size);
 }
 
+static void host_seen_at(void *host, const struct endpoint *voter, const struct endpoint *ours)
+{
+    outside_seen_at(((struct kith_torrent *)host)->node, voter, ours);
+}
+
 static void metadata_known(struct kith_torrent *k);
 static int make_known(struct kith_torrent *k);
 
@@ -232,7 +238,7 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
 }
 
 const struct swarm_host_ops entry_host_ops = {host_connect, host_pump, host_hang_up,
-    host_reschedule, host_event, host_web_fetch, host_now, host_random};
+    host_reschedule, host_event, host_web_fetch, host_now, host_random, NULL, host_seen_at};
 
 int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
 {
@@ -241,7 +247,7 @@ int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
         .host = {&entry_host_ops, k, n->log_call ? &n->log : NULL},
         .metainfo = k->metainfo ? metainfo_ref(k->metainfo) : NULL,
         .peer_id = n->peer_id,
-        .listen_port = n->port,
+        .listen_port = outside_port(n),
         .node_limits = &n->limits,
         .sequential = k->sequential,
         .super_seeding = k->super_seeding,

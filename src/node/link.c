@@ -1,6 +1,7 @@
 /* Between a stream and what stands behind it: first the greeting, then the peer. The only file that
  * knows both. docs/architecture.md, "Where a block goes". */
 #include "node/node_internal.h"
+#include "node/outside.h"
 #include "node/stream.h"
 
 #include "base/err.h"
@@ -386,6 +387,7 @@ void link_take(struct kith_node *n, struct stream *stream, const struct endpoint
         stream_close(stream);
         return;
     }
+    outside_reached_by(n, from);
     l->stream = stream;
     stream_set_events(stream, &link_events, l);
     struct greeting_config config = {.incoming = true,

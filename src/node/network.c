@@ -4,6 +4,7 @@
 #include "node/network.h"
 #include "node/lsd_io.h"
 #include "node/node_internal.h"
+#include "node/outside.h"
 
 #include "base/err.h"
 #include <stdlib.h>
@@ -96,6 +97,7 @@ static void tell(struct network *net, const char *what)
     if (n->stopping)
         return;
     log_info(n->log_call ? &n->log : NULL, "network", "%s", what);
+    outside_network_changed(n);
     lsd_network_changed(n);
 }
 

@@ -15,6 +15,7 @@
  *   web_seeds.c fetching for web seeds
  *   network.c  the networks that we are on, and their changes
  *   lsd_io.c   local service discovery
+ *   outside.c  how we look from outside
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
 #ifndef KITH_NODE_NODE_INTERNAL_H
 #define KITH_NODE_NODE_INTERNAL_H
@@ -33,6 +34,7 @@
 #include "store/state.h"
 #include "store/storage.h"
 #include "swarm/announcer.h"
+#include "swarm/external_ip.h"
 #include "swarm/greeting.h"
 #include "swarm/lsd_pacer.h"
 #include "swarm/torrent.h"
@@ -85,6 +87,8 @@ struct kith_node {
     usec scraped_at; /* the last one began */
     uint32_t tracker_key;
     struct network *network;
+    struct external_ip external_ip; /* what others say of our address */
+    bool reached_from_outside;
     struct lsd_io *lsd; /* NULL: local service discovery is off */
 
     struct list_link torrents;

@@ -2,6 +2,7 @@
  * UDP by the node's ports. Peers that a tracker names become candidates of the torrent, judged by
  * where the tracker is. See node_internal.h. */
 #include "node/node_internal.h"
+#include "node/outside.h"
 
 #include "base/err.h"
 #include "base/text.h"
@@ -114,6 +115,8 @@ static void answered(struct announce *a, const struct tracker_reply *r)
         if (a->which == 0)
             tell_answer(a, r);
         take_peers(a, r);
+        if (r->external.family != ADDR_NONE && !a->local)
+            outside_tracker_said(k->node, &r->external);
     }
     announcer_answered(of, &a->request, r, env_now(k->node->env));
     scrapes_want(k);
@@ -308,7 +311,7 @@ static void fill(struct announce *a, const struct announcer_tracker *t)
         .event = a->request.event,
         .key = k->node->tracker_key,
         .numwant = a->request.event == TRACKER_STOPPED ? 0 : ANNOUNCER_NUMWANT,
-        .port = k->node->port,
+        .port = outside_port(k->node),
         .id = t->id};
     bool has_v1 = torrent_hash_v1(k->torrent, &w->info_hash);
     if ((a->which == 1 || !has_v1) && torrent_hash_v2(k->torrent, &v2))

@@ -31,6 +31,7 @@ void extension_handshake_put(struct builder *b, const struct extension_handshake
     bencode_begin_dict(b);
     put_id(b, "lt_donthave", h->ids.lt_donthave);
     put_id(b, "upload_only", h->ids.upload_only);
+    put_id(b, "ut_holepunch", h->ids.ut_holepunch);
     put_id(b, "ut_metadata", h->ids.ut_metadata);
     put_id(b, "ut_pex", h->ids.ut_pex);
     bencode_end(b);
@@ -106,6 +107,7 @@ int extension_handshake_parse(struct bytes payload, struct extension_handshake *
     struct bencode_value m = bencode_get(dict, "m");
     take_id(m, "ut_pex", &h->ids.ut_pex);
     take_id(m, "ut_metadata", &h->ids.ut_metadata);
+    take_id(m, "ut_holepunch", &h->ids.ut_holepunch);
     take_id(m, "upload_only", &h->ids.upload_only);
     take_id(m, "lt_donthave", &h->ids.lt_donthave);
     h->reqq = take_number(dict, "reqq", 1 << 20);

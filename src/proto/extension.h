@@ -11,12 +11,13 @@ enum extension_id {
     EXTENSION_UT_PEX = 1,
     EXTENSION_UT_METADATA = 2,
     EXTENSION_UPLOAD_ONLY = 3,
+    EXTENSION_UT_HOLEPUNCH = 4,
     EXTENSION_LT_DONTHAVE = 7
 };
 
 /* The other side's ids; 0: it does not want that extension, or switched it off. */
 struct extension_ids {
-    uint8_t ut_pex, ut_metadata, upload_only, lt_donthave;
+    uint8_t ut_pex, ut_metadata, upload_only, lt_donthave, ut_holepunch;
 };
 
 #define EXTENSION_CLIENT_MAX 63u

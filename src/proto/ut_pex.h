@@ -5,7 +5,7 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 
-#define UT_PEX_ADDED_MAX 100u /* peers taken from one message; we send 50 */
+#define UT_PEX_ADDED_MAX 50u /* of both families together; more of a message is left out */
 #define UT_PEX_SEND_MAX 50u
 
 enum ut_pex_flag {

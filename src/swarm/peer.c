@@ -34,6 +34,7 @@ struct peer *peer_new(struct torrent *t, const struct peer_intro *intro, void *l
     p->link = link;
     p->address = intro->address;
     p->source = intro->source;
+    p->utp = intro->utp;
     p->peer_id = intro->id;
     p->incoming = intro->incoming;
     p->fast = intro->fast;

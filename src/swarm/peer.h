@@ -25,6 +25,7 @@ struct peer_intro {
     struct bytes leftover;               /* decrypted bytes behind the handshake */
     struct receiver_scratch *scratch;    /* the node's */
     enum addr_source source;
+    bool utp; /* the link is uTP: its remote port is where the peer is reached by it */
 };
 
 /* ---- for the link ---------------------------------------------------------------------------- */

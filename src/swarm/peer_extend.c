@@ -1,12 +1,10 @@
-/* The extension protocol with one peer: handshake, metadata, peer exchange, donthave. */
+/* The extension protocol with one peer: handshake, metadata, donthave. */
 #include "base/err.h"
 #include "proto/extension.h"
-#include "proto/ut_pex.h"
 #include "swarm/peer_internal.h"
 #include "swarm/torrent_internal.h"
 
 #define CLIENT_NAME "kith 0.1.0"
-#define PEX_EVERY SECONDS(60) /* libtorrent disconnects for more than six a minute */
 
 static bool is_private(const struct torrent *t)
 {
@@ -20,7 +18,8 @@ void peer_say_extension_handshake(struct peer *p)
         .ids = {.ut_metadata = EXTENSION_UT_METADATA,
             .ut_pex = is_private(t) ? 0 : EXTENSION_UT_PEX,
             .upload_only = EXTENSION_UPLOAD_ONLY,
-            .lt_donthave = EXTENSION_LT_DONTHAVE},
+            .lt_donthave = EXTENSION_LT_DONTHAVE,
+            .ut_holepunch = torrent_punches(t) ? EXTENSION_UT_HOLEPUNCH : 0},
         .client = CLIENT_NAME,
         .reqq = PEER_REQUESTS_IN_MAX,
         .port = t->listen_port ? t->listen_port : -1,
@@ -53,74 +52,18 @@ static int hear_handshake(struct peer *p, struct bytes payload)
         p->upload_only = h.upload_only == 1;
     if (h.port > 0)
         p->listen_port = (uint16_t)h.port;
+    p->prefers_encryption = h.prefers_encryption;
+    if (h.your_ip.family != ADDR_NONE && p->torrent->host.ops->seen_at)
+        p->torrent->host.ops->seen_at(p->torrent->host.user, &p->address, &h.your_ip);
+    peer_pex_joined(p);
     if (p->torrent->state == TORRENT_METADATA)
         torrent_tick_at(p->torrent, p->torrent->now);
     return 0;
 }
 
-/* ---- peer exchange
- * ------------------------------------------------------------------------------------ */
-
-static int hear_pex(struct peer *p, struct bytes payload)
-{
-    struct torrent *t = p->torrent;
-    struct ut_pex m;
-    if (is_private(t))
-        return 0;
-    if (ut_pex_parse(payload, &m) != 0)
-        return peer_offend(p, "sends malformed peer exchange");
-    /* A peer on our own network may know of others there; a stranger may not send us to it. */
-    enum addr_class where = endpoint_class(&p->address);
-    enum addr_source source = where == ADDR_GLOBAL     ? ADDR_FROM_STRANGER
-                              : where == ADDR_LOOPBACK ? ADDR_FROM_LINK
-                                                       : ADDR_FROM_LAN;
-    for (size_t i = 0; i < m.added_count; i++)
-        torrent_add_candidate(t, &m.added[i].endpoint, source);
-    return 0;
-}
-
-/* Where others can reach a peer: the address it listens at, which for incoming ones it has told. */
-static bool reachable_at(const struct peer *p, struct endpoint *out)
-{
-    *out = p->address;
-    if (p->incoming)
-        out->port = p->listen_port;
-    return out->port != 0;
-}
-
-/* Everybody new since the last message. Dropped ones are not named: nobody acts on it. */
-static void say_pex(struct peer *p, usec now)
-{
-    struct torrent *t = p->torrent;
-    struct ut_pex m = {0};
-    for (uint32_t i = 0; i < t->peer_count && m.added_count < UT_PEX_SEND_MAX; i++) {
-        struct peer *other = t->peers[i];
-        struct endpoint at;
-        if (other == p || other->joined_at <= p->pex_sent_at - PEX_EVERY / 4 || !other->extended ||
-            !reachable_at(other, &at))
-            continue;
-        uint8_t flags =
-            (uint8_t)((other->encrypted ? UT_PEX_ENCRYPTION : 0) |
-                      (other->have.bits && bitfield_full(&other->have) ? UT_PEX_SEED : 0) |
-                      (other->incoming ? 0 : UT_PEX_REACHABLE));
-        m.added[m.added_count++] = (struct ut_pex_peer){at, flags};
-    }
-    p->pex_sent_at = now;
-    if (m.added_count == 0)
-        return;
-    struct builder b = builder_heap(8192);
-    ut_pex_put(&b, &m);
-    if (builder_ok(&b))
-        peer_say_extended(p, p->theirs.ut_pex, builder_bytes(&b));
-    builder_free(&b);
-}
-
 void peer_tick_extensions(struct peer *p, usec now)
 {
-    bool first = p->pex_sent_at == 0;
-    if (p->theirs.ut_pex && !is_private(p->torrent) && !p->gone &&
-        now - (first ? p->joined_at : p->pex_sent_at) >= (first ? SECONDS(2) : PEX_EVERY))
-        say_pex(p, now);
+    peer_tick_pex(p, now);
 }
 
 /* ---- dispatch
@@ -147,7 +90,9 @@ int peer_hear_extended(struct peer *p, uint8_t id, struct bytes payload)
     case EXTENSION_UT_METADATA:
         return torrent_hear_metadata(p->torrent, p, payload);
     case EXTENSION_UT_PEX:
-        return hear_pex(p, payload);
+        return peer_hear_pex(p, payload);
+    case EXTENSION_UT_HOLEPUNCH:
+        return torrent_hear_holepunch(p->torrent, p, payload);
     case EXTENSION_LT_DONTHAVE:
         return hear_donthave(p, payload);
     case EXTENSION_UPLOAD_ONLY:

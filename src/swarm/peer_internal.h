@@ -5,7 +5,8 @@
  *   peer_say.c       messages that go out
  *   peer_blocks.c    what we ask of it and get: requests, the receiver's questions
  *   peer_uploads.c   what it asks of us: reading, sending, choking
- *   peer_extend.c    the extension protocol: metadata, PEX, donthave
+ *   peer_extend.c    the extension protocol: handshake, metadata, donthave
+ *   peer_pex.c       peer exchange
  */
 #ifndef KITH_SWARM_PEER_INTERNAL_H
 #define KITH_SWARM_PEER_INTERNAL_H
@@ -36,6 +37,26 @@ struct upload_queue {
     struct upload_request *slots; /* ring */
     uint32_t head, count, capacity;
 };
+
+/* Peer exchange with one peer (BEP 11): peer_pex.c. */
+struct peer_pex {
+    usec sent_at, heard_at;   /* the last message, and the last that counted */
+    uint64_t told;            /* its place in the torrent's pex_log */
+    struct endpoint known_at; /* what others are told of it; ADDR_NONE: nothing yet */
+    unsigned too_soon;        /* messages since heard_at */
+};
+
+/* Something that may happen so often in a minute. Starts zeroed. */
+struct minute_count {
+    usec since;
+    unsigned count;
+};
+static inline bool minute_allows(struct minute_count *m, unsigned max, usec now)
+{
+    if (now - m->since >= SECONDS(60) || m->count == 0)
+        *m = (struct minute_count){.since = now};
+    return m->count++ < max;
+}
 
 struct peer {
     struct torrent *torrent;
@@ -87,7 +108,10 @@ struct peer {
     uint64_t metadata_size;
     bool extended;        /* its handshake came */
     uint16_t listen_port; /* what it said; 0: unknown */
-    usec pex_sent_at;
+    bool utp, prefers_encryption;
+    struct peer_pex pex;
+    struct minute_count introductions; /* that it asked us for, or made (BEP 55) */
+    struct minute_count sent_about;    /* introductions that others asked us for, to it */
 
     /* time */
     usec joined_at, heard_at, said_at, unchoked_at, choked_at;
@@ -147,6 +171,19 @@ void peer_drop_uploads(struct peer *, bool say_reject);
 int peer_hear_extended(struct peer *, uint8_t id, struct bytes payload);
 void peer_say_extension_handshake(struct peer *);
 void peer_tick_extensions(struct peer *, usec now);
+
+/* ---- peer_pex.c
+ * -------------------------------------------------------------------------------------- */
+int peer_hear_pex(struct peer *, struct bytes payload);
+void peer_tick_pex(struct peer *, usec now);
+/* Its handshake came: others may be told of it. And it is gone. */
+void peer_pex_joined(struct peer *);
+void peer_pex_left(struct peer *);
+/* Where others can reach it; false: nobody knows. */
+bool peer_reachable_at(const struct peer *, struct endpoint *out);
+/* Who may be contacted by its word: a peer on our own network may know of others there, a stranger
+ * may not send us to it. */
+enum addr_source peer_word(const struct peer *);
 
 /* ---- peer.c
  * --------------------------------------------------------------------------------------------------

@@ -1,12 +1,15 @@
 /* See peer_list.h. A flat array: a thousand entries are walked once a second at most. */
 #include "swarm/peer_list.h"
 
+#include "proto/ut_pex.h"
 #include <stdlib.h>
 
 struct candidate {
     struct endpoint endpoint;
     enum addr_source source;
-    usec due;
+    uint32_t giver;
+    uint8_t flags;
+    usec due, punch_due;
     unsigned failures;
     bool in_use, banned;
 };
@@ -48,6 +51,11 @@ bool peer_list_banned(const struct peer_list *l, const struct endpoint *e)
     return false;
 }
 
+static bool is_users(enum addr_source source)
+{
+    return source != ADDR_FROM_STRANGER && source != ADDR_FROM_LAN;
+}
+
 /* The place of the least useful entry: one that failed most and that no user named. */
 static struct candidate *make_room(struct peer_list *l)
 {
@@ -56,7 +64,7 @@ static struct candidate *make_room(struct peer_list *l)
         return &l->items[l->count++];
     for (size_t i = 0; i < l->count; i++) {
         struct candidate *c = &l->items[i];
-        if (c->in_use || c->banned || c->failures == 0 || c->source != ADDR_FROM_STRANGER)
+        if (c->in_use || c->banned || c->failures == 0 || is_users(c->source))
             continue;
         if (!worst || c->failures > worst->failures)
             worst = c;
@@ -64,14 +72,60 @@ static struct candidate *make_room(struct peer_list *l)
     return worst;
 }
 
-bool peer_list_add(struct peer_list *l, const struct endpoint *e, enum addr_source source, usec now)
+/* Nobody but the user fills the list by himself, or sends us about one machine's ports. */
+static bool within_bounds(
+    const struct peer_list *l, const struct endpoint *e, const struct peer_hint *hint)
 {
-    if (!endpoint_allowed(e, source) || find(l, e) || peer_list_banned(l, e))
+    size_t given = 0, heard = 0, ports = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct candidate *c = &l->items[i];
+        given += hint->giver != 0 && c->giver == hint->giver;
+        heard += c->source == ADDR_FROM_LAN;
+        ports += endpoint_same_ip(&c->endpoint, e);
+    }
+    return given < PEER_LIST_GIVER_MAX &&
+           (hint->source != ADDR_FROM_LAN || heard < PEER_LIST_LAN_MAX) &&
+           (hint->source != ADDR_FROM_STRANGER || ports < PEER_LIST_PORTS_MAX);
+}
+
+bool peer_list_add(
+    struct peer_list *l, const struct endpoint *e, const struct peer_hint *hint, usec now)
+{
+    struct candidate *known = find(l, e);
+    if (known && hint->giver) { /* the newest giver is the likeliest to be there still */
+        known->giver = hint->giver;
+        known->flags = hint->flags;
+    }
+    if (known || !endpoint_allowed(e, hint->source) || peer_list_banned(l, e) ||
+        !within_bounds(l, e, hint))
         return false;
     struct candidate *c = make_room(l);
     if (!c)
         return false;
-    *c = (struct candidate){.endpoint = *e, .source = source, .due = now};
+    *c = (struct candidate){.endpoint = *e,
+        .source = hint->source,
+        .giver = hint->giver,
+        .flags = hint->flags,
+        .due = now};
+    return true;
+}
+
+bool peer_list_take(struct peer_list *l, const struct endpoint *e, enum addr_source source)
+{
+    struct candidate *c = find(l, e);
+    if (!c || c->banned || !endpoint_allowed(e, source))
+        return false;
+    c->in_use = true;
+    return true;
+}
+
+bool peer_list_may_punch(struct peer_list *l, const struct endpoint *e, usec now, uint32_t *giver)
+{
+    struct candidate *c = find(l, e);
+    if (!c || !(c->flags & UT_PEX_HOLEPUNCH) || c->giver == 0 || now < c->punch_due)
+        return false;
+    c->punch_due = now + PEER_LIST_PUNCH_PAUSE;
+    *giver = c->giver;
     return true;
 }
 
@@ -101,7 +155,7 @@ void peer_list_failed(struct peer_list *l, const struct endpoint *e, usec now)
         return;
     c->in_use = false;
     c->failures++;
-    if (c->failures >= PEER_LIST_FAILURES_MAX && c->source == ADDR_FROM_STRANGER && !c->banned) {
+    if (c->failures >= PEER_LIST_FAILURES_MAX && !is_users(c->source) && !c->banned) {
         *c = l->items[--l->count];
         return;
     }

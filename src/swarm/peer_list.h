@@ -11,12 +11,28 @@
 #define PEER_LIST_RETRY_MIN SECONDS(5)
 #define PEER_LIST_RETRY_MAX SECONDS(1800)
 #define PEER_LIST_FAILURES_MAX 8u /* then a candidate that only strangers named is forgotten */
+#define PEER_LIST_GIVER_MAX 50u   /* candidates that one peer may have named (BEP 11) */
+#define PEER_LIST_LAN_MAX 200u    /* that were heard on the local network */
+#define PEER_LIST_PORTS_MAX 3u    /* of one address, by the word of strangers */
+#define PEER_LIST_PUNCH_PAUSE SECONDS(300)
+
+/* What is known of a candidate beside its address. */
+struct peer_hint {
+    enum addr_source source;
+    uint32_t giver; /* the peer that named it, by its number in the torrent; 0: nobody */
+    uint8_t flags;  /* what the giver said: enum ut_pex_flag */
+};
 
 struct peer_list;
 struct peer_list *peer_list_new(void); /* NULL: no memory */
 void peer_list_free(struct peer_list *);
-/* False: not allowed, banned, known already, or the list is full of better ones. */
-bool peer_list_add(struct peer_list *, const struct endpoint *, enum addr_source, usec now);
+/* False: not allowed, banned, known already, over a bound, or the list is full of better ones. */
+bool peer_list_add(struct peer_list *, const struct endpoint *, const struct peer_hint *, usec now);
+/* This one is in use from now on, due or not, also if it is so already: two attempts at one time
+ * (BEP 55). False: not in the list, banned, or not allowed to this source. */
+bool peer_list_take(struct peer_list *, const struct endpoint *, enum addr_source);
+/* May we ask for an introduction to it now, and whom (BEP 55)? Not again for a while. */
+bool peer_list_may_punch(struct peer_list *, const struct endpoint *, usec now, uint32_t *giver);
 /* The next candidate that is due and not in use; it counts as in use from now on. */
 bool peer_list_next(struct peer_list *, usec now, struct endpoint *out, enum addr_source *source);
 /* The attempt failed, or the connection ended: due again after a pause. */

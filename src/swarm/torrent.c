@@ -54,6 +54,7 @@ void torrent_free(struct torrent *t)
     layer_fetch_free(t->layers);
     torrent_web_free(t);
     peer_list_free(t->candidates);
+    free(t->pex);
     metainfo_unref(t->metainfo);
     free(t->name);
     free(t);

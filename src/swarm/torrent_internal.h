@@ -3,6 +3,7 @@
  *   torrent.c          birth, death, states, the clock, what watchers see
  *   torrent_peers.c    who is connected, who could be, who is unchoked
  *   torrent_pieces.c   what to ask for, what arrived, what was proved
+ *   torrent_punch.c    holes through routers (BEP 55)
  *   torrent_unveil.c   super-seeding (BEP 16)
  *   torrent_reads.c    reading blocks for peers
  *   torrent_metadata.c the info dictionary: fetching and serving it (BEP 9)
@@ -24,6 +25,7 @@
 #include "swarm/metadata_fetch.h"
 #include "swarm/peer_internal.h"
 #include "swarm/peer_list.h"
+#include "swarm/pex_log.h"
 #include "swarm/picker.h"
 #include "swarm/torrent.h"
 #include "swarm/web_seed.h"
@@ -61,6 +63,8 @@ struct torrent {
     struct list_link graveyard; /* peers that wait for their reads to end */
     struct peer_list *candidates;
     uint32_t connecting;
+    struct pex_log *pex;               /* made with the first peer */
+    struct minute_count introductions; /* that we asked for (BEP 55) */
     struct choker choker;
     bool choke_soon;
 
@@ -119,6 +123,16 @@ void torrent_peers_tick(struct torrent *);
 struct peer *torrent_peer_by_id(struct torrent *, uint32_t id);
 void torrent_hang_up_all(struct torrent *, const char *why);
 void torrent_wake_starved(struct torrent *);
+
+/* A candidate of which more is known. */
+void torrent_add_hinted(struct torrent *, const struct endpoint *, const struct peer_hint *);
+
+/* ---- torrent_punch.c
+ * --------------------------------------------------------------------------------- */
+bool torrent_punches(const struct torrent *);
+int torrent_hear_holepunch(struct torrent *, struct peer *, struct bytes payload);
+/* It does not answer: asks whoever named it to introduce us, if that may help. */
+void torrent_ask_introduction(struct torrent *, const struct endpoint *);
 
 /* ---- torrent_pieces.c
  * ------------------------------------------------------------------------------ */

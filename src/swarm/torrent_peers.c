@@ -9,8 +9,15 @@
 void torrent_add_candidate(
     struct torrent *t, const struct endpoint *endpoint, enum addr_source source)
 {
+    struct peer_hint hint = {.source = source};
     t->now = t->host.ops->now(t->host.user);
-    if (peer_list_add(t->candidates, endpoint, source, t->now))
+    torrent_add_hinted(t, endpoint, &hint);
+}
+
+void torrent_add_hinted(
+    struct torrent *t, const struct endpoint *endpoint, const struct peer_hint *hint)
+{
+    if (peer_list_add(t->candidates, endpoint, hint, t->now))
         torrent_tick_at(t, t->now);
 }
 
@@ -45,6 +52,7 @@ void torrent_connect_failed(struct torrent *t, const struct endpoint *endpoint, 
     (void)err;
     t->now = t->host.ops->now(t->host.user);
     t->connecting--;
+    torrent_ask_introduction(t, endpoint);
     peer_list_failed(t->candidates, endpoint, t->now);
     torrent_tick_at(t, t->now + TORRENT_CONNECT_EVERY);
 }
@@ -134,6 +142,7 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
     if (t->fetch)
         metadata_fetch_left(t->fetch, p->id);
     torrent_layers_peer_left(t, p);
+    peer_pex_left(p);
     if (!p->incoming)
         peer_list_ended(t->candidates, &p->address, t->now);
     struct peer *last = t->peers[--t->peer_count];

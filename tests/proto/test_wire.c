@@ -4,6 +4,7 @@
 #include "proto/fast.h"
 #include "proto/handshake.h"
 #include "proto/peer_wire.h"
+#include "proto/ut_holepunch.h"
 #include "proto/ut_metadata.h"
 #include "proto/ut_pex.h"
 #include <setjmp.h>
@@ -118,12 +119,40 @@ static void peer_exchange_takes_no_more_than_its_bound(void **state)
     free(m);
 }
 
+static void introductions_are_read_with_and_without_the_code_that_means_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t with[] = {1, 0, 5, 6, 7, 8, 0x1b, 0x58, 0, 0, 0, 0};
+    static const uint8_t failed[] = {2, 0, 5, 6, 7, 8, 0x1b, 0x58, 0, 0, 0, 3};
+    struct endpoint e = endpoint_v4(5u << 24 | 6 << 16 | 7 << 8 | 8, 7000);
+    struct ut_holepunch m;
+    uint8_t room[UT_HOLEPUNCH_SIZE_MAX], wrong[sizeof with];
+    struct builder b = builder_fixed(room, sizeof room);
+    ut_holepunch_put(&b, &(struct ut_holepunch){UT_HOLEPUNCH_CONNECT, e, 9});
+    assert_true(bytes_equal(builder_bytes(&b), bytes_of(with, sizeof with)));
+    assert_int_equal(ut_holepunch_parse(bytes_of(with, sizeof with), &m), 0);
+    assert_int_equal(ut_holepunch_parse(bytes_of(with, 8), &m), 0);
+    assert_true(m.type == UT_HOLEPUNCH_CONNECT && endpoint_equal(&m.address, &e));
+    assert_int_equal(ut_holepunch_parse(bytes_of(failed, sizeof failed), &m), 0);
+    assert_int_equal(m.error, UT_HOLEPUNCH_NO_SUPPORT);
+    assert_int_equal(ut_holepunch_parse(bytes_of(failed, 8), &m), ERR_SYNTAX);
+    for (size_t n = 0; n < sizeof with; n++)
+        if (n != 8)
+            assert_int_equal(ut_holepunch_parse(bytes_of(with, n), &m), ERR_SYNTAX);
+    for (size_t at = 0; at < 2; at++) { /* an unknown type, an unknown family */
+        memcpy(wrong, with, sizeof with);
+        wrong[at] = 7;
+        assert_int_equal(ut_holepunch_parse(bytes_of(wrong, sizeof wrong), &m), ERR_SYNTAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_allowed_fast_set_is_the_one_of_bep_6),
         cmocka_unit_test(a_handshake_is_read_back_and_can_be_answered_before_its_peer_id),
         cmocka_unit_test(every_message_has_a_bound_on_its_length),
+        cmocka_unit_test(introductions_are_read_with_and_without_the_code_that_means_nothing),
         cmocka_unit_test(extension_handshakes_update_and_bear_odd_values),
         cmocka_unit_test(metadata_messages_are_read_back_with_their_data),
         cmocka_unit_test(peer_exchange_takes_no_more_than_its_bound),

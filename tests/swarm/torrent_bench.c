@@ -18,6 +18,22 @@ static bool host_connect(void *user, struct torrent *t, const struct endpoint *t
     return true;
 }
 
+static bool host_punch(void *user, struct torrent *t, const struct endpoint *to)
+{
+    struct bench *b = user;
+    (void)t;
+    assert_true(b->punch_count < BENCH_CONNECTS_MAX);
+    b->punches[b->punch_count++] = *to;
+    return true;
+}
+
+static void host_seen_at(void *user, const struct endpoint *voter, const struct endpoint *ours)
+{
+    struct bench *b = user;
+    (void)voter;
+    b->seen_at = *ours;
+}
+
 static void host_pump(void *user, struct peer *p, void *link)
 {
     (void)user;
@@ -63,7 +79,9 @@ static const struct swarm_host_ops host_ops = {.connect = host_connect,
     .reschedule = host_reschedule,
     .event = host_event,
     .now = host_now,
-    .random = host_random};
+    .random = host_random,
+    .punch = host_punch,
+    .seen_at = host_seen_at};
 
 /* ---- the torrent
  * ---------------------------------------------------------------------------------------- */

@@ -38,6 +38,9 @@ struct bench {
     unsigned peer_count;
     struct endpoint connects[BENCH_CONNECTS_MAX]; /* that the torrent asked for */
     unsigned connect_count;
+    struct endpoint punches[BENCH_CONNECTS_MAX]; /* that it asked for in this way (BEP 55) */
+    unsigned punch_count;
+    struct endpoint seen_at; /* our address, as a peer said last */
     unsigned events[TORRENT_STOPPED + 1];
     bool prepared;
 };

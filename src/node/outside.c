@@ -1,0 +1,42 @@
+/* See outside.h. */
+#include "node/outside.h"
+#include "node/node_internal.h"
+
+void outside_seen_at(struct kith_node *n, const struct endpoint *voter, const struct endpoint *ours)
+{
+    external_ip_vote(&n->external_ip, voter, ours, env_now(n->env));
+}
+
+void outside_tracker_said(struct kith_node *n, const struct endpoint *ours)
+{
+    external_ip_vote_of_trackers(&n->external_ip, ours, env_now(n->env));
+}
+
+void outside_reached_by(struct kith_node *n, const struct endpoint *from)
+{
+    n->reached_from_outside |= endpoint_class(from) == ADDR_GLOBAL;
+}
+
+bool outside_address(const struct kith_node *n, enum addr_family family, struct endpoint *out)
+{
+    if (!external_ip_get(&n->external_ip, family, env_now(n->env), out))
+        return false;
+    out->port = outside_port(n);
+    return out->port != 0;
+}
+
+uint16_t outside_port(const struct kith_node *n)
+{
+    return n->port;
+}
+
+bool outside_is_reachable(const struct kith_node *n)
+{
+    return n->reached_from_outside;
+}
+
+void outside_network_changed(struct kith_node *n)
+{
+    external_ip_forget(&n->external_ip);
+    n->reached_from_outside = false;
+}
