@@ -214,6 +214,14 @@ static void read_greeting(struct link *l)
 /* ---- the peer
  * ---------------------------------------------------------------------------------------------- */
 
+static size_t vectors_size(const struct iovec *iov, int count)
+{
+    size_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += iov[i].iov_len;
+    return size;
+}
+
 static void read_peer(struct link *l)
 {
     struct iovec iov[RECEIVER_IOV_MAX];
@@ -231,22 +239,63 @@ static void read_peer(struct link *l)
             peer_link_lost(l->peer, (int)n);
             return;
         }
-        if (peer_received(l->peer, iov, count, (size_t)n, now) != 0)
+        bool drained = (size_t)n < vectors_size(iov, count);
+        if (peer_received(l->peer, iov, count, (size_t)n, now) != 0 || drained)
             return;
     }
 }
 
-/* Sends one run of memory chunks, or one file range. Bytes, or an error. */
+/* A run of memory chunks: how many, and how many bytes. */
+static int memory_run(const struct send_chunk *chunks, int count, struct iovec *iov, size_t *size)
+{
+    int n = 0;
+    for (*size = 0; n < count && chunks[n].data; n++) {
+        iov[n] = (struct iovec){(void *)(uintptr_t)chunks[n].data, chunks[n].size};
+        *size += chunks[n].size;
+    }
+    return n;
+}
+
+/* Where the file system has no sendfile: a copy of what the page cache holds. */
+static ssize_t send_copy(struct link *l, const struct send_chunk *c, bool more)
+{
+    uint8_t *line = l->node->scratch->line;
+    size_t size = c->size < sizeof l->node->scratch->line ? c->size : sizeof l->node->scratch->line;
+    struct iovec v = {line, size};
+    int err = env_file_preadv(c->file, &v, 1, c->offset);
+    v = (struct iovec){line, size};
+    return err ? err : stream_writev(l->stream, &v, 1, more);
+}
+
+static ssize_t send_file(struct link *l, const struct send_chunk *c, bool more)
+{
+    ssize_t n = stream_sendfile(l->stream, c->file, c->offset, c->size, more);
+    return n == ERR_UNSUPPORTED ? send_copy(l, c, more) : n;
+}
+
+/* Sends chunks until the socket takes no more. Bytes, or the error of the first. */
 static ssize_t send_some(struct link *l, const struct send_chunk *chunks, int count)
 {
-    if (!chunks[0].data)
-        return stream_sendfile(
-            l->stream, chunks[0].file, chunks[0].offset, chunks[0].size, count > 1);
     struct iovec iov[SEND_CHUNKS_MAX];
-    int n = 0;
-    for (; n < count && chunks[n].data; n++)
-        iov[n] = (struct iovec){(void *)(uintptr_t)chunks[n].data, chunks[n].size};
-    return stream_writev(l->stream, iov, n, n < count);
+    ssize_t sent = 0;
+    for (int i = 0; i < count;) {
+        size_t size = chunks[i].size;
+        ssize_t n;
+        if (chunks[i].data) {
+            int run = memory_run(chunks + i, count - i, iov, &size);
+            i += run;
+            n = stream_writev(l->stream, iov, run, i < count);
+        } else {
+            i++;
+            n = send_file(l, &chunks[i - 1], i < count);
+        }
+        if (n < 0)
+            return sent ? sent : n;
+        sent += n;
+        if ((size_t)n < size)
+            break;
+    }
+    return sent;
 }
 
 static void write_peer(struct link *l)

@@ -9,6 +9,7 @@ struct entry {
     const void *owner;
     uint32_t number;
     bool writable;
+    bool forgotten; /* closed when the last user gives it back */
     unsigned users;
     uint64_t used_at;      /* a count, not a time */
     struct env_file *file; /* NULL: free */
@@ -45,10 +46,17 @@ static struct entry *find(struct file_cache *c, const void *owner, uint32_t numb
 {
     for (unsigned i = 0; i < FILE_CACHE_MAX; i++) {
         struct entry *e = &c->entries[i];
-        if (e->file && e->owner == owner && e->number == number && (e->writable || !writable))
+        if (e->file && !e->forgotten && e->owner == owner && e->number == number &&
+            (e->writable || !writable))
             return e;
     }
     return NULL;
+}
+
+static void close_entry(struct entry *e)
+{
+    env_file_close(e->file);
+    e->file = NULL;
 }
 
 /* A free place, or that of the file that was used longest ago and that nobody uses. */
@@ -62,10 +70,8 @@ static struct entry *make_room(struct file_cache *c)
         if (e->users == 0 && (!oldest || e->used_at < oldest->used_at))
             oldest = e;
     }
-    if (oldest) {
-        env_file_close(oldest->file);
-        oldest->file = NULL;
-    }
+    if (oldest)
+        close_entry(oldest);
     return oldest;
 }
 
@@ -86,6 +92,7 @@ int file_cache_take(struct file_cache *c, const void *owner, uint32_t number, st
             e->owner = owner;
             e->number = number;
             e->writable = writable;
+            e->forgotten = false;
             e->users = 0;
         }
     }
@@ -98,14 +105,29 @@ int file_cache_take(struct file_cache *c, const void *owner, uint32_t number, st
     return err;
 }
 
+struct env_file *file_cache_take_open(struct file_cache *c, const void *owner, uint32_t number)
+{
+    pthread_mutex_lock(&c->lock);
+    struct entry *e = find(c, owner, number, false);
+    if (e) {
+        e->users++;
+        e->used_at = ++c->clock;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return e ? e->file : NULL;
+}
+
 void file_cache_give(struct file_cache *c, struct env_file *file)
 {
     pthread_mutex_lock(&c->lock);
     for (unsigned i = 0; i < FILE_CACHE_MAX; i++) {
         if (c->entries[i].file != file)
             continue;
-        assert(c->entries[i].users > 0);
-        c->entries[i].users--;
+        struct entry *e = &c->entries[i];
+        assert(e->users > 0);
+        if (--e->users == 0 && e->forgotten)
+            close_entry(e);
+        break;
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -115,10 +137,12 @@ void file_cache_forget(struct file_cache *c, const void *owner)
     pthread_mutex_lock(&c->lock);
     for (unsigned i = 0; i < FILE_CACHE_MAX; i++) {
         struct entry *e = &c->entries[i];
-        if (!e->file || e->owner != owner || e->users > 0)
+        if (!e->file || e->owner != owner)
             continue;
-        env_file_close(e->file);
-        e->file = NULL;
+        if (e->users > 0)
+            e->forgotten = true;
+        else
+            close_entry(e);
     }
     pthread_mutex_unlock(&c->lock);
 }

@@ -14,8 +14,11 @@ void file_cache_free(struct file_cache *);
  * env_open). It stays open until file_cache_give. Errors of env_file_open. */
 int file_cache_take(struct file_cache *, const void *owner, uint32_t number, struct env_dir *,
     const char *path, unsigned flags, struct env_file **out);
+/* The same if it is open already, else NULL: never blocks for longer than another's look-up. */
+struct env_file *file_cache_take_open(struct file_cache *, const void *owner, uint32_t number);
 void file_cache_give(struct file_cache *, struct env_file *);
-/* Closes all files of an owner that nobody uses. */
+/* Closes all files of an owner; those that are in use when they are given back, and nobody else
+ * gets them until then: they may be files that have moved away. */
 void file_cache_forget(struct file_cache *, const void *owner);
 
 #endif

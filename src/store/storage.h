@@ -16,10 +16,12 @@
 #include "store/file_cache.h"
 #include "store/piece_buffer.h"
 
-#define STORAGE_READ_MAX (128u << 10) /* bytes of one read */
-#define STORAGE_CHECK_BATCH                                                                        \
-    (4u << 20) /* bytes that a check job reads before it hashes; a longer                          \
-                  piece is hashed in slices */
+#define STORAGE_READ_MAX (512u << 10)  /* bytes of one read */
+#define STORAGE_READ_BLOCKS 32u        /* blocks of one read */
+#define STORAGE_BLOCK_MAX (128u << 10) /* bytes of one block */
+#define STORAGE_BLOCK_RUNS_MAX 4       /* runs of memory that one block is made of */
+/* Bytes that a check job reads before it hashes; a longer piece is hashed in slices. */
+#define STORAGE_CHECK_BATCH (4u << 20)
 #define STORAGE_ERROR_MAX 256u
 
 struct storage;
@@ -104,17 +106,50 @@ int storage_finish(struct storage *, struct piece_buffer *,
 int storage_spill(struct storage *, struct piece_buffer *,
     void (*done)(void *user, struct piece_buffer *, int err), void *user);
 
-/* A block read for a peer: its bytes in chunks. */
-struct storage_read {
+/* Blocks for a peer, several at a time. Either lent: all of one file, and the peer's link sends
+ * them from the page cache; or copied into chunks, one after the other. Each holder of a block
+ * gives its share back; the files or chunks go with the last. */
+struct storage_block {
     uint32_t piece, begin, length;
-    struct chunk *chunks[STORAGE_READ_MAX / CHUNK_SIZE];
-    unsigned chunk_count;
+    int err; /* of reading it into memory; a lent read succeeds or fails as a whole */
 };
-/* done() gets the read, to be given back with storage_read_release, also on errors. ERR_AGAIN: no
- * buffer memory now. */
-int storage_read(struct storage *, uint32_t piece, uint32_t begin, uint32_t length,
-    void (*done)(void *user, struct storage_read *, int err), void *user);
-void storage_read_release(struct storage *, struct storage_read *);
+struct storage_read {
+    struct storage *storage; /* until it is at hand; the rest may outlive it */
+    struct chunk_pool *pool;
+    struct file_cache *files;
+    struct storage_block blocks[STORAGE_READ_BLOCKS];
+    unsigned block_count;
+    uint32_t length; /* of all blocks */
+    bool lent;
+    uint32_t file_number; /* lent: the blocks lie in this file ... */
+    struct env_file *file;
+    uint64_t offsets[STORAGE_READ_BLOCKS];               /* ... there */
+    struct chunk *chunks[STORAGE_READ_MAX / CHUNK_SIZE]; /* not lent */
+    unsigned chunk_count, holders;
+};
+enum storage_way {
+    STORAGE_COPY,
+    STORAGE_LEND /* lent where that pays */
+};
+/* An empty read with one holder; NULL: no memory. */
+struct storage_read *storage_read_new(struct storage *);
+/* Adds a block; false: there is no room, no buffer memory, or it has to go another way than the
+ * blocks before it. */
+bool storage_read_add(
+    struct storage_read *, enum storage_way, uint32_t piece, uint32_t begin, uint32_t length);
+/* True: all of it is at hand. False: done() follows; err is that of a lent read (ERR_LIMIT: copy
+ * instead). `done` and `user` are for the caller's use only until then. */
+bool storage_read_start(
+    struct storage_read *, void (*done)(void *user, struct storage_read *, int err), void *user);
+/* The bytes of block `i` as memory; how many runs (at most STORAGE_BLOCK_RUNS_MAX). Not lent. */
+int storage_read_runs(const struct storage_read *, unsigned i, struct bytes *runs);
+static inline void storage_read_hold(struct storage_read *r)
+{
+    r->holders++;
+}
+void storage_read_release(struct storage_read *);
+/* A lent block could not be sent: remembers it in words. */
+void storage_read_failed(struct storage *, uint32_t piece, int err);
 
 /* Closes the folder and its files, so that the next storage_open looks at what stands at that path
  * by then: a volume that came back. Only while idle. */

@@ -1,7 +1,8 @@
 /* The whole of a storage, for storage*.c only.
  *   storage.c        birth, opening, preparing, syncing
  *   storage_io.c     a range of a piece as ranges of files: the inside of all jobs
- *   storage_pieces.c finish, spill and read
+ *   storage_pieces.c finish and spill
+ *   storage_read.c   reading for peers
  *   storage_parts.c  the sidecar of files that are not wanted
  *   storage_move.c   moving and deleting
  *   storage_check.c  hashing what is on the disk

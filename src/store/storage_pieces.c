@@ -1,4 +1,4 @@
-/* Finishing, spilling and reading pieces. See storage.h. */
+/* Finishing and spilling pieces. See storage.h. */
 #include "store/storage_internal.h"
 #include "store/verify.h"
 
@@ -199,79 +199,6 @@ int storage_spill(struct storage *s, struct piece_buffer *pb,
         return ERR_NOMEM;
     *j = (struct spill_job){{.run = spill_run, .done = spill_done}, s, pb, done, user, 0};
     pb->busy = true;
-    s->jobs++;
-    storage_submit(s, ENV_LANE_DATA, &j->job);
-    return 0;
-}
-
-/* ---- read
- * -----------------------------------------------------------------------------------------------
- */
-
-struct read_job {
-    struct env_job job;
-    struct storage *storage;
-    struct storage_read read;
-    void (*done)(void *user, struct storage_read *, int err);
-    void *user;
-    int err;
-};
-
-static void read_run(struct env_job *job)
-{
-    struct read_job *j = container_of(job, struct read_job, job);
-    struct iovec iov[STORAGE_READ_MAX / CHUNK_SIZE];
-    uint32_t left = j->read.length;
-    for (unsigned i = 0; i < j->read.chunk_count; i++) {
-        uint32_t n = left < CHUNK_SIZE ? left : CHUNK_SIZE;
-        iov[i] = (struct iovec){j->read.chunks[i]->data, n};
-        left -= n;
-    }
-    j->err =
-        storage_read_range(j->storage, j->read.piece, j->read.begin, iov, (int)j->read.chunk_count);
-    if (j->err == ERR_NOT_FOUND || j->err == ERR_CHANGED)
-        storage_note_error(j->storage, j->err, "reading", UINT32_MAX);
-}
-
-static void read_done(struct env_job *job)
-{
-    struct read_job *j = container_of(job, struct read_job, job);
-    j->storage->jobs--;
-    storage_job_ended(j->storage);
-    j->done(j->user, &j->read, j->err);
-}
-
-void storage_read_release(struct storage *s, struct storage_read *read)
-{
-    struct read_job *j = container_of(read, struct read_job, read);
-    for (unsigned i = 0; i < read->chunk_count; i++)
-        chunk_unref(s->pool, read->chunks[i]);
-    free(j);
-}
-
-int storage_read(struct storage *s, uint32_t piece, uint32_t begin, uint32_t length,
-    void (*done)(void *user, struct storage_read *, int err), void *user)
-{
-    assert(length > 0 && length <= STORAGE_READ_MAX);
-    unsigned chunks = (length + CHUNK_SIZE - 1) / CHUNK_SIZE;
-    if (chunk_pool_available(s->pool) < chunks)
-        return ERR_AGAIN;
-    struct read_job *j = calloc(1, sizeof *j);
-    if (!j)
-        return ERR_NOMEM;
-    *j = (struct read_job){.job = {.run = read_run, .done = read_done},
-        .storage = s,
-        .read = {.piece = piece, .begin = begin, .length = length},
-        .done = done,
-        .user = user};
-    while (j->read.chunk_count < chunks) {
-        struct chunk *c = chunk_take(s->pool);
-        if (!c) {
-            storage_read_release(s, &j->read);
-            return ERR_AGAIN;
-        }
-        j->read.chunks[j->read.chunk_count++] = c;
-    }
     s->jobs++;
     storage_submit(s, ENV_LANE_DATA, &j->job);
     return 0;

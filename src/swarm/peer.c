@@ -9,8 +9,8 @@
 
 static void release_block(void *user, void *hold)
 {
-    struct peer *p = user;
-    torrent_release_read(p->torrent, hold);
+    (void)user;
+    storage_read_release(hold);
 }
 
 static void choose_fast_set(struct peer *p)
@@ -148,6 +148,7 @@ int peer_received(struct peer *p, const struct iovec *iov, int count, size_t siz
         peer_hang_up(p, err, "broke the protocol");
     if (p->gone)
         return ERR_CLOSED;
+    peer_serve(p);
     peer_ask(p, now);
     return p->gone ? ERR_CLOSED : 0;
 }
@@ -182,7 +183,12 @@ void peer_sent(struct peer *p, size_t size, usec now)
 
 void peer_send_failed(struct peer *p, int err)
 {
-    peer_hang_up(p, err, "a file that we were sending is not what it was");
+    uint32_t piece;
+    bool ours = (err == ERR_CHANGED || err == ERR_IO) && send_queue_front(&p->out, &piece);
+    struct torrent *t = p->torrent;
+    peer_hang_up(p, err, "sending out of a file");
+    if (ours && t->storage)
+        torrent_block_unreadable(t, piece, err);
 }
 
 void peer_link_lost(struct peer *p, int err)

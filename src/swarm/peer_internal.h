@@ -15,22 +15,24 @@
 #include "base/list.h"
 #include "base/rate.h"
 #include "proto/extension.h"
+#include "store/storage.h"
 #include "swarm/peer.h"
 #include "swarm/pipeline.h"
 #include "swarm/request_ring.h"
 
-#define PEER_REQUESTS_IN_MAX 2000u     /* requests that one peer may have waiting (reqq, BEP 10) */
-#define PEER_BLOCK_MAX 131072u         /* a request for more is a breach: rtorrent's bound too */
-#define PEER_OFFENCES_MAX 100u         /* small breaches before we hang up */
-#define PEER_EARLY_BITS_MAX (1u << 20) /* pieces remembered before the metadata is known */
-#define PEER_FAST_SET_SIZE 8u          /* pieces that a choked peer may still ask for (BEP 6) */
-#define PEER_READ_BUDGET (512u << 10)  /* bytes of one read */
-#define PEER_SEND_BUDGET (512u << 10)  /* bytes of one send */
+#define PEER_REQUESTS_IN_MAX 2000u /* requests that one peer may have waiting (reqq, BEP 10) */
+#define PEER_BLOCK_MAX STORAGE_BLOCK_MAX /* a request for more is a breach; rtorrent too */
+#define PEER_OFFENCES_MAX 100u           /* small breaches before we hang up */
+#define PEER_EARLY_BITS_MAX (1u << 20)   /* pieces remembered before the metadata is known */
+#define PEER_FAST_SET_SIZE 8u            /* pieces that a choked peer may still ask for (BEP 6) */
+#define PEER_READ_BUDGET (512u << 10)    /* bytes of one read */
+#define PEER_SEND_BUDGET (512u << 10)    /* bytes of one send */
 #define PEER_UPLOADS_READ_MAX (2u << 20) /* block bytes being read or waiting in the send queue */
 
 /* A block that the peer asked us for and that is not in the send queue yet. */
 struct upload_request {
     uint32_t piece, begin, length;
+    enum storage_way way;
 };
 
 struct upload_queue {
@@ -163,6 +165,8 @@ int peer_asked(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
 void peer_ask_cancelled(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
 /* Moves requests into reads and reads into the send queue as far as there is room. */
 void peer_serve(struct peer *);
+/* A read has ended: its blocks are sent, rejected, or, if lending failed, copied later. */
+void peer_read_ended(struct peer *, struct storage_read *, int err);
 void peer_set_choked(struct peer *, bool choked, usec now);
 void peer_drop_uploads(struct peer *, bool say_reject);
 

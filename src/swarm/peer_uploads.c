@@ -1,6 +1,7 @@
 /* What a peer asks of us: requests wait in a bounded queue, are read by the store a few at a time,
  * and enter the send queue in the order of asking. */
 #include "base/err.h"
+#include "proto/peer_wire.h"
 #include "swarm/peer_internal.h"
 #include "swarm/torrent_internal.h"
 #include <stdlib.h>
@@ -13,20 +14,44 @@ static struct upload_request *queue_at(struct upload_queue *q, uint32_t i)
     return &q->slots[(q->head + i) & (q->capacity - 1)];
 }
 
+static int queue_reserve(struct upload_queue *q)
+{
+    if (q->count < q->capacity)
+        return 0;
+    uint32_t capacity = q->capacity ? q->capacity * 2 : 32;
+    struct upload_request *slots = malloc(capacity * sizeof *slots);
+    if (!slots)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < q->count; i++)
+        slots[i] = *queue_at(q, i);
+    free(q->slots);
+    *q = (struct upload_queue){.slots = slots, .count = q->count, .capacity = capacity};
+    return 0;
+}
+
 static int queue_push(struct upload_queue *q, struct upload_request r)
 {
-    if (q->count == q->capacity) {
-        uint32_t capacity = q->capacity ? q->capacity * 2 : 32;
-        struct upload_request *slots = malloc(capacity * sizeof *slots);
-        if (!slots)
-            return ERR_NOMEM;
-        for (uint32_t i = 0; i < q->count; i++)
-            slots[i] = *queue_at(q, i);
-        free(q->slots);
-        *q = (struct upload_queue){.slots = slots, .count = q->count, .capacity = capacity};
-    }
-    *queue_at(q, q->count++) = r;
+    int err = queue_reserve(q);
+    if (!err)
+        *queue_at(q, q->count++) = r;
+    return err;
+}
+
+static int queue_push_front(struct upload_queue *q, struct upload_request r)
+{
+    int err = queue_reserve(q);
+    if (err)
+        return err;
+    q->head = (q->head - 1) & (q->capacity - 1);
+    q->count++;
+    *queue_at(q, 0) = r;
     return 0;
+}
+
+static void queue_pop(struct upload_queue *q)
+{
+    q->head = (q->head + 1) & (q->capacity - 1);
+    q->count--;
 }
 
 static bool queue_remove(struct upload_queue *q, uint32_t piece, uint32_t begin, uint32_t length)
@@ -76,11 +101,9 @@ int peer_asked(struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
         peer_say_reject(p, piece, begin, length);
         return 0;
     }
-    int err = queue_push(&p->uploads, (struct upload_request){piece, begin, length});
-    if (err)
-        return err;
-    peer_serve(p);
-    return 0;
+    /* Served when all that came with it has been heard: requests are read in batches. */
+    enum storage_way way = p->can_send_files ? STORAGE_LEND : STORAGE_COPY;
+    return queue_push(&p->uploads, (struct upload_request){piece, begin, length, way});
 }
 
 void peer_ask_cancelled(struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
@@ -115,14 +138,90 @@ void peer_set_choked(struct peer *p, bool choked, usec now)
 /* ---- serving
  * ---------------------------------------------------------------------------------------- */
 
+/* Requests from the front, as many as go into one read; NULL: no buffer memory, the end of another
+ * read serves us. */
+static struct storage_read *gather(struct peer *p)
+{
+    struct storage_read *read = storage_read_new(p->torrent->storage);
+    while (read && p->uploads.count > 0) {
+        struct upload_request *r = queue_at(&p->uploads, 0);
+        if (!storage_read_add(read, r->way, r->piece, r->begin, r->length))
+            break;
+        queue_pop(&p->uploads);
+    }
+    if (!read || read->block_count > 0)
+        return read;
+    storage_read_release(read);
+    return NULL;
+}
+
 void peer_serve(struct peer *p)
 {
     while (!p->gone && p->uploads.count > 0 &&
-           p->reading_bytes + p->out.block_bytes < PEER_UPLOADS_READ_MAX) {
-        struct upload_request r = *queue_at(&p->uploads, 0);
-        if (!torrent_read_for(p->torrent, p, r.piece, r.begin, r.length))
-            return; /* no buffer memory: the end of another read serves us */
-        p->uploads.head = (p->uploads.head + 1) & (p->uploads.capacity - 1);
-        p->uploads.count--;
+           p->reading_bytes + p->out.block_bytes <= PEER_UPLOADS_READ_MAX - STORAGE_READ_MAX) {
+        struct storage_read *read = gather(p);
+        if (!read)
+            return;
+        torrent_read_for(p->torrent, p, read);
     }
+}
+
+/* ---- what was read ---------------------------------------------------------------------------
+ */
+
+static int send_block(struct peer *p, struct storage_read *read, unsigned i)
+{
+    const struct storage_block *of = &read->blocks[i];
+    struct send_block b = {.hold = read};
+    struct builder head = builder_fixed(b.head, sizeof b.head);
+    builder_u32(&head, 9 + of->length);
+    builder_u8(&head, WIRE_PIECE);
+    builder_u32(&head, of->piece);
+    builder_u32(&head, of->begin);
+    if (read->lent) {
+        b.parts[b.part_count++] =
+            (struct send_chunk){.file = read->file, .offset = read->offsets[i], .size = of->length};
+    } else {
+        struct bytes runs[STORAGE_BLOCK_RUNS_MAX];
+        int count = storage_read_runs(read, i, runs);
+        for (int k = 0; k < count; k++)
+            b.parts[b.part_count++] =
+                (struct send_chunk){.data = runs[k].data, .size = runs[k].size};
+    }
+    storage_read_hold(read);
+    return send_queue_block(&p->out, &b);
+}
+
+/* Whatever it was that kept a file from being lent, copying shows whether it is one of ours. */
+static int copy_later(struct peer *p, const struct storage_read *read)
+{
+    int err = 0;
+    for (unsigned i = read->block_count; i-- > 0 && !err;) {
+        const struct storage_block *b = &read->blocks[i];
+        err = queue_push_front(
+            &p->uploads, (struct upload_request){b->piece, b->begin, b->length, STORAGE_COPY});
+    }
+    return err;
+}
+
+static int send_blocks(struct peer *p, struct storage_read *read)
+{
+    int err = 0;
+    for (unsigned i = 0; i < read->block_count && !err; i++) {
+        const struct storage_block *b = &read->blocks[i];
+        if (b->err)
+            peer_say_reject(p, b->piece, b->begin, b->length);
+        else
+            err = send_block(p, read, i);
+    }
+    return err;
+}
+
+void peer_read_ended(struct peer *p, struct storage_read *read, int err)
+{
+    err = err ? copy_later(p, read) : send_blocks(p, read);
+    if (err)
+        peer_hang_up(p, err, "no memory");
+    else
+        peer_pump(p);
 }

@@ -284,3 +284,12 @@ size_t send_queue_sent(struct send_queue *q, size_t size)
 {
     return q->cipher ? stage_sent(q, size) : advance(q, size);
 }
+
+bool send_queue_front(const struct send_queue *q, uint32_t *piece)
+{
+    const struct send_item *front = &q->items[q->head];
+    if (q->count == 0 || !front->is_block)
+        return false;
+    *piece = load_u32(front->block.head + 5);
+    return true;
+}

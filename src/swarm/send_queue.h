@@ -60,6 +60,8 @@ static inline bool send_queue_empty(const struct send_queue *q)
     return q->count == 0 && q->stage_start == q->stage_end;
 }
 
+/* The piece of the block at the front; false if there is a message, or nothing. */
+bool send_queue_front(const struct send_queue *, uint32_t *piece);
 /* The front of the queue as at most `max` chunks of at most `budget` bytes in all. */
 int send_queue_chunks(struct send_queue *, struct send_chunk *out, int max, size_t budget);
 /* `size` bytes of those chunks were sent. Returns how many of them were block payload. */

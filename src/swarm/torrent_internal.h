@@ -176,10 +176,10 @@ void torrent_web_free(struct torrent *);
 
 /* ---- torrent_reads.c
  * --------------------------------------------------------------------------------- */
-/* False: no memory now; torrent_wake_starved serves it later. */
-bool torrent_read_for(
-    struct torrent *, struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
-void torrent_release_read(struct torrent *, void *hold);
+/* Takes over the read; peer_read_ended follows, perhaps inside the call. */
+void torrent_read_for(struct torrent *, struct peer *, struct storage_read *);
+/* A block that was lent could not be sent. */
+void torrent_block_unreadable(struct torrent *, uint32_t piece, int err);
 
 /* ---- torrent_metadata.c
  * ------------------------------------------------------------------------------ */

@@ -1,33 +1,7 @@
-/* Reading blocks for peers: one store job a block, sent out of the read's chunks. */
+/* Reading blocks for peers: one read serves a run of a peer's requests (store/storage_read.c). */
 #include "swarm/torrent_internal.h"
 
 #include "base/err.h"
-#include "proto/peer_wire.h"
-#include <stdlib.h>
-
-/* What ties a read to its asker, who may leave before it ends. */
-struct pending_read {
-    struct torrent *torrent;
-    struct peer *peer;
-    uint32_t piece, begin, length;
-};
-
-static struct send_block block_of(struct storage_read *read)
-{
-    struct send_block b = {.hold = read};
-    struct builder head = builder_fixed(b.head, sizeof b.head);
-    builder_u32(&head, 9 + read->length);
-    builder_u8(&head, WIRE_PIECE);
-    builder_u32(&head, read->piece);
-    builder_u32(&head, read->begin);
-    uint32_t left = read->length;
-    for (unsigned i = 0; i < read->chunk_count; i++) {
-        uint32_t n = left < CHUNK_SIZE ? left : CHUNK_SIZE;
-        b.parts[b.part_count++] = (struct send_chunk){.data = read->chunks[i]->data, .size = n};
-        left -= n;
-    }
-    return b;
-}
 
 /* A piece that we vouched for cannot be read: it is not ours to offer any more. But a file that is
  * not there at all may be on a volume that is away for a while: nothing is given up for that. */
@@ -46,27 +20,28 @@ static void lose_piece(struct torrent *t, uint32_t piece, int err)
     torrent_fail(t, err, storage_error(t->storage));
 }
 
+void torrent_block_unreadable(struct torrent *t, uint32_t piece, int err)
+{
+    storage_read_failed(t->storage, piece, err);
+    lose_piece(t, piece, err);
+}
+
 static void read_done(void *user, struct storage_read *read, int err)
 {
-    struct pending_read *r = user;
-    struct torrent *t = r->torrent;
-    struct peer *p = r->peer;
-    t->jobs--;
+    struct peer *p = user; /* it may have gone, but waits for its reads to end */
+    struct torrent *t = p->torrent;
     t->now = t->host.ops->now(t->host.user);
+    p->reading_bytes -= read->length;
+    if (!p->gone)
+        peer_read_ended(p, read, err);
+    /* An absent volume ends the storage: what the others say then is no news. */
+    for (unsigned i = 0; i < read->block_count && t->storage; i++)
+        if (read->blocks[i].err)
+            lose_piece(t, read->blocks[i].piece, read->blocks[i].err);
+    storage_read_release(read);
+    /* Only now: a torrent without jobs may stop and bury its peers. */
+    t->jobs--;
     p->reads--;
-    p->reading_bytes -= r->length;
-    if (err) {
-        peer_say_reject(p, r->piece, r->begin, r->length);
-        lose_piece(t, r->piece, err);
-    }
-    struct send_block block = block_of(read);
-    if (err || p->gone)
-        storage_read_release(t->storage, read);
-    else if (send_queue_block(&p->out, &block) != 0)
-        peer_hang_up(p, ERR_NOMEM, "no memory");
-    else
-        peer_pump(p);
-    free(r);
     if (p->gone)
         torrent_tick_at(t, t->now);
     else
@@ -74,29 +49,14 @@ static void read_done(void *user, struct storage_read *read, int err)
     torrent_maybe_stopped(t);
 }
 
-bool torrent_read_for(
-    struct torrent *t, struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
+void torrent_read_for(struct torrent *t, struct peer *p, struct storage_read *read)
 {
-    /* The last chunks are for blocks that arrive: a node that both seeds and leeches must not
-     * deadlock on its own memory. */
-    size_t reserve = chunk_pool_size(storage_pool(t->storage)) / 8;
-    if (chunk_pool_available(storage_pool(t->storage)) <= reserve)
-        return false;
-    struct pending_read *r = malloc(sizeof *r);
-    if (!r)
-        return false;
-    *r = (struct pending_read){t, p, piece, begin, length};
-    if (storage_read(t->storage, piece, begin, length, read_done, r) != 0) {
-        free(r);
-        return false;
+    if (storage_read_start(read, read_done, p)) {
+        peer_read_ended(p, read, 0);
+        storage_read_release(read);
+        return;
     }
     t->jobs++;
     p->reads++;
-    p->reading_bytes += length;
-    return true;
-}
-
-void torrent_release_read(struct torrent *t, void *hold)
-{
-    storage_read_release(t->storage, hold);
+    p->reading_bytes += read->length;
 }

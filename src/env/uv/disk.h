@@ -66,6 +66,7 @@ int real_file_truncate(struct env_file *, uint64_t);
 int real_file_allocate(struct env_file *, uint64_t, uint64_t);
 int real_file_set_executable(struct env_file *);
 int real_file_warm(struct env_file *, uint64_t, uint64_t);
+bool real_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);
 void real_file_drop(struct env_file *, uint64_t, uint64_t);
 int real_file_next_data(struct env_file *, uint64_t, uint64_t *, uint64_t *);
 int real_path_stat(struct env_dir *, const char *, struct env_stat *);

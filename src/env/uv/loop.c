@@ -226,6 +226,7 @@ static void turn(struct real_env *e, int64_t timeout_ms)
         uv_timer_stop(&e->block_limit);
     e->now_stale = true;
     timer_heap_run(&e->timers, real_now(e));
+    real_tcp_turn_ended(e);
     e->in_turn = false;
 }
 
@@ -361,6 +362,7 @@ static const struct env_ops real_ops = {
     .file_allocate = real_file_allocate,
     .file_set_executable = real_file_set_executable,
     .file_warm = real_file_warm,
+    .file_is_warm = real_file_is_warm,
     .file_drop = real_file_drop,
     .file_next_data = real_file_next_data,
     .path_stat = real_path_stat,

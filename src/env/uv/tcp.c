@@ -254,22 +254,46 @@ ssize_t real_tcp_writev(struct env_tcp *tcp, const struct iovec *iov, int count,
 }
 
 /* sendfile() has no MSG_NOSIGNAL. SIGPIPE belongs to the process, whose handler we may not change:
- * hold it back on this thread, and take the one that we caused off the queue. */
-static ssize_t sendfile_quietly(int out, int in, off_t *offset, size_t size)
+ * hold it back on this thread until the turn ends, and take the one that we caused off the queue.
+ */
+static void hold_sigpipe(struct real_env *e)
 {
-    sigset_t pipe_only, before, pending;
+    sigset_t pipe_only, pending;
+    if (e->sigpipe_ignored || e->sigpipe_held)
+        return;
     sigemptyset(&pipe_only);
     sigaddset(&pipe_only, SIGPIPE);
     sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    e->sigpipe_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &e->mask_before);
+    e->sigpipe_held = true;
+    e->sigpipe_caused = false;
+}
+
+void real_tcp_turn_ended(struct real_env *e)
+{
+    static const struct timespec at_once;
+    sigset_t pipe_only;
+    if (!e->sigpipe_held)
+        return;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    while (e->sigpipe_caused && !e->sigpipe_pending &&
+           sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR)
+        ;
+    pthread_sigmask(SIG_SETMASK, &e->mask_before, NULL);
+    e->sigpipe_held = false;
+}
+
+static ssize_t sendfile_quietly(struct real_env *e, int out, int in, off_t *offset, size_t size)
+{
+    hold_sigpipe(e);
     ssize_t sent = sendfile(out, in, offset, size);
     int error = errno;
-    if (sent < 0 && error == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
-        static const struct timespec at_once;
-        while (sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (sent < 0 && error == EPIPE)
+        e->sigpipe_caused = true;
+    if (!e->in_turn)
+        real_tcp_turn_ended(e);
     errno = error;
     return sent;
 }
@@ -305,8 +329,7 @@ ssize_t real_tcp_sendfile(
     int in = real_file_fd(file);
     ssize_t sent;
     do
-        sent = t->env->sigpipe_ignored ? sendfile(t->fd, in, &at, size)
-                                       : sendfile_quietly(t->fd, in, &at, size);
+        sent = sendfile_quietly(t->env, t->fd, in, &at, size);
     while (sent < 0 && errno == EINTR);
     if (sent < 0)
         return sendfile_err(errno);

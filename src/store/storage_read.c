@@ -1,0 +1,261 @@
+/* Reading blocks for peers. See storage.h.
+ *
+ * A lent read that is in the page cache, of a file that is open, needs no worker at all: that is
+ * the way of a seeder whose data is hot. Otherwise one job opens the file and brings all of the
+ * read's blocks into the page cache, or copies them into chunks; one job a block costs more in
+ * hand-overs between threads than the copies themselves. */
+#include "store/storage_internal.h"
+
+#include "base/err.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Smaller files are copied: lending keeps a file open until it is sent, and for a small block the
+ * call of its own costs more than the copy. */
+#define LEND_FILE_MIN (256u << 10)
+#define LEND_BLOCK_MIN 8192u
+
+struct read_job {
+    struct env_job job;
+    struct storage_read read;
+    void (*done)(void *user, struct storage_read *, int err);
+    void *user;
+    int err;
+};
+
+static struct read_job *job_of(struct storage_read *r)
+{
+    return container_of(r, struct read_job, read);
+}
+
+struct storage_read *storage_read_new(struct storage *s)
+{
+    struct read_job *j = malloc(sizeof *j);
+    if (!j)
+        return NULL;
+    struct storage_read *r = &j->read;
+    r->storage = s;
+    r->pool = s->pool;
+    r->files = s->files;
+    r->block_count = r->chunk_count = 0;
+    r->length = 0;
+    r->lent = false;
+    r->file = NULL;
+    r->holders = 1;
+    return r;
+}
+
+void storage_read_release(struct storage_read *r)
+{
+    assert(r->holders > 0);
+    if (--r->holders > 0)
+        return;
+    for (unsigned i = 0; i < r->chunk_count; i++)
+        chunk_unref(r->pool, r->chunks[i]);
+    if (r->file)
+        file_cache_give(r->files, r->file);
+    free(job_of(r));
+}
+
+void storage_read_failed(struct storage *s, uint32_t piece, int err)
+{
+    struct metainfo_slice slice =
+        metainfo_slices(s->metainfo, piece, 0, metainfo_piece_size(s->metainfo, piece));
+    bool any = metainfo_slice_next(s->metainfo, &slice);
+    storage_note_error(s, err, "reading", any ? slice.file : UINT32_MAX);
+}
+
+/* ---- what goes together ----------------------------------------------------------------------
+ */
+
+/* Does the block lie in one file that is worth lending? */
+static bool may_lend(const struct storage *s, uint32_t piece, uint32_t begin, uint32_t length,
+    uint32_t *file, uint64_t *offset)
+{
+    if (length < LEND_BLOCK_MIN)
+        return false;
+    struct metainfo_slice slice = metainfo_slices(s->metainfo, piece, begin, length);
+    if (!metainfo_slice_next(s->metainfo, &slice) || slice.pad || slice.length != length)
+        return false;
+    if (s->metainfo->files[slice.file].length < LEND_FILE_MIN ||
+        atomic_load(&s->file[slice.file].in_parts))
+        return false;
+    *file = slice.file;
+    *offset = slice.file_offset;
+    return true;
+}
+
+/* The last chunks are for blocks that arrive: a node that both seeds and leeches must not deadlock
+ * on its own memory. */
+static bool take_chunks(struct storage_read *r, uint32_t length)
+{
+    struct chunk_pool *pool = r->pool;
+    unsigned need = (length + CHUNK_SIZE - 1) / CHUNK_SIZE;
+    if (r->chunk_count < need &&
+        chunk_pool_available(pool) < need - r->chunk_count + chunk_pool_size(pool) / 8)
+        return false;
+    while (r->chunk_count < need) {
+        struct chunk *c = chunk_take(pool);
+        if (!c)
+            return false;
+        r->chunks[r->chunk_count++] = c;
+    }
+    return true;
+}
+
+bool storage_read_add(
+    struct storage_read *r, enum storage_way way, uint32_t piece, uint32_t begin, uint32_t length)
+{
+    assert(length > 0 && length <= STORAGE_BLOCK_MAX);
+    uint32_t file = 0;
+    uint64_t offset = 0;
+    bool lend = way == STORAGE_LEND && may_lend(r->storage, piece, begin, length, &file, &offset);
+    if (r->block_count == STORAGE_READ_BLOCKS || r->length + length > STORAGE_READ_MAX)
+        return false;
+    if (r->block_count > 0 && (lend != r->lent || (lend && file != r->file_number)))
+        return false;
+    if (!lend && !take_chunks(r, r->length + length))
+        return false;
+    r->lent = lend;
+    r->file_number = file;
+    r->offsets[r->block_count] = offset;
+    r->blocks[r->block_count++] = (struct storage_block){piece, begin, length, 0};
+    r->length += length;
+    return true;
+}
+
+/* ---- lent ------------------------------------------------------------------------------------
+ */
+
+/* The next run of blocks that lie one behind the other in the file, from block *i on. */
+static uint64_t next_run(const struct storage_read *r, unsigned *i, uint64_t *size)
+{
+    uint64_t start = r->offsets[*i];
+    *size = 0;
+    while (*i < r->block_count && r->offsets[*i] == start + *size)
+        *size += r->blocks[(*i)++].length;
+    return start;
+}
+
+static bool is_warm(const struct storage_read *r)
+{
+    for (unsigned i = 0; i < r->block_count;) {
+        uint64_t size, start = next_run(r, &i, &size);
+        if (!env_file_is_warm(r->file, start, size))
+            return false;
+    }
+    return true;
+}
+
+static int warm(struct storage_read *r)
+{
+    struct storage *s = r->storage;
+    int err = storage_open_folder(s, false);
+    if (!err && !r->file)
+        err = file_cache_take(s->files, s, r->file_number, s->dir, s->file[r->file_number].path,
+            ENV_OPEN_READ, &r->file);
+    if (err)
+        r->file = NULL;
+    for (unsigned i = 0; !err && i < r->block_count;) {
+        uint64_t size, start = next_run(r, &i, &size);
+        err = env_file_warm(r->file, start, size);
+    }
+    if (err && err != ERR_LIMIT)
+        storage_note_error(s, err, "reading", r->file_number);
+    return err == ERR_ABSENT ? ERR_NOT_FOUND : err;
+}
+
+/* ---- copied ----------------------------------------------------------------------------------
+ */
+
+int storage_read_runs(const struct storage_read *r, unsigned i, struct bytes *runs)
+{
+    size_t at = 0;
+    for (unsigned b = 0; b < i; b++)
+        at += r->blocks[b].length;
+    int count = 0;
+    for (size_t left = r->blocks[i].length; left > 0; count++) {
+        size_t room = CHUNK_SIZE - at % CHUNK_SIZE;
+        size_t n = left < room ? left : room;
+        assert(count < STORAGE_BLOCK_RUNS_MAX);
+        runs[count] = bytes_of(r->chunks[at / CHUNK_SIZE]->data + at % CHUNK_SIZE, n);
+        at += n;
+        left -= n;
+    }
+    return count;
+}
+
+/* Blocks `from` to `to` follow one another in one piece: one read. */
+static int copy_run(struct storage_read *r, unsigned from, unsigned to)
+{
+    struct iovec iov[STORAGE_READ_BLOCKS * 2 + STORAGE_READ_MAX / CHUNK_SIZE];
+    int count = 0;
+    for (unsigned i = from; i < to; i++) {
+        struct bytes runs[STORAGE_BLOCK_RUNS_MAX];
+        int n = storage_read_runs(r, i, runs);
+        for (int k = 0; k < n; k++)
+            iov[count++] = (struct iovec){(void *)(uintptr_t)runs[k].data, runs[k].size};
+    }
+    int err =
+        storage_read_range(r->storage, r->blocks[from].piece, r->blocks[from].begin, iov, count);
+    if (err == ERR_NOT_FOUND || err == ERR_CHANGED)
+        storage_note_error(r->storage, err, "reading", UINT32_MAX);
+    return err;
+}
+
+static bool follows(const struct storage_block *b)
+{
+    return b[1].piece == b[0].piece && b[1].begin == b[0].begin + b[0].length;
+}
+
+static void copy(struct storage_read *r)
+{
+    for (unsigned from = 0, to; from < r->block_count; from = to) {
+        for (to = from + 1; to < r->block_count && follows(&r->blocks[to - 1]); to++) {
+        }
+        int err = copy_run(r, from, to);
+        for (unsigned i = from; i < to; i++)
+            r->blocks[i].err = err && to - from > 1 ? copy_run(r, i, i + 1) : err;
+    }
+}
+
+/* ---- the job ---------------------------------------------------------------------------------
+ */
+
+static void read_run(struct env_job *job)
+{
+    struct read_job *j = container_of(job, struct read_job, job);
+    j->err = 0;
+    if (j->read.lent)
+        j->err = warm(&j->read);
+    else
+        copy(&j->read);
+}
+
+static void read_done(struct env_job *job)
+{
+    struct read_job *j = container_of(job, struct read_job, job);
+    j->read.storage->jobs--;
+    storage_job_ended(j->read.storage);
+    j->done(j->user, &j->read, j->err);
+}
+
+bool storage_read_start(
+    struct storage_read *r, void (*done)(void *user, struct storage_read *, int err), void *user)
+{
+    struct storage *s = r->storage;
+    struct read_job *j = job_of(r);
+    /* While data moves, what is open may be on its way out. */
+    if (r->lent && !s->move) {
+        r->file = file_cache_take_open(s->files, s, r->file_number);
+        if (r->file && is_warm(r))
+            return true;
+    }
+    j->job = (struct env_job){.run = read_run, .done = read_done};
+    j->done = done;
+    j->user = user;
+    s->jobs++;
+    storage_submit(s, ENV_LANE_DATA, &j->job);
+    return false;
+}
