@@ -110,6 +110,8 @@ struct kith_options {
     void (*log)(void *user, int level, const char *subsystem, const char *text);
     void *log_user;
     int32_t no_lsd; /* 1: do not look for peers on the local network, and do not say that we are there */
+    int32_t no_utp; /* 1: no connections over uTP */
+    int32_t no_tcp; /* 1: peers are reached, and reach us, over uTP only. Not both */
 };
 
 /* Opens a node, brings back the torrents that its state file remembers, and starts to listen.

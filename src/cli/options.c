@@ -19,6 +19,8 @@ const struct option_spec network_specs[] = {
     {0, "download", "RATE", OPTION_SIZE, AT(download_max), "take at most so many bytes a second"},
     {0, "upload", "RATE", OPTION_SIZE, AT(upload_max), "send at most so many bytes a second"},
     {0, "no-lsd", NULL, OPTION_FLAG, AT(no_lsd), "do not look for peers on the local network"},
+    {0, "no-utp", NULL, OPTION_FLAG, AT(no_utp), "TCP only"},
+    {0, "no-tcp", NULL, OPTION_FLAG, AT(no_tcp), "uTP only"},
     {0, "encryption", "prefer|require|off", OPTION_CHOICE, AT(encryption),
         "of connections (prefer)"},
     {0},

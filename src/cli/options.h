@@ -22,7 +22,7 @@ struct network_options {
     const char *listen;
     uint64_t download_max, upload_max;
     int encryption; /* enum kith_encryption */
-    bool no_lsd;
+    bool no_lsd, no_utp, no_tcp;
 };
 extern const struct option_spec network_specs[];
 

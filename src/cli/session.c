@@ -132,12 +132,16 @@ int session_open(struct session *s, const struct session_config *config)
         o.log_level = output->verbose > 1 ? KITH_LOG_DEBUG : KITH_LOG_INFO;
     }
     o.no_lsd = network->no_lsd;
+    o.no_utp = network->no_utp;
+    o.no_tcp = network->no_tcp;
     o.state_file = config->state_file[0] ? config->state_file : NULL;
     int err = open_node(s, &o);
     if (err == 0)
         return 0;
     term_error(&s->term, "cannot start: %s%s", kith_strerror(err),
-        err == KITH_E_EXISTS ? " (the port is taken: choose another with --port)" : "");
+        err == KITH_E_EXISTS                 ? " (the port is taken: choose another with --port)"
+        : network->no_tcp && network->no_utp ? " (--no-tcp and --no-utp leave nothing)"
+                                             : "");
     return exit_code_of(err);
 }
 

@@ -4,6 +4,7 @@
 #include "node/network.h"
 #include "node/node_env.h"
 #include "node/node_internal.h"
+#include "node/utp_io.h"
 
 #include "base/err.h"
 #include <assert.h>
@@ -144,7 +145,13 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         o->connections_max > 0 ? (unsigned)o->connections_max : NODE_CONNECTIONS_MAX;
     n->downloads_max = o->downloads_max > 0 ? (unsigned)o->downloads_max : 0;
     kith_set_rates(n, o->download_rate_max, o->upload_rate_max);
+    if (o->no_tcp && o->no_utp)
+        return ERR_INVALID;
+    n->no_tcp = o->no_tcp;
+    env_random(n->env, n->race_memory.key, sizeof n->race_memory.key);
     int err = ports_open(n, o);
+    if (!err && !o->no_utp)
+        err = utp_io_start(n);
     if (!err)
         err = network_start(n);
     if (!err && !o->no_lsd)
@@ -242,6 +249,7 @@ void node_free(struct kith_node *n)
     links_close_all(n, NULL);
     links_bury(n);
     scrapes_close(n);
+    utp_io_free(n);
     ports_close(n);
     if (n->state)
         state_close(n->state);

@@ -14,6 +14,8 @@
  *   scrapes.c  what trackers count that do not say so when they are told
  *   web_seeds.c fetching for web seeds
  *   network.c  the networks that we are on, and their changes
+ *   utp_io.c   byte streams over uTP: between src/utp and the ports
+ *   race.c     a connection attempt by both carriers
  *   lsd_io.c   local service discovery
  *   outside.c  how we look from outside
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
@@ -27,6 +29,7 @@
 #include "format/metainfo.h"
 #include "node/entry_index.h"
 #include "node/ports.h"
+#include "node/race.h"
 #include "store/chunk.h"
 #include "store/create.h"
 #include "store/file_cache.h"
@@ -75,6 +78,9 @@ struct kith_node {
     unsigned port_count;
     uint16_t port;      /* that others can connect to; 0: none */
     uint8_t *datagrams; /* room for those of one call */
+    struct utp_io *utp; /* NULL: there is none */
+    bool no_tcp;        /* peers are reached by uTP only */
+    struct race_memory race_memory;
     unsigned connections, connections_max;
     unsigned downloads_max; /* 0: no limit */
     struct list_link links;

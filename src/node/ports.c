@@ -1,6 +1,7 @@
 /* See ports.h. */
 #include "node/ports.h"
 #include "node/node_internal.h"
+#include "node/utp_io.h"
 
 #include "base/err.h"
 #include <stdlib.h>
@@ -9,9 +10,22 @@
 /* ---- what comes in
  * --------------------------------------------------------------------------------------- */
 
-static void dispatch(struct port *p, const struct env_datagram *d)
+static void dispatch(struct port *p, const struct endpoint *from, struct bytes datagram)
 {
-    trackers_datagram(p->node, &d->peer, bytes_of(d->data, d->size));
+    if (utp_io_is_utp(datagram))
+        utp_io_datagram(p->node, from, datagram);
+    else
+        trackers_datagram(p->node, from, datagram);
+}
+
+/* The system may have put several together. */
+static void take(struct port *p, const struct env_datagram *d)
+{
+    size_t size = d->segment ? d->segment : d->size;
+    for (size_t at = 0; at < d->size; at += size) {
+        size_t left = d->size - at;
+        dispatch(p, &d->peer, bytes_of((uint8_t *)d->data + at, left < size ? left : size));
+    }
 }
 
 static void on_readable(void *user)
@@ -23,10 +37,12 @@ static void on_readable(void *user)
     for (int round = 0; round < PORTS_ROUNDS && count == PORTS_DATAGRAMS; round++) {
         for (size_t i = 0; i < PORTS_DATAGRAMS; i++)
             d[i] = (struct env_datagram){
-                .data = n->datagrams + i * PORTS_DATAGRAM_MAX, .size = PORTS_DATAGRAM_MAX};
+                .data = n->datagrams + i * ENV_UDP_BULK_ROOM, .size = ENV_UDP_BULK_ROOM};
         count = env_udp_receive(p->udp, d, PORTS_DATAGRAMS);
         for (int i = 0; i < count; i++)
-            dispatch(p, &d[i]);
+            take(p, &d[i]);
+        if (count > 0)
+            utp_io_turn(n);
     }
     links_pump(n);
 }
@@ -47,7 +63,9 @@ static void close_port(struct port *p)
 static int open_once(struct port *p, struct endpoint at, bool accepts)
 {
     struct env *env = p->node->env;
-    int err = accepts ? env_tcp_listen(env, &at, NULL, link_accept, p->node, &p->tcp) : 0;
+    int err = accepts && !p->node->no_tcp
+                  ? env_tcp_listen(env, &at, NULL, link_accept, p->node, &p->tcp)
+                  : 0;
     if (!err && p->tcp)
         env_listener_local(p->tcp, &at);
     if (!err)
@@ -58,6 +76,7 @@ static int open_once(struct port *p, struct endpoint at, bool accepts)
     }
     if (!p->tcp)
         env_udp_local(p->udp, &at);
+    env_udp_bulk(p->udp);
     p->at = at;
     return 0;
 }
@@ -115,7 +134,7 @@ int ports_open(struct kith_node *n, const struct kith_options *o)
     uint16_t port = o->listen_port > 0 ? (uint16_t)o->listen_port : 0;
     bool accepts = o->listen_port >= 0;
     struct endpoint at;
-    n->datagrams = malloc((size_t)PORTS_DATAGRAMS * PORTS_DATAGRAM_MAX);
+    n->datagrams = malloc((size_t)PORTS_DATAGRAMS * ENV_UDP_BULK_ROOM);
     if (!n->datagrams)
         return ERR_NOMEM;
     int err = o->listen_address ? endpoint_parse_ip(&at, bytes_of_str(o->listen_address), port)
@@ -133,6 +152,7 @@ void ports_stop_accepting(struct kith_node *n)
             env_listener_close(n->ports[i].tcp);
         n->ports[i].tcp = NULL;
     }
+    utp_io_stop_accepting(n);
 }
 
 void ports_close(struct kith_node *n)

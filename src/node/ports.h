@@ -11,11 +11,10 @@
 #include "env/env.h"
 #include <kith.h>
 
-#define PORTS_MAX 8u            /* addresses that a node listens on */
-#define PORTS_DATAGRAMS 64      /* taken by one call */
-#define PORTS_ROUNDS 4          /* such calls a turn: then others get theirs */
-#define PORTS_DATAGRAM_MAX 2048 /* longer ones are cut, and are no protocol of ours */
-#define PORTS_TRIES 16          /* ports that the system chooses until both kinds are free */
+#define PORTS_MAX 8u      /* addresses that a node listens on */
+#define PORTS_DATAGRAMS 8 /* taken by one call; each may be many: env_udp_bulk */
+#define PORTS_ROUNDS 16   /* such calls a turn: then others get theirs */
+#define PORTS_TRIES 16    /* ports that the system chooses until both kinds are free */
 
 struct kith_node;
 

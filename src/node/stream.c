@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "node/node_internal.h"
+#include "node/utp_io.h"
 #include <stdlib.h>
 
 struct tcp_stream {
@@ -47,8 +48,14 @@ static void tcp_close(struct stream *s)
     free(container_of(s, struct tcp_stream, stream));
 }
 
+static enum carrier tcp_carrier(struct stream *s)
+{
+    (void)s;
+    return CARRIER_TCP;
+}
+
 static const struct stream_ops tcp_ops = {
-    tcp_set_events, tcp_want, tcp_readv, tcp_writev, tcp_sendfile, tcp_close};
+    tcp_set_events, tcp_want, tcp_readv, tcp_writev, tcp_sendfile, tcp_close, tcp_carrier};
 
 struct stream *stream_of_tcp(struct env_tcp *tcp)
 {
@@ -61,7 +68,7 @@ struct stream *stream_of_tcp(struct env_tcp *tcp)
     return &s->stream;
 }
 
-int stream_connect(struct kith_node *n, const struct endpoint *to,
+int stream_connect_tcp(struct kith_node *n, const struct endpoint *to,
     const struct env_tcp_events *events, void *user, struct stream **out)
 {
     struct env_tcp *tcp;
@@ -70,4 +77,14 @@ int stream_connect(struct kith_node *n, const struct endpoint *to,
         return err;
     *out = stream_of_tcp(tcp);
     return *out ? 0 : ERR_NOMEM;
+}
+
+int stream_connect(struct kith_node *n, const struct endpoint *to,
+    const struct env_tcp_events *events, void *user, struct stream **out)
+{
+    bool utp = n->utp && ports_of(n, (enum addr_family)to->family);
+    if (!utp)
+        return n->no_tcp ? ERR_UNSUPPORTED : stream_connect_tcp(n, to, events, user, out);
+    return n->no_tcp ? utp_io_connect(n, to, events, user, out)
+                     : race_connect(n, to, events, user, out);
 }

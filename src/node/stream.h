@@ -11,6 +11,8 @@
 struct kith_node;
 struct stream;
 
+enum carrier { CARRIER_NONE, CARRIER_TCP, CARRIER_UTP };
+
 struct stream_ops {
     void (*set_events)(struct stream *, const struct env_tcp_events *, void *user);
     void (*want)(struct stream *, bool read, bool write);
@@ -19,6 +21,7 @@ struct stream_ops {
     ssize_t (*sendfile)(
         struct stream *, struct env_file *, uint64_t offset, size_t size, bool more);
     void (*close)(struct stream *);
+    enum carrier (*carrier)(struct stream *);
 };
 
 struct stream {
@@ -28,6 +31,9 @@ struct stream {
 /* Starts to connect to a peer in the way that the node's settings allow; connected() follows.
  * ERR_NETWORK, ERR_LIMIT, ERR_NOMEM. */
 int stream_connect(struct kith_node *, const struct endpoint *to, const struct env_tcp_events *,
+    void *user, struct stream **out);
+/* The same, by TCP and nothing else. */
+int stream_connect_tcp(struct kith_node *, const struct endpoint *to, const struct env_tcp_events *,
     void *user, struct stream **out);
 /* A connection that a listener took, owned by the stream from now on. NULL: no memory, and it is
  * closed. */
@@ -59,6 +65,12 @@ static inline ssize_t stream_sendfile(
     struct stream *s, struct env_file *file, uint64_t offset, size_t size, bool more)
 {
     return s->ops->sendfile(s, file, offset, size, more);
+}
+
+/* What carries it; CARRIER_NONE: that is not decided yet. */
+static inline enum carrier stream_carrier(struct stream *s)
+{
+    return s->ops->carrier(s);
 }
 
 static inline void stream_close(struct stream *s)

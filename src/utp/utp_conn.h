@@ -27,8 +27,9 @@
 #define UTP_SYN_TRIES 3u           /* 1, 2, 4 s */
 #define UTP_TIMEOUTS_MAX 6u        /* in a row, without a word from the peer: it is gone */
 #define UTP_ACK_DELAY MSECS(25)
-#define UTP_QUICK_ACKS 32u /* packets that are acknowledged at once, so that slow start is quick   \
-                            */
+#define UTP_QUICK_ACKS                                                                             \
+    32u /* packets that are acknowledged at once, so that slow start is quick                      \
+         */
 #define UTP_KEEP_ALIVE SECONDS(29) /* home routers forget a UDP mapping after 30 */
 #define UTP_LINGER SECONDS(20)     /* what was written before the close is still delivered */
 #define UTP_HALF_OPEN_LIFE SECONDS(10)

@@ -20,6 +20,7 @@ struct utp_socket {
     struct timer_heap timers;
     struct list_link all, touched, sending, ready, incoming, half_open;
     unsigned half_open_count;
+    bool accepts;
     struct utp_conn *last; /* packets come in rows */
     uint8_t key[16];
     uint64_t drawn;
@@ -123,9 +124,15 @@ struct utp_socket *utp_socket_new(const uint8_t seed[16], usec now)
     list_init(&s->incoming);
     list_init(&s->half_open);
     s->clock_offset = (uint32_t)draw(s) << 16 | draw(s);
+    s->accepts = true;
     s->second = now;
     s->resets_left = UTP_RESETS_PER_SECOND;
     return s;
+}
+
+void utp_socket_stop_accepting(struct utp_socket *s)
+{
+    s->accepts = false;
 }
 
 void utp_socket_free(struct utp_socket *s)
@@ -264,6 +271,8 @@ static void take_call(
         touch(s, c);
         return;
     }
+    if (!s->accepts)
+        return;
     drop_oldest_call(s);
     c = conn_new(s);
     if (!c)

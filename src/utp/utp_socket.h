@@ -23,6 +23,9 @@ struct utp_socket *utp_socket_new(const uint8_t seed[16], usec now);
 /* All connections end without a word. */
 void utp_socket_free(struct utp_socket *);
 
+/* Who calls from now on is not answered. */
+void utp_socket_stop_accepting(struct utp_socket *);
+
 /* A datagram came. False: it is not uTP. */
 bool utp_socket_input(
     struct utp_socket *, const struct endpoint *from, struct bytes datagram, usec now);
