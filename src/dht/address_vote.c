@@ -20,5 +20,5 @@ bool address_vote_cast(
     unsigned agree = 0;
     for (unsigned i = 0; i < v->count; i++)
         agree += endpoint_same_ip(&v->votes[i].for_address, said);
-    return agree >= needed && agree * 2 > v->count;
+    return agree >= needed && agree * 3 >= v->count * 2;
 }

@@ -1,5 +1,5 @@
 /* What our address looks like from outside, by the vote of those who answered us (BEP 42, `ip`).
- * A network (/24, /64) has one vote; enough have to agree, and more than for any other. */
+ * A network (/24, /64) has one vote; enough have to agree, and two thirds of those that voted. */
 #ifndef KITH_DHT_ADDRESS_VOTE_H
 #define KITH_DHT_ADDRESS_VOTE_H
 
@@ -14,7 +14,7 @@ struct address_vote {
     unsigned count, next;
 };
 
-/* True: `said` now has the votes of `needed` networks and of most that voted. */
+/* True: `said` now has the votes of `needed` networks and of two thirds. */
 bool address_vote_cast(
     struct address_vote *, const struct endpoint *by, const struct endpoint *said, unsigned needed);
 

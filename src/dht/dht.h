@@ -22,6 +22,7 @@
 #define DHT_QUERIES_MAX 256u           /* questions under way */
 #define DHT_CONTACTS_MAX 128u          /* addresses that wait to be asked whether they are nodes */
 #define DHT_CONTACTS_ASKED 8u          /* of them at a time */
+#define DHT_CONTACT_TRIES 3u           /* while we know few */
 #define DHT_QUERY_PATIENCE SECONDS(10) /* an answer after that is none */
 #define DHT_SHORT_PATIENCE_MIN MSECS(400) /* after so long the next one is asked too: see */
 #define DHT_SHORT_PATIENCE_MAX SECONDS(2) /* dht_query.c, it follows the round trips */

@@ -32,6 +32,7 @@ struct query {
     uint8_t purpose; /* enum query_purpose */
     bool has_id;     /* `id` is whom we think to ask */
     bool late;       /* the short patience is over, and that was told */
+    uint8_t tries;   /* how often this was asked before */
     struct endpoint to;
     struct node_id id;
     usec sent;
@@ -41,6 +42,7 @@ struct query {
 struct contact {
     struct endpoint at;
     enum dht_contact kind;
+    uint8_t tries;
 };
 
 enum search_state { SEARCH_WAITS, SEARCH_LOOKS, SEARCH_STORES, SEARCH_OVER };
@@ -53,7 +55,9 @@ struct dht_search {
     struct lookup lookup;
     usec started;
     struct dht_result result;
-    unsigned storing;     /* announces or puts under way */
+    unsigned storing;         /* announces or puts under way */
+    struct dht_item to_store; /* what put() gave; spans in `store_value` and `salt` */
+    uint8_t *store_value;
     struct dht_item best; /* spans in `best_value` and `salt` */
     uint8_t *best_value;  /* NULL: nothing was found */
     uint8_t *bloom;       /* seeds, then peers; NULL: nobody told */
@@ -128,6 +132,8 @@ void search_free_all(struct dht *);
 void search_bury(struct dht *);
 
 /* ---- dht_maintain.c */
+/* A question of ours that is no search's is late. */
+void maintain_late(struct dht *, const struct query *, usec now);
 void maintain_answered(struct dht *, const struct query *, const struct krpc_message *, usec now);
 void maintain_tick(struct dht *, usec now);
 usec maintain_deadline(const struct dht *, usec now);

@@ -24,18 +24,34 @@ static bool is_waiting(const struct dht *d, const struct endpoint *at)
     return false;
 }
 
-void dht_add_contact(struct dht *d, const struct endpoint *at, enum dht_contact kind, usec now)
+static void add_contact(struct dht *d, const struct contact *c, usec now)
 {
-    if (at->family != d->config.family || at->port == 0 || d->contact_count == DHT_CONTACTS_MAX ||
-        is_waiting(d, at))
+    if (d->contact_count == DHT_CONTACTS_MAX)
         return;
     if (!d->contacts)
         d->contacts = malloc(DHT_CONTACTS_MAX * sizeof *d->contacts);
     if (!d->contacts)
         return;
-    unsigned place = (d->contact_first + d->contact_count++) % DHT_CONTACTS_MAX;
-    d->contacts[place] = (struct contact){*at, kind};
+    d->contacts[(d->contact_first + d->contact_count++) % DHT_CONTACTS_MAX] = *c;
     d->deadline = usec_min(d->deadline, now);
+}
+
+void dht_add_contact(struct dht *d, const struct endpoint *at, enum dht_contact kind, usec now)
+{
+    if (at->family == d->config.family && at->port != 0 && !is_waiting(d, at))
+        add_contact(d, &(struct contact){*at, kind, 0}, now);
+}
+
+/* The first datagrams of a node's life get lost as others do. */
+void maintain_late(struct dht *d, const struct query *q, usec now)
+{
+    bool router = q->purpose == QUERY_ROUTER;
+    if (q->has_id || q->tries + 1u >= DHT_CONTACT_TRIES ||
+        table_count(d->table, now).nodes >= FEW_NODES)
+        return;
+    struct contact c = {
+        q->to, router ? DHT_CONTACT_ROUTER : DHT_CONTACT_NODE, (uint8_t)(q->tries + 1)};
+    add_contact(d, &c, now);
 }
 
 /* While we know few, a contact is asked for its neighbours at once. */
@@ -45,6 +61,7 @@ static void ask_contact(struct dht *d, const struct contact *c, usec now)
     krpc_reset(&m);
     bool begins = c->kind == DHT_CONTACT_ROUTER || table_count(d->table, now).nodes < FEW_NODES;
     struct query q = {.to = c->at,
+        .tries = c->tries,
         .purpose = c->kind == DHT_CONTACT_ROUTER ? QUERY_ROUTER
                    : begins                      ? QUERY_CONTACT
                                                  : QUERY_PING};

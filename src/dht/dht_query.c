@@ -179,8 +179,10 @@ void query_tick(struct dht *d, usec now)
         if (!q->late && now >= q->sent + patience) {
             q->late = true;
             struct query copy = *q;
-            if (copy.purpose == QUERY_LOOKUP)
+            if (copy.search)
                 search_late(d, &copy, now);
+            else
+                maintain_late(d, &copy, now);
         }
         i++;
     }

@@ -39,6 +39,7 @@ static void free_search(struct dht_search *s)
 {
     lookup_free(&s->lookup);
     free(s->best_value);
+    free(s->store_value);
     free(s->bloom);
     free(s);
 }
@@ -261,68 +262,92 @@ static void lookup_step(struct dht *d, struct dht_search *s, const struct query 
  * -----------------------------------------------------------------------------------------------
  */
 
-static void store_at(struct dht *d, struct dht_search *s, const struct lookup_candidate *c,
-    struct krpc_message *m, usec now)
+/* The message that asks `c` to store what this search is about. */
+static void store_message(
+    const struct dht_search *s, const struct lookup_candidate *c, struct krpc_message *m)
 {
+    const struct dht_item *item = &s->to_store;
+    krpc_reset(m);
     m->token = bytes_of(c->token, c->token_size);
-    struct query q = {
-        .purpose = QUERY_STORE, .has_id = true, .to = c->at, .id = c->id, .search = s};
-    if (!query_send(d, m, &q, now))
+    if (s->request.aim == DHT_GET_PEERS) {
+        m->method = KRPC_ANNOUNCE_PEER;
+        m->has_target = true;
+        m->target = s->request.target;
+        m->port = s->request.port;
+        m->implied_port = s->request.implied_port;
+        m->seed = s->request.seed;
         return;
+    }
+    m->method = KRPC_PUT;
+    m->value = item->value;
+    if (!item->is_mutable)
+        return;
+    m->key = bytes_of(item->key.b, sizeof item->key.b);
+    m->signature = bytes_of(item->signature.b, sizeof item->signature.b);
+    m->salt = item->salt;
+    m->has_seq = true;
+    m->seq = item->seq;
+    /* BEP 44: no cas to those that had nothing. */
+    m->has_cas = s->request.compare_and_swap && c->has_item;
+    m->cas = s->best.seq;
+}
+
+static bool store_at(
+    struct dht *d, struct dht_search *s, const struct lookup_candidate *c, uint8_t tries, usec now)
+{
+    struct krpc_message m;
+    struct query q = {.purpose = QUERY_STORE,
+        .has_id = true,
+        .tries = tries,
+        .to = c->at,
+        .id = c->id,
+        .search = s};
+    store_message(s, c, &m);
+    if (!query_send(d, &m, &q, now))
+        return false;
     s->storing++;
-    s->result.storers++;
+    return true;
 }
 
-static void store_announce(struct dht *d, struct dht_search *s, usec now)
+/* What put() wants to be stored; its spans become ours. */
+static bool take_to_store(struct dht_search *s)
 {
-    struct lookup_candidate *storers[2 * LOOKUP_K];
-    size_t count = lookup_storers(&s->lookup, storers);
-    struct krpc_message m;
-    krpc_reset(&m);
-    m.method = KRPC_ANNOUNCE_PEER;
-    m.has_target = true;
-    m.target = s->request.target;
-    m.port = s->request.port;
-    m.implied_port = s->request.implied_port;
-    m.seed = s->request.seed;
-    for (size_t i = 0; i < count; i++)
-        store_at(d, s, storers[i], &m, now);
-}
-
-static void store_item(struct dht *d, struct dht_search *s, const struct dht_item *item, usec now)
-{
-    struct lookup_candidate *storers[2 * LOOKUP_K];
-    size_t count = lookup_storers(&s->lookup, storers);
-    struct krpc_message m;
-    krpc_reset(&m);
-    m.method = KRPC_PUT;
-    m.value = item->value;
-    if (item->is_mutable) {
-        m.key = bytes_of(item->key.b, sizeof item->key.b);
-        m.signature = bytes_of(item->signature.b, sizeof item->signature.b);
-        m.salt = item->salt;
-        m.has_seq = true;
-        m.seq = item->seq;
-    }
-    for (size_t i = 0; i < count; i++) {
-        /* BEP 44: no cas to those that had nothing. */
-        m.has_cas = item->is_mutable && s->request.compare_and_swap && storers[i]->has_item;
-        m.cas = s->best.seq;
-        store_at(d, s, storers[i], &m, now);
-    }
+    struct dht_item item = {0};
+    if (!s->request.put(s->request.user, s->best_value ? &s->best : NULL, &item) ||
+        s->state != SEARCH_STORES || item.value.size == 0 || item.value.size > KRPC_VALUE_MAX)
+        return false;
+    s->store_value = malloc(item.value.size);
+    if (!s->store_value)
+        return false;
+    memcpy(s->store_value, item.value.data, item.value.size);
+    s->to_store = item;
+    s->to_store.value = bytes_of(s->store_value, item.value.size);
+    s->to_store.salt = s->request.salt;
+    return true;
 }
 
 static void begin_storing(struct dht *d, struct dht_search *s, usec now)
 {
-    struct dht_item item = {0};
+    struct lookup_candidate *storers[2 * LOOKUP_K];
     s->state = SEARCH_STORES;
-    if (s->request.aim == DHT_GET_PEERS && s->request.announce)
-        store_announce(d, s, now);
-    if (s->request.aim != DHT_GET_ITEM || !s->request.put)
+    if (s->request.aim == DHT_GET_PEERS ? !s->request.announce
+                                        : !s->request.put || !take_to_store(s))
         return;
-    if (s->request.put(s->request.user, s->best_value ? &s->best : NULL, &item) &&
-        s->state == SEARCH_STORES)
-        store_item(d, s, &item, now);
+    size_t count = lookup_storers(&s->lookup, storers);
+    for (size_t i = 0; i < count; i++)
+        s->result.storers += store_at(d, s, storers[i], 0, now);
+}
+
+static void stored(struct dht_search *s, const struct query *q, const struct krpc_message *m)
+{
+    struct lookup_candidate *c = lookup_find(&s->lookup, &q->to);
+    s->storing--;
+    if (m->kind == KRPC_ERROR)
+        s->result.refusal = m->error;
+    else if (c && !c->stored) {
+        c->stored = true;
+        s->result.stored++;
+    }
 }
 
 /* ---- what became of a question
@@ -333,24 +358,21 @@ void search_answered(struct dht *d, const struct query *q, const struct krpc_mes
     struct dht_search *s = q->search;
     if (!s)
         return;
-    if (q->purpose == QUERY_STORE) {
-        s->storing--;
-        if (m->kind == KRPC_RESPONSE)
-            s->result.stored++;
-        else
-            s->result.refusal = m->error;
-    } else if (s->state == SEARCH_LOOKS) {
+    if (q->purpose == QUERY_STORE)
+        stored(s, q, m);
+    else if (s->state == SEARCH_LOOKS)
         lookup_step(d, s, q, m, now);
-    }
 }
 
+/* A store that is late is repeated once: the first one, or its answer, may have been lost. */
 void search_late(struct dht *d, const struct query *q, usec now)
 {
-    (void)d;
-    (void)now;
-    struct lookup_candidate *c = q->search ? lookup_find(&q->search->lookup, &q->to) : NULL;
-    if (c)
-        lookup_late(&q->search->lookup, c);
+    struct dht_search *s = q->search;
+    struct lookup_candidate *c = lookup_find(&s->lookup, &q->to);
+    if (c && q->purpose == QUERY_LOOKUP)
+        lookup_late(&s->lookup, c);
+    else if (c && q->tries == 0 && s->state == SEARCH_STORES)
+        store_at(d, s, c, 1, now);
 }
 
 void search_failed(struct dht *d, const struct query *q, usec now)

@@ -120,15 +120,21 @@ static bool may_ask(const struct lookup *l, const struct lookup_candidate *c)
     return c->state == LOOKUP_FRESH && (c->fits || l->misfits_asked < LOOKUP_MISFITS_MAX);
 }
 
-/* The nearest that may be asked before K fitting ones have answered. `last_resort`: also of those
- * whose names nobody vouches for. */
-static struct lookup_candidate *walk(const struct lookup *l, bool last_resort)
+enum walk {
+    WALK_PROVEN, /* those that may be asked */
+    WALK_FRESH,  /* and of those whose names nobody vouches for */
+    WALK_AGAIN   /* those that are late, a second time */
+};
+
+/* The nearest of a kind before K fitting ones have answered. */
+static struct lookup_candidate *walk(const struct lookup *l, enum walk kind)
 {
     unsigned answered = 0;
     for (unsigned i = 0; i < l->count && answered < LOOKUP_K; i++) {
         struct lookup_candidate *c = &l->candidates[i];
         answered += c->state == LOOKUP_ANSWERED && c->fits;
-        if (may_ask(l, c) && (last_resort || !unproven(l, c)))
+        if (kind == WALK_AGAIN ? c->state == LOOKUP_LATE && c->fits && c->tries < LOOKUP_TRIES
+                               : may_ask(l, c) && (kind == WALK_FRESH || !unproven(l, c)))
             return c;
     }
     return NULL;
@@ -138,23 +144,27 @@ struct lookup_candidate *lookup_next(struct lookup *l)
 {
     if (l->in_time >= l->parallel || l->asked >= LOOKUP_QUERIES_MAX)
         return NULL;
-    struct lookup_candidate *c = walk(l, false);
-    return c ? c : walk(l, true);
+    struct lookup_candidate *c = walk(l, WALK_PROVEN);
+    if (!c)
+        c = walk(l, WALK_FRESH);
+    return c || l->in_time > 0 ? c : walk(l, WALK_AGAIN);
 }
 
 /* Does the walk wait for somebody? While nobody has answered at all, also for the late. */
 bool lookup_is_over(const struct lookup *l)
 {
     unsigned answered = 0;
-    bool waits = false, waits_for_late = false;
+    bool waits = false, waits_for_late = false, may_go_on = l->asked < LOOKUP_QUERIES_MAX;
     for (unsigned i = 0; i < l->count && answered < LOOKUP_K; i++) {
         const struct lookup_candidate *c = &l->candidates[i];
         answered += c->state == LOOKUP_ANSWERED && c->fits;
         waits |= c->state == LOOKUP_ASKED;
         waits_for_late |= c->state == LOOKUP_LATE;
-        if (may_ask(l, c) && l->asked < LOOKUP_QUERIES_MAX)
+        if (may_go_on && may_ask(l, c))
             return false;
     }
+    if (may_go_on && walk(l, WALK_AGAIN))
+        return false;
     return !waits && (!waits_for_late || answered > 0);
 }
 
@@ -168,7 +178,9 @@ static void leave_asked(struct lookup *l, const struct lookup_candidate *c)
 
 void lookup_asked(struct lookup *l, struct lookup_candidate *c)
 {
+    leave_asked(l, c);
     c->state = LOOKUP_ASKED;
+    c->tries++;
     l->asked++;
     l->misfits_asked += !c->fits;
     l->in_time++;

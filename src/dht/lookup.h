@@ -25,7 +25,8 @@
 #define LOOKUP_PREFIX_MAX 3u     /* candidates in one /24 or /64 */
 #define LOOKUP_ADDRESS_MAX 2u    /* candidates at one address, ports differing */
 #define LOOKUP_UNPROVEN_MAX 3u   /* of those that one node named: asked and silent so far */
-#define LOOKUP_MISFITS_MAX 32u   /* questions to ids that do not fit their address */
+#define LOOKUP_TRIES 2u        /* datagrams get lost: who is late is asked once more, at the end */
+#define LOOKUP_MISFITS_MAX 32u /* questions to ids that do not fit their address */
 
 enum lookup_state {
     LOOKUP_FRESH, /* not asked */
@@ -42,6 +43,8 @@ struct lookup_candidate {
     bool fits;
     uint16_t serial, named_by; /* 0: it was ours to begin with */
     uint8_t hops;              /* answers between us and it */
+    uint8_t tries;             /* questions to it */
+    bool stored;               /* search's: it took the announce or item */
     bool has_item;             /* search's: it gave us the item */
     int64_t item_seq;
     uint8_t token_size;

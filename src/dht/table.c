@@ -463,7 +463,7 @@ static usec check_due(const struct table_node *n)
 {
     if (n->fails == 0)
         return (last_sign(n) > n->tried ? last_sign(n) : n->tried) + TABLE_GOOD_FOR;
-    usec pause = TABLE_RETRY_MIN << (2 * (n->fails < 5 ? n->fails - 1 : 4));
+    usec pause = TABLE_RETRY_MIN << (2 * (n->fails < 6 ? n->fails - 1 : 5));
     return n->tried + (pause < TABLE_RETRY_MAX ? pause : TABLE_RETRY_MAX);
 }
 

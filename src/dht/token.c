@@ -53,5 +53,6 @@ bool token_is_ours(struct token_keys *k, struct dht_random *random, const struct
     rotate(k, random, now);
     token_under(k->key, from, current);
     token_under(k->before, from, before);
-    return same(token.data, current) | same(token.data, before);
+    bool is_current = same(token.data, current), is_before = same(token.data, before);
+    return is_current || is_before;
 }
