@@ -112,12 +112,25 @@ struct kith_options {
     int32_t no_lsd; /* 1: do not look for peers on the local network, and do not say that we are there */
     int32_t no_utp; /* 1: no connections over uTP */
     int32_t no_tcp; /* 1: peers are reached, and reach us, over uTP only. Not both */
+    /* "socks5://[user:password@]host[:port]" or "http://...": everything goes through it, nobody is
+     * listened to, the local network hears nothing; NULL: no proxy. A way out that is away is waited
+     * for: there is no other. */
+    const char *proxy;
+    const char *bind_interface; /* every socket is bound to this interface; NULL: to none. Names are
+                                 * not looked up then, because the system's resolver cannot be bound */
+    const char *bind_address;   /* the same, to this numeric address */
+    const char *const *listen_addresses; /* besides listen_address: numeric, or names of interfaces */
+    size_t listen_address_count;
+    const char *block_list; /* a file of addresses to have nothing to do with: eMule .dat, P2P, CIDR, any
+                             * of them gzip; NULL: none */
 };
 
 /* Opens a node, brings back the torrents that its state file remembers, and starts to listen.
  * options may be NULL. On failure *out is NULL and the reason is
  * in the return value: KITH_E_BUSY (another process has the state), KITH_E_DATABASE,
- * KITH_E_EXISTS (the port is taken), KITH_E_PERMISSION, KITH_E_NOMEM. */
+ * KITH_E_EXISTS (the port is taken), KITH_E_PERMISSION, KITH_E_NOMEM; KITH_E_SYNTAX and
+ * KITH_E_UNSUPPORTED are about the proxy's URL; KITH_E_INVALID about an interface, an address, or
+ * the name of a proxy behind an interface; KITH_E_NOT_FOUND may be about the block list. */
 KITH_API int kith_open(const struct kith_options *options, struct kith_node **out);
 /* Starts a clean stop: tells trackers, finishes writes. KITH_EVENT_STOPPED follows, within
  * about two seconds. Calling it again does nothing. */
@@ -143,6 +156,21 @@ KITH_API const char *kith_last_error(struct kith_node *node);
 KITH_API uint16_t kith_listen_port(struct kith_node *node);
 /* Changes limits while running; 0: none. */
 KITH_API void kith_set_rates(struct kith_node *node, uint64_t download_max, uint64_t upload_max);
+
+/* Reads a block list in the background; it is in force when KITH_EVENT_BLOCK_LIST comes without an
+ * error, also for peers that are connected. NULL: no list from now on. KITH_E_AGAIN: one is being
+ * read. */
+KITH_API int kith_load_block_list(struct kith_node *node, const char *path);
+struct kith_block_list {
+    size_t size;
+    const char *path;       /* NULL: there is no list. Valid until the next event is pulled */
+    uint64_t ranges;        /* after merging */
+    uint64_t lines_skipped; /* that are no range, comment or empty */
+    uint64_t memory_bytes;
+    int64_t read_unix;
+    uint64_t refused;       /* connections, candidates and datagrams that it kept away */
+};
+KITH_API int kith_block_list(struct kith_node *node, struct kith_block_list *list);
 
 /* ---- torrents ------------------------------------------------------------------------------- */
 
@@ -313,7 +341,8 @@ enum kith_event_type {
     KITH_EVENT_TRACKER = 11,  /* a tracker answered or failed; text: in words */
     KITH_EVENT_CONFLICT = 12, /* existing files hold something else; text: the first of them */
     KITH_EVENT_WARNING = 13,  /* something was repaired; text: in words */
-    KITH_EVENT_STOPPED = 14   /* the clean stop is done: call kith_close */
+    KITH_EVENT_STOPPED = 14,  /* the clean stop is done: call kith_close */
+    KITH_EVENT_BLOCK_LIST = 15 /* a block list was read, or error says why not; text: in words */
 };
 /* The next event, or NULL. At most 4096 wait; of repeated ones the newest is kept. */
 KITH_API const struct kith_event *kith_next_event(struct kith_node *node);

@@ -19,7 +19,8 @@ extern const struct option_spec output_specs[];
 struct network_options {
     struct text_list peers;
     int64_t port;
-    const char *listen;
+    struct text_list listen;
+    const char *interface, *proxy, *block_list;
     uint64_t download_max, upload_max;
     int encryption; /* enum kith_encryption */
     bool no_lsd, no_utp, no_tcp;

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/exit_codes.h"
 #include "crypto/hash.h"
+#include "proto/proxy.h"
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
@@ -110,6 +111,53 @@ static int open_node(struct session *s, struct kith_options *o)
     return kith_open(o, &s->node);
 }
 
+static bool is_address(const char *text)
+{
+    struct endpoint e;
+    return endpoint_parse_ip(&e, bytes_of_str(text), 0) == 0;
+}
+
+/* What kith_open would refuse with a mere number is said here in words. */
+static bool check_network(
+    struct session *s, const struct network_options *network, struct kith_options *o)
+{
+    struct proxy proxy;
+    const char *interface = network->interface;
+    int err = network->proxy ? proxy_parse(&proxy, network->proxy) : 0;
+    if (err) { /* its text may hold a password */
+        term_error(&s->term, "the proxy is to be socks5:// or http://[USER:PASSWORD@]HOST[:PORT]");
+        return false;
+    }
+    if (network->proxy && interface && !is_address(proxy.host)) {
+        term_error(&s->term, "with --interface the proxy needs a numeric address: its name cannot "
+                             "be looked up without a leak");
+        return false;
+    }
+    if (network->block_list && access(network->block_list, R_OK) != 0) {
+        term_error(&s->term, "%s: cannot be read", network->block_list);
+        return false;
+    }
+    if (interface)
+        *(is_address(interface) ? &o->bind_address : &o->bind_interface) = interface;
+    return true;
+}
+
+static const char *hint_of(int err, const struct network_options *network)
+{
+    switch (err) {
+    case KITH_E_EXISTS:
+        return " (the port is taken: choose another with --port)";
+    case KITH_E_INVALID:
+        if (network->no_tcp && network->no_utp)
+            return " (--no-tcp and --no-utp leave nothing)";
+        return " (--listen takes addresses and interfaces of this machine, --interface one)";
+    case KITH_E_SYNTAX:
+        return " (the block list is none)";
+    default:
+        return "";
+    }
+}
+
 int session_open(struct session *s, const struct session_config *config)
 {
     struct kith_options o;
@@ -122,7 +170,12 @@ int session_open(struct session *s, const struct session_config *config)
     session_take_signals();
     KITH_INIT(o);
     o.listen_port = (int32_t)network->port;
-    o.listen_address = network->listen;
+    if (!check_network(s, network, &o))
+        return EXIT_USAGE;
+    o.listen_addresses = network->listen.items;
+    o.listen_address_count = network->listen.count;
+    o.proxy = network->proxy;
+    o.block_list = network->block_list;
     o.encryption = network->encryption;
     o.download_rate_max = network->download_max;
     o.upload_rate_max = network->upload_max;
@@ -138,10 +191,7 @@ int session_open(struct session *s, const struct session_config *config)
     int err = open_node(s, &o);
     if (err == 0)
         return 0;
-    term_error(&s->term, "cannot start: %s%s", kith_strerror(err),
-        err == KITH_E_EXISTS                 ? " (the port is taken: choose another with --port)"
-        : network->no_tcp && network->no_utp ? " (--no-tcp and --no-utp leave nothing)"
-                                             : "");
+    term_error(&s->term, "cannot start: %s%s", kith_strerror(err), hint_of(err, network));
     return exit_code_of(err);
 }
 

@@ -170,6 +170,16 @@ size_t env_gateways(struct env *e, struct endpoint *out, size_t max)
     return ops_of(e)->gateways(e, out, max);
 }
 
+unsigned env_device_index(struct env *e, const char *device)
+{
+    return ops_of(e)->device_index(e, device);
+}
+
+size_t env_device_addresses(struct env *e, const char *device, struct endpoint *out, size_t max)
+{
+    return ops_of(e)->device_addresses(e, device, out, max);
+}
+
 int env_network_watch_start(
     struct env *e, void (*changed)(void *user), void *user, struct env_network_watch **out)
 {

@@ -157,6 +157,12 @@ size_t env_local_networks(struct env *, struct env_network *out, size_t max);
 /* The routers that lead out, port 0, the one preferred first. How many, at most `max`. */
 size_t env_gateways(struct env *, struct endpoint *out, size_t max);
 
+/* An interface by name. 0: there is none; another number than before: it was made anew, and what
+ * was bound to the old one is dead. */
+unsigned env_device_index(struct env *, const char *device);
+/* As env_local_addresses, of one interface. */
+size_t env_device_addresses(struct env *, const char *device, struct endpoint *out, size_t max);
+
 /* Tells when addresses, interfaces or routes have changed; several calls for one change are
  * usual. ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM: then nobody tells. */
 struct env_network_watch;
@@ -168,6 +174,12 @@ void env_network_watch_stop(struct env_network_watch *);
  */
 
 struct env_http;
+struct ip_ranges;
+struct env_http_proxy {
+    bool socks5; /* else HTTP */
+    struct endpoint at;
+    const char *user, *password; /* NULL: no login */
+};
 struct env_http_request {
     const char *url;         /* http or https only */
     const char *user_agent;  /* NULL: none */
@@ -176,7 +188,12 @@ struct env_http_request {
     uint64_t range_size;
     uint64_t body_max; /* more is an error: ERR_LIMIT */
     usec timeout;      /* whole exchange without progress for this long: ERR_TIMEOUT */
-    const struct env_tcp_options *tcp; /* binding; NULL: none */
+    const struct env_tcp_options *tcp; /* binding, of connections to the proxy if there is one */
+    /* All goes through it, names too: no address is looked up, none but the proxy contacted. */
+    const struct env_http_proxy *proxy;
+    bool numeric_only;         /* a name would have to be looked up where the binding does not hold:
+                                  ERR_BLOCKED */
+    struct ip_ranges *blocked; /* these addresses are not contacted; sealed; held while needed */
 };
 struct env_http_events {
     /* Body bytes in order; status is the final response's (after redirects). Return false to stop:

@@ -1,6 +1,7 @@
 /* The table behind env.h: what an implementation of the world provides (env/uv, env/sim). Only env/
- * includes this header. Every handle of an implementation begins with `const struct env_ops *`, and
- * so does struct env itself: env.c dispatches through it, one line a call. */
+ * includes this header, and node/proxy_udp.c, whose datagrams are carried by others of them. Every
+ * handle of an implementation begins with `const struct env_ops *`, and so does struct env itself:
+ * env.c dispatches through it, one line a call. */
 #ifndef KITH_ENV_OPS_H
 #define KITH_ENV_OPS_H
 
@@ -43,6 +44,8 @@ struct env_ops {
     size_t (*local_addresses)(struct env *, struct endpoint *, size_t);
     size_t (*local_networks)(struct env *, struct env_network *, size_t);
     size_t (*gateways)(struct env *, struct endpoint *, size_t);
+    unsigned (*device_index)(struct env *, const char *);
+    size_t (*device_addresses)(struct env *, const char *, struct endpoint *, size_t);
     int (*network_watch_start)(struct env *, void (*)(void *), void *, struct env_network_watch **);
     void (*network_watch_stop)(struct env_network_watch *);
 

@@ -1,5 +1,6 @@
 /* One torrent of the node, from being named to being removed: what happens between the user's word
  * and the swarm. Its data is entry_data.c's. */
+#include "node/block_list.h"
 #include "node/lsd_io.h"
 #include "node/node_internal.h"
 #include "node/outside.h"
@@ -237,8 +238,15 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
     }
 }
 
+static bool host_refuses(void *host, const struct endpoint *e)
+{
+    struct kith_torrent *k = host;
+    return block_list_has(k->node, e);
+}
+
 const struct swarm_host_ops entry_host_ops = {host_connect, host_pump, host_hang_up,
-    host_reschedule, host_event, host_web_fetch, host_now, host_random, NULL, host_seen_at};
+    host_reschedule, host_event, host_web_fetch, host_now, host_random, NULL, host_seen_at,
+    host_refuses};
 
 int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
 {

@@ -1,4 +1,5 @@
 /* What kith.h lets people look at: status, files, peers, links. See node_internal.h. */
+#include "node/egress.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -62,7 +63,12 @@ static const char *explain(struct kith_torrent *k, const struct torrent_stats *s
     k->waiting_for[0] = 0;
     if ((state != KITH_STATE_DOWNLOADING && state != KITH_STATE_METADATA) || s->download_rate > 0)
         return k->waiting_for;
-    const char *why = "", *tracker = trackers_trouble(k);
+    const char *why = egress_trouble(k->node), *tracker = trackers_trouble(k);
+    if (why) {
+        snprintf(k->waiting_for, sizeof k->waiting_for, "%s", why);
+        return k->waiting_for;
+    }
+    why = "";
     if (s->peers == 0 && s->known == 0 && tracker) {
         struct builder b = builder_fixed(k->waiting_for, sizeof k->waiting_for);
         builder_str(&b, "waiting for peers: the tracker says: ");
@@ -230,7 +236,9 @@ static size_t own_peers(struct kith_node *n, struct magnet_peer *out)
         out[0] = (struct magnet_peer){.endpoint = all[0]};
         return 1;
     }
-    total = env_local_addresses(n->env, all, 32);
+    const char *device = n->ports[0].device[0] ? n->ports[0].device : egress_device(n);
+    total = device ? env_device_addresses(n->env, device, all, 32)
+                   : env_local_addresses(n->env, all, 32);
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < total && count < LINK_PEERS_MAX; i++) {
             enum addr_class class = endpoint_class(&all[i]);
@@ -268,7 +276,7 @@ const char *kith_link(struct kith_torrent *k, int with_peers)
     for (size_t i = 0; k->metainfo && i < k->metainfo->web_seed_count && m.web_seed_count < 64; i++)
         web_seeds[m.web_seed_count++] = k->metainfo->web_seeds[i];
     m.web_seeds = web_seeds;
-    if (with_peers && k->node->port) {
+    if (with_peers && k->node->port && k->node->port_count > 0) {
         m.peer_count = own_peers(k->node, peers);
         m.peers = peers;
     }

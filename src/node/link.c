@@ -1,5 +1,6 @@
 /* Between a stream and what stands behind it: first the greeting, then the peer. The only file that
  * knows both. docs/architecture.md, "Where a block goes". */
+#include "node/block_list.h"
 #include "node/node_internal.h"
 #include "node/outside.h"
 #include "node/stream.h"
@@ -126,6 +127,29 @@ void links_close_all(struct kith_node *n, struct kith_torrent *of)
         struct link *l = list_entry(at, struct link, all);
         if (!l->peer && (!of || l->torrent == of))
             link_close(l);
+    }
+}
+
+static void hang_up(struct link *l)
+{
+    if (l->peer)
+        peer_link_lost(l->peer, ERR_NETWORK);
+    else
+        link_close(l);
+}
+
+void links_hang_up_all(struct kith_node *n)
+{
+    list_for_each_safe(at, &n->links) hang_up(list_entry(at, struct link, all));
+}
+
+void links_hang_up_blocked(struct kith_node *n)
+{
+    list_for_each_safe(at, &n->links)
+    {
+        struct link *l = list_entry(at, struct link, all);
+        if (block_list_has(n, &l->remote))
+            hang_up(l);
     }
 }
 
@@ -456,7 +480,12 @@ void link_take(struct kith_node *n, struct stream *stream, const struct endpoint
 
 void link_accept(void *user, struct env_tcp *tcp, const struct endpoint *from)
 {
+    struct kith_node *n = user;
+    if (block_list_has(n, from)) {
+        env_tcp_close(tcp);
+        return;
+    }
     struct stream *stream = stream_of_tcp(tcp);
     if (stream)
-        link_take(user, stream, from);
+        link_take(n, stream, from);
 }

@@ -1,6 +1,7 @@
 /* See lsd_io.h. Who is heard is believed only about himself: the address is the datagram's source,
  * which must be on a network of ours, and the port is one that endpoint_allowed lets pass. */
 #include "node/lsd_io.h"
+#include "node/egress.h"
 #include "node/network.h"
 #include "node/node_internal.h"
 
@@ -153,7 +154,7 @@ static void open_socket(struct lsd_io *l, enum addr_family family)
     if (!port || !port->tcp || endpoint_class(&port->at) == ADDR_LOOPBACK)
         return;
     struct env_tcp_options options = {.bind_ip = is_any(&port->at) ? NULL : &port->at};
-    int err = env_udp_open(n->env, &group, &options, readable, l, socket);
+    int err = egress_udp_open(n, &group, &options, readable, l, socket);
     if (err)
         *socket = NULL;
     log_debug(n->log_call ? &n->log : NULL, "lsd", "IPv%d: %s", (int)family,

@@ -1,5 +1,7 @@
 /* A node's birth, events, stopping and death, in whatever world it is given. See
  * node_internal.h; real.c puts it into the real one. */
+#include "node/block_list.h"
+#include "node/egress.h"
 #include "node/lsd_io.h"
 #include "node/network.h"
 #include "node/node_env.h"
@@ -149,7 +151,11 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         return ERR_INVALID;
     n->no_tcp = o->no_tcp;
     env_random(n->env, n->race_memory.key, sizeof n->race_memory.key);
-    int err = ports_open(n, o);
+    int err = egress_start(n, o);
+    if (!err)
+        err = block_list_start(n, o->block_list);
+    if (!err)
+        err = ports_open(n, o);
     if (!err && !o->no_utp)
         err = utp_io_start(n);
     if (!err)
@@ -251,6 +257,8 @@ void node_free(struct kith_node *n)
     scrapes_close(n);
     utp_io_free(n);
     ports_close(n);
+    block_list_stop(n);
+    egress_stop(n);
     if (n->state)
         state_close(n->state);
     if (n->pulled)

@@ -2,6 +2,9 @@
  *
  *   node.c     birth, stopping and death; events
  *   ports.c    listening: TCP and UDP on one port, and whose a datagram is
+ *   egress.c   what may leave this machine: every socket is opened there
+ *   block_list.c   addresses that nothing is said to
+ *   proxy_stream.c, proxy_udp.c   streams and datagrams through a proxy
  *   real.c     the node in the real world: its loop
  *   entry.c    one torrent of the node: added, controlled, removed
  *   entry_index.c  torrents by their hashes
@@ -74,10 +77,13 @@ struct kith_node {
     char *user_agent;
     char error[NODE_TEXT_MAX];
 
+    struct ports_wish wish;
     struct port ports[PORTS_MAX];
     unsigned port_count;
     uint16_t port;      /* that others can connect to; 0: none */
     uint8_t *datagrams; /* room for those of one call */
+    struct egress *egress;
+    struct block_list *block_list;
     struct utp_io *utp; /* NULL: there is none */
     bool no_tcp;        /* peers are reached by uTP only */
     struct race_memory race_memory;
@@ -283,6 +289,10 @@ void link_accept(void *user, struct env_tcp *, const struct endpoint *from);
 /* From the swarm: see struct swarm_host_ops. */
 void link_pump_later(struct kith_node *, struct link *);
 void link_hang_up(struct link *);
+/* Those whose addresses are blocked now. */
+void links_hang_up_blocked(struct kith_node *);
+/* The way out is another: nobody of old can be reached. */
+void links_hang_up_all(struct kith_node *);
 /* Before the loop sleeps. */
 void links_pump(struct kith_node *);
 void links_bury(struct kith_node *);

@@ -1,6 +1,9 @@
 /* See ports.h. */
 #include "node/ports.h"
+#include "node/block_list.h"
+#include "node/egress.h"
 #include "node/node_internal.h"
+#include "node/proxy_udp.h"
 #include "node/utp_io.h"
 
 #include "base/err.h"
@@ -12,6 +15,8 @@
 
 static void dispatch(struct port *p, const struct endpoint *from, struct bytes datagram)
 {
+    if (block_list_has(p->node, from))
+        return;
     if (utp_io_is_utp(datagram))
         utp_io_datagram(p->node, from, datagram);
     else
@@ -62,14 +67,13 @@ static void close_port(struct port *p)
 
 static int open_once(struct port *p, struct endpoint at, bool accepts)
 {
-    struct env *env = p->node->env;
-    int err = accepts && !p->node->no_tcp
-                  ? env_tcp_listen(env, &at, NULL, link_accept, p->node, &p->tcp)
-                  : 0;
+    struct kith_node *n = p->node;
+    struct env_tcp_options options = {.bind_device = p->device[0] ? p->device : NULL};
+    int err = accepts && !n->no_tcp ? egress_listen(n, &at, &options, link_accept, n, &p->tcp) : 0;
     if (!err && p->tcp)
         env_listener_local(p->tcp, &at);
     if (!err)
-        err = env_udp_open(env, &at, NULL, on_readable, p, &p->udp);
+        err = egress_udp_open(n, &at, &options, on_readable, p, &p->udp);
     if (err) {
         close_port(p);
         return err;
@@ -81,14 +85,24 @@ static int open_once(struct port *p, struct endpoint at, bool accepts)
     return 0;
 }
 
+static const char *device_of(const struct kith_node *n, const struct ports_place *place)
+{
+    return place->device[0] ? place->device : egress_device(n);
+}
+
 /* A port that is free for TCP may be taken for UDP: the system is asked for another then. */
-static int open_at(struct kith_node *n, struct endpoint at, bool accepts)
+static int open_at(struct kith_node *n, const struct ports_place *place, uint16_t port)
 {
     struct port *p = &n->ports[n->port_count];
+    struct endpoint at = place->at;
+    const char *device = device_of(n, place);
     int err = ERR_EXISTS;
-    p->node = n;
+    at.port = port;
+    *p = (struct port){.node = n};
+    memcpy(p->device, place->device, sizeof p->device);
+    p->device_index = device ? env_device_index(n->env, device) : 0;
     for (int i = 0; i < PORTS_TRIES && err == ERR_EXISTS; i++) {
-        err = open_once(p, at, accepts);
+        err = open_once(p, at, n->wish.accepts);
         if (at.port)
             break;
     }
@@ -97,52 +111,144 @@ static int open_at(struct kith_node *n, struct endpoint at, bool accepts)
     return err;
 }
 
-static struct endpoint any_address(enum addr_family family, uint16_t port)
+/* A machine without IPv6 is fine, and so is one without IPv4; an address of the user's is not there
+ * for nothing. */
+static int open_each(struct kith_node *n)
 {
-    return (struct endpoint){.family = (uint8_t)family, .port = port};
-}
-
-/* A machine without IPv6 is fine, and so is one without IPv4. */
-static int open_both(struct kith_node *n, uint16_t port, bool accepts)
-{
-    int err = open_at(n, any_address(ADDR_V4, port), accepts);
-    if (err == ERR_EXISTS)
-        return err;
-    int err6 =
-        open_at(n, any_address(ADDR_V6, n->port_count ? n->ports[0].at.port : port), accepts);
-    if (err6 == ERR_EXISTS) {
-        ports_close(n);
-        return err6;
+    int first_err = 0;
+    for (unsigned i = 0; i < n->wish.count; i++) {
+        const struct ports_place *place = &n->wish.places[i];
+        int err = open_at(n, place, n->port_count ? n->ports[0].at.port : n->wish.port);
+        if (err && (err == ERR_EXISTS || place->chosen)) {
+            ports_close(n);
+            return err;
+        }
+        first_err = first_err ? first_err : err;
     }
-    return n->port_count > 0 ? 0 : err;
+    return n->port_count > 0 ? 0 : first_err;
 }
 
-/* Every IPv4 and every IPv6 address, on one port. */
-static int open_everywhere(struct kith_node *n, uint16_t port, bool accepts)
+static int open_all(struct kith_node *n)
 {
     int err = ERR_EXISTS;
     for (int i = 0; i < PORTS_TRIES && err == ERR_EXISTS; i++) {
-        err = open_both(n, port, accepts);
-        if (port)
+        err = open_each(n);
+        if (n->wish.port)
             break;
     }
+    if (!err && n->wish.accepts)
+        n->port = n->ports[0].at.port;
     return err;
+}
+
+/* Through a proxy datagrams of both families go one way, and nobody can come to us. */
+static int open_proxied(struct kith_node *n)
+{
+    struct port *p = &n->ports[0];
+    if (!egress_carries_datagrams(n))
+        return 0;
+    *p = (struct port){.node = n, .at = {.family = ADDR_V4}};
+    int err = proxy_udp_open(n, on_readable, p, &p->udp);
+    n->port_count = err ? 0 : 1;
+    return err;
+}
+
+/* An interface that went and came back has another number, and sockets that were bound to it are
+ * dead, silently. So is a node that was started before its interface was there. */
+static bool is_stale(struct kith_node *n)
+{
+    for (unsigned i = 0; i < n->port_count; i++) {
+        const char *device = n->ports[i].device[0] ? n->ports[i].device : egress_device(n);
+        unsigned index = device ? env_device_index(n->env, device) : 0;
+        if (index && index != n->ports[i].device_index)
+            return true;
+    }
+    return n->port_count == 0;
+}
+
+static void look(struct timer *timer, usec now)
+{
+    struct kith_node *n = container_of(timer, struct kith_node, wish.timer);
+    if (!n->stopping && is_stale(n)) {
+        bool had = n->port_count > 0;
+        n->wish.port = n->wish.port ? n->wish.port : n->port;
+        ports_close(n);
+        if (open_all(n) == 0 && had)
+            links_hang_up_all(n);
+    }
+    timer_set(&n->timers, timer, now + PORTS_LOOK);
+}
+
+/* ---- what is asked for
+ * ------------------------------------------------------------------------------------- */
+
+static int add_place(struct ports_wish *w, struct endpoint at, const char *device, bool chosen)
+{
+    if (w->count == PORTS_MAX)
+        return ERR_LIMIT;
+    struct ports_place *place = &w->places[w->count++];
+    *place = (struct ports_place){.at = at, .chosen = chosen};
+    memcpy(place->device, device, strlen(device) + 1);
+    return 0;
+}
+
+static int add_both(struct ports_wish *w, const char *device)
+{
+    struct endpoint v4 = {.family = ADDR_V4}, v6 = {.family = ADDR_V6};
+    int err = add_place(w, v4, device, false);
+    return err ? err : add_place(w, v6, device, false);
+}
+
+static int add_named(struct kith_node *n, const char *text)
+{
+    struct endpoint at;
+    if (endpoint_parse_ip(&at, bytes_of_str(text), 0) == 0)
+        return add_place(&n->wish, at, "", true);
+    if (!*text || strlen(text) >= sizeof n->wish.places[0].device ||
+        env_device_index(n->env, text) == 0)
+        return ERR_INVALID;
+    return add_both(&n->wish, text);
+}
+
+static int take_wish(struct kith_node *n, const struct kith_options *o)
+{
+    struct ports_wish *w = &n->wish;
+    int err = 0;
+    *w = (struct ports_wish){.port = o->listen_port > 0 ? (uint16_t)o->listen_port : 0,
+        .accepts = o->listen_port >= 0,
+        .timer.fire = look};
+    if (o->listen_address)
+        err = add_named(n, o->listen_address);
+    for (size_t i = 0; i < o->listen_address_count && !err; i++)
+        err = add_named(n, o->listen_addresses[i]);
+    return err || w->count > 0 ? err : add_both(w, "");
+}
+
+static bool has_device(const struct kith_node *n)
+{
+    for (unsigned i = 0; i < n->wish.count; i++)
+        if (n->wish.places[i].device[0])
+            return true;
+    return egress_device(n) != NULL;
 }
 
 int ports_open(struct kith_node *n, const struct kith_options *o)
 {
-    uint16_t port = o->listen_port > 0 ? (uint16_t)o->listen_port : 0;
-    bool accepts = o->listen_port >= 0;
-    struct endpoint at;
     n->datagrams = malloc((size_t)PORTS_DATAGRAMS * ENV_UDP_BULK_ROOM);
     if (!n->datagrams)
         return ERR_NOMEM;
-    int err = o->listen_address ? endpoint_parse_ip(&at, bytes_of_str(o->listen_address), port)
-                                : open_everywhere(n, port, accepts);
-    if (!err && o->listen_address)
-        err = open_at(n, at, accepts);
-    n->port = !err && accepts ? n->ports[0].at.port : 0;
-    return err;
+    if (egress_is_proxied(n))
+        return open_proxied(n);
+    int err = take_wish(n, o);
+    if (err)
+        return err;
+    err = open_all(n);
+    bool away = err == ERR_BLOCKED || err == ERR_NETWORK;
+    if (err && !(away && !egress_is_open(n)))
+        return err;
+    if (err || has_device(n))
+        timer_set(&n->timers, &n->wish.timer, env_now(n->env) + PORTS_LOOK);
+    return 0;
 }
 
 void ports_stop_accepting(struct kith_node *n)
@@ -155,6 +261,7 @@ void ports_stop_accepting(struct kith_node *n)
     utp_io_stop_accepting(n);
 }
 
+/* The wish stays: see look. */
 void ports_close(struct kith_node *n)
 {
     while (n->port_count > 0)
@@ -166,8 +273,9 @@ void ports_close(struct kith_node *n)
 
 struct port *ports_of(struct kith_node *n, enum addr_family family)
 {
+    bool both = egress_is_proxied(n);
     for (unsigned i = 0; i < n->port_count; i++)
-        if (n->ports[i].at.family == family)
+        if (both || n->ports[i].at.family == family)
             return &n->ports[i];
     return NULL;
 }
@@ -177,7 +285,15 @@ bool ports_send(struct kith_node *n, const struct endpoint *to, struct bytes dat
     struct port *p = ports_of(n, (enum addr_family)to->family);
     struct env_datagram d = {
         .peer = *to, .data = (void *)(uintptr_t)datagram.data, .size = datagram.size};
-    if (p)
+    if (p && !block_list_has(n, to))
         env_udp_send(p->udp, &d, 1);
     return p != NULL;
+}
+
+bool ports_send_named(struct kith_node *n, const struct proxy_target *to, struct bytes datagram)
+{
+    if (!egress_is_proxied(n) || n->port_count == 0)
+        return false;
+    proxy_udp_send_named(n->ports[0].udp, to, datagram);
+    return true;
 }

@@ -1,5 +1,6 @@
 /* A node in the real world: opened on libuv, driven by its embedder, closed when its jobs have
  * ended. The only file of node/ that knows which world it is in. */
+#include "node/block_list.h"
 #include "node/node_env.h"
 #include "node/node_internal.h"
 
@@ -71,7 +72,7 @@ static void finish_jobs(struct kith_node *n)
 {
     kith_stop(n);
     for (;;) {
-        bool idle = !n->state || state_idle(n->state);
+        bool idle = (!n->state || state_idle(n->state)) && block_list_idle(n);
         list_for_each(at, &n->torrents)
         {
             struct kith_torrent *k = list_entry(at, struct kith_torrent, link);

@@ -1,6 +1,7 @@
 /* Scrapes (BEP 48): how many seeders, leechers and completions the trackers count that answer
  * announces without saying so. The announcers say when (swarm/announcer.h); here those of all
  * torrents that name the same tracker are gathered into one question. See node_internal.h. */
+#include "node/egress.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -100,8 +101,8 @@ static int ask_http(struct scrape *s)
         .timeout = SCRAPE_PATIENCE};
     s->body = builder_heap(TRACKER_HTTP_BODY_MAX);
     if (!err)
-        err = builder_ok(&b) ? env_http_start(s->node->env, &request, &http_events, s, &s->http)
-                             : ERR_LIMIT;
+        err =
+            builder_ok(&b) ? egress_http(s->node, &request, &http_events, s, &s->http) : ERR_LIMIT;
     builder_free(&b);
     return err;
 }
@@ -145,7 +146,7 @@ static int ask_udp(struct scrape *s)
     int err = trackers_udp_host(s->url, &name, &port);
     if (err)
         return err;
-    err = env_resolve_start(s->node->env, name, port, resolved, s, &s->resolve);
+    err = egress_resolve(s->node, name, port, resolved, s, &s->resolve);
     free(name);
     return err;
 }

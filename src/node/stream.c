@@ -2,7 +2,10 @@
 #include "node/stream.h"
 
 #include "base/err.h"
+#include "node/block_list.h"
+#include "node/egress.h"
 #include "node/node_internal.h"
+#include "node/proxy_stream.h"
 #include "node/utp_io.h"
 #include <stdlib.h>
 
@@ -72,7 +75,9 @@ int stream_connect_tcp(struct kith_node *n, const struct endpoint *to,
     const struct env_tcp_events *events, void *user, struct stream **out)
 {
     struct env_tcp *tcp;
-    int err = env_tcp_connect(n->env, to, NULL, events, user, &tcp);
+    if (egress_is_proxied(n))
+        return proxy_stream_connect(n, to, events, user, out);
+    int err = egress_connect(n, to, events, user, &tcp);
     if (err)
         return err;
     *out = stream_of_tcp(tcp);
@@ -82,6 +87,11 @@ int stream_connect_tcp(struct kith_node *n, const struct endpoint *to,
 int stream_connect(struct kith_node *n, const struct endpoint *to,
     const struct env_tcp_events *events, void *user, struct stream **out)
 {
+    if (block_list_has(n, to))
+        return ERR_BLOCKED;
+    /* A proxy's TCP reaches everybody: datagrams through it are for what knows no TCP. */
+    if (egress_is_proxied(n) && !n->no_tcp)
+        return stream_connect_tcp(n, to, events, user, out);
     bool utp = n->utp && ports_of(n, (enum addr_family)to->family);
     if (!utp)
         return n->no_tcp ? ERR_UNSUPPORTED : stream_connect_tcp(n, to, events, user, out);

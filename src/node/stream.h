@@ -29,7 +29,7 @@ struct stream {
 };
 
 /* Starts to connect to a peer in the way that the node's settings allow; connected() follows.
- * ERR_NETWORK, ERR_LIMIT, ERR_NOMEM. */
+ * ERR_NETWORK, ERR_LIMIT, ERR_NOMEM; ERR_BLOCKED, ERR_AGAIN: nothing leaves now (egress.h). */
 int stream_connect(struct kith_node *, const struct endpoint *to, const struct env_tcp_events *,
     void *user, struct stream **out);
 /* The same, by TCP and nothing else. */

@@ -1,6 +1,7 @@
 /* Carrying out what the announcers decide (swarm/announcer.h): over HTTP by the env's client, over
  * UDP by the node's ports. Peers that a tracker names become candidates of the torrent, judged by
  * where the tracker is. See node_internal.h. */
+#include "node/egress.h"
 #include "node/node_internal.h"
 #include "node/outside.h"
 
@@ -30,6 +31,7 @@ struct announce {
     struct builder body;
     struct env_resolve *resolve;
     struct endpoint to;
+    struct proxy_target named; /* the tracker's name, while only the proxy knows its address */
     struct tracker_udp udp;
 };
 
@@ -193,8 +195,7 @@ static int ask_http(struct announce *a, const char *url)
         .timeout = HTTP_PATIENCE};
     a->local = is_local_host(host_of(url));
     a->body = builder_heap(TRACKER_HTTP_BODY_MAX);
-    int err =
-        builder_ok(&b) ? env_http_start(n->env, &request, &http_events, a, &a->http) : ERR_LIMIT;
+    int err = builder_ok(&b) ? egress_http(n, &request, &http_events, a, &a->http) : ERR_LIMIT;
     builder_free(&b);
     return err;
 }
@@ -209,8 +210,25 @@ static void send_udp(struct announce *a)
     struct builder b = builder_fixed(packet, sizeof packet);
     if (!tracker_udp_send(&a->udp, &b, env_now(n->env)) || !builder_ok(&b))
         return;
-    ports_send(n, &a->to, bytes_of(packet, b.size));
+    if (a->to.family != ADDR_NONE)
+        ports_send(n, &a->to, bytes_of(packet, b.size));
+    else
+        ports_send_named(n, &a->named, bytes_of(packet, b.size));
     trackers_arm(a->entry);
+}
+
+static bool speaks_udp(const struct announce *a)
+{
+    return a->to.family != ADDR_NONE || a->named.name[0];
+}
+
+/* From where it was asked; or, where only the proxy knows that, whoever knows the transaction's
+ * number: he is the tracker from then on. */
+static bool comes_from(const struct announce *a, const struct endpoint *from)
+{
+    if (a->to.family != ADDR_NONE)
+        return endpoint_equal(&a->to, from);
+    return a->named.name[0] && from->port == a->named.port;
 }
 
 static struct announce *addressee(struct kith_node *n, const struct endpoint *from,
@@ -219,9 +237,13 @@ static struct announce *addressee(struct kith_node *n, const struct endpoint *fr
     list_for_each(at, &n->announces)
     {
         struct announce *a = list_entry(at, struct announce, link);
-        if (!a->http && !a->resolve && endpoint_equal(&a->to, from) &&
-            tracker_udp_receive(&a->udp, datagram, reply, env_now(n->env)))
+        if (a->http || a->resolve || !comes_from(a, from))
+            continue;
+        a->udp.family = from->family;
+        if (tracker_udp_receive(&a->udp, datagram, reply, env_now(n->env))) {
+            a->to = *from;
             return a;
+        }
     }
     return NULL;
 }
@@ -239,12 +261,20 @@ void trackers_datagram(struct kith_node *n, const struct endpoint *from, struct 
     free(reply);
 }
 
+static void begin_udp(struct announce *a, enum addr_family family)
+{
+    struct kith_node *n = a->entry->node;
+    uint64_t random;
+    env_random(n->env, &random, sizeof random);
+    tracker_udp_begin(&a->udp, &a->words, tracker_of(a)->url, family, random, env_now(n->env));
+    send_udp(a);
+}
+
 static void resolved(void *user, int err, const struct endpoint *found, size_t count)
 {
     struct announce *a = user;
     struct kith_node *n = a->entry->node;
     const char *url = tracker_of(a)->url;
-    uint64_t random;
     a->resolve = NULL;
     if (err) {
         failed(a, err, "its name is not known");
@@ -256,12 +286,26 @@ static void resolved(void *user, int err, const struct endpoint *found, size_t c
             continue;
         a->to = found[i];
         a->local = endpoint_class(&a->to) != ADDR_GLOBAL;
-        env_random(n->env, &random, sizeof random);
-        tracker_udp_begin(&a->udp, &a->words, url, a->to.family, random, env_now(n->env));
-        send_udp(a);
+        begin_udp(a, (enum addr_family)a->to.family);
         return;
     }
     failed(a, ERR_BLOCKED, "its address is not one that a tracker may have");
+}
+
+/* A name that is for the proxy to look up, or for us. */
+static int find_udp(struct announce *a, const char *name, uint16_t port)
+{
+    struct kith_node *n = a->entry->node;
+    struct endpoint numeric;
+    bool is_name = endpoint_parse_ip(&numeric, bytes_of_str(name), port) != 0;
+    if (!egress_carries_datagrams(n))
+        return ERR_UNSUPPORTED;
+    if (!egress_is_proxied(n) || !is_name)
+        return egress_resolve(n, name, port, resolved, a, &a->resolve);
+    if (!proxy_target_name(&a->named, name, port))
+        return ERR_SYNTAX;
+    begin_udp(a, ADDR_V4);
+    return 0;
 }
 
 int trackers_udp_host(const char *url, char **name, uint16_t *port)
@@ -289,7 +333,7 @@ static int ask_udp(struct announce *a, const char *url)
     int err = trackers_udp_host(url, &name, &port);
     if (err)
         return err;
-    err = env_resolve_start(a->entry->node->env, name, port, resolved, a, &a->resolve);
+    err = find_udp(a, name, port);
     free(name);
     return err;
 }
@@ -373,7 +417,7 @@ void trackers_arm(struct kith_torrent *k)
     list_for_each(at, &k->node->announces)
     {
         struct announce *a = list_entry(at, struct announce, link);
-        if (a->entry == k && a->to.family != ADDR_NONE && a->udp.deadline < next)
+        if (a->entry == k && speaks_udp(a) && a->udp.deadline < next)
             next = a->udp.deadline;
     }
     if (k->goodbye && k->goodbye_until < next)
@@ -397,7 +441,7 @@ static void tick_udp(struct kith_torrent *k, usec now)
     list_for_each_safe(at, &k->node->announces)
     {
         struct announce *a = list_entry(at, struct announce, link);
-        if (a->entry != k || a->to.family == ADDR_NONE)
+        if (a->entry != k || !speaks_udp(a))
             continue;
         tracker_udp_tick(&a->udp, now);
         if (a->udp.state == TRACKER_UDP_SILENT) {

@@ -1,4 +1,5 @@
 /* Fetching for web seeds over HTTP: what swarm/torrent_web.c asks for. See node_internal.h. */
+#include "node/egress.h"
 #include "node/node_internal.h"
 
 #include <stdlib.h>
@@ -55,7 +56,7 @@ bool web_fetch_start(struct kith_torrent *k, uint32_t seed, const char *url, uin
         return false;
     f->entry = k;
     f->seed = seed;
-    if (env_http_start(k->node->env, &request, &events, f, &f->http) != 0) {
+    if (egress_http(k->node, &request, &events, f, &f->http) != 0) {
         free(f);
         return false;
     }

@@ -48,6 +48,8 @@ struct swarm_host_ops {
     bool (*punch)(void *host, struct torrent *, const struct endpoint *);
     /* `voter` says that it sees us at `ours` (port 0; BEP 10). May be NULL. */
     void (*seen_at)(void *host, const struct endpoint *voter, const struct endpoint *ours);
+    /* Is this an address to have nothing to do with? NULL: there are none. */
+    bool (*refuses)(void *host, const struct endpoint *);
 };
 
 struct swarm_host {

@@ -17,6 +17,8 @@ void torrent_add_candidate(
 void torrent_add_hinted(
     struct torrent *t, const struct endpoint *endpoint, const struct peer_hint *hint)
 {
+    if (t->host.ops->refuses && t->host.ops->refuses(t->host.user, endpoint))
+        return;
     if (peer_list_add(t->candidates, endpoint, hint, t->now))
         torrent_tick_at(t, t->now);
 }
@@ -49,11 +51,14 @@ static void connect_more(struct torrent *t)
 
 void torrent_connect_failed(struct torrent *t, const struct endpoint *endpoint, int err)
 {
-    (void)err;
     t->now = t->host.ops->now(t->host.user);
     t->connecting--;
-    torrent_ask_introduction(t, endpoint);
-    peer_list_failed(t->candidates, endpoint, t->now);
+    if (err != ERR_BLOCKED)
+        torrent_ask_introduction(t, endpoint);
+    if (err == ERR_BLOCKED) /* nothing leaves this machine now: the peer is not to blame */
+        peer_list_ended(t->candidates, endpoint, t->now);
+    else
+        peer_list_failed(t->candidates, endpoint, t->now);
     torrent_tick_at(t, t->now + TORRENT_CONNECT_EVERY);
 }
 

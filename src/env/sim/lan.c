@@ -2,6 +2,7 @@
 #include "env/sim/lan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define PREFIX_V4 24
 #define PREFIX_V6 64
@@ -14,6 +15,25 @@ size_t sim_local_networks(struct env *face, struct env_network *out, size_t max)
         const struct endpoint *ip = &host->addresses[i].ip;
         out[count++] = (struct env_network){*ip, ip->family == ADDR_V4 ? PREFIX_V4 : PREFIX_V6};
     }
+    return count;
+}
+
+unsigned sim_device_index(struct env *face, const char *device)
+{
+    const struct sim_host *host = sim_env_of(face)->host;
+    for (size_t i = 0; i < host->address_count; i++)
+        if (strcmp(host->addresses[i].device, device) == 0)
+            return 1;
+    return 0;
+}
+
+size_t sim_device_addresses(struct env *face, const char *device, struct endpoint *out, size_t max)
+{
+    const struct sim_host *host = sim_env_of(face)->host;
+    size_t count = 0;
+    for (size_t i = 0; i < host->address_count && count < max; i++)
+        if (strcmp(host->addresses[i].device, device) == 0)
+            out[count++] = host->addresses[i].ip;
     return count;
 }
 

@@ -8,6 +8,8 @@
 /* Every address is taken to stand in a /24 or /64. */
 size_t sim_local_networks(struct env *, struct env_network *out, size_t max);
 /* None: nobody here maps ports. */
+unsigned sim_device_index(struct env *, const char *device);
+size_t sim_device_addresses(struct env *, const char *device, struct endpoint *out, size_t max);
 size_t sim_gateways(struct env *, struct endpoint *out, size_t max);
 int sim_network_watch_start(
     struct env *, void (*changed)(void *user), void *user, struct env_network_watch **out);

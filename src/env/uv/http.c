@@ -3,9 +3,13 @@
  * bound, and handed to the loop at the end.
  *
  * Every address that a request or a redirect leads to is judged by the classifier after the name
- * was resolved (threats: SSRF, rebinding). Certificates are always verified. */
+ * was resolved (threats: SSRF, rebinding); through a proxy, which resolves the names, those that
+ * are numeric. Redirects are followed here and not by libcurl, so that each is judged before
+ * anything is asked about it. Sockets are made here, bound as the request says. Certificates are
+ * always verified. */
 #include "env/uv/real.h"
 
+#include "base/ip_ranges.h"
 #include "base/list.h"
 #include "env/uv/socket.h"
 #include "env/uv/workers.h"
@@ -18,7 +22,7 @@
 
 #define HTTP_THREADS_DEFAULT 16u
 #define HTTP_WAITING_MAX 4096u /* exchanges under way or waiting: more is ERR_LIMIT */
-#define HTTP_REDIRECTS_MAX 5L
+#define HTTP_REDIRECTS_MAX 5u
 #define HTTP_DETAIL_MAX 160u
 
 struct real_http_client {
@@ -36,12 +40,18 @@ struct env_http {
     usec timeout;
     struct endpoint bind_ip;
     char bind_device[64];
+    struct env_tcp_options binding;
+    bool proxied, numeric_only;
+    struct env_http_proxy proxy;
+    char *proxy_user, *proxy_password;
+    struct ip_ranges *blocked_ranges;
     const struct env_http_events *events;
     void *user;
 
     atomic_bool cancelled;
-    bool blocked;       /* the classifier refused an address */
+    bool blocked;       /* an address or a name was refused */
     CURL *curl;         /* while it is under way */
+    unsigned redirects; /* followed so far */
     bool began_outside; /* its first address was a global one: then it may not lead inside */
     struct builder body;
     int err, status;
@@ -51,10 +61,18 @@ struct env_http {
 /* ---- on the thread
  * ------------------------------------------------------------------------------------ */
 
+static bool is_redirect(struct env_http *h)
+{
+    char *to = NULL;
+    curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &to);
+    return to != NULL;
+}
+
 static size_t take_body(char *data, size_t size, size_t count, void *user)
 {
     struct env_http *h = user;
-    builder_bytes_put(&h->body, data, size * count);
+    if (!is_redirect(h)) /* whose words are nobody's */
+        builder_bytes_put(&h->body, data, size * count);
     return builder_ok(&h->body) && !atomic_load(&h->cancelled) ? size * count : 0;
 }
 
@@ -68,27 +86,47 @@ static int watch(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_
     return atomic_load(&h->cancelled);
 }
 
+static enum addr_source source_now(const struct env_http *h)
+{
+    return h->redirects > 0 && h->began_outside ? ADDR_FROM_STRANGER : h->source;
+}
+
+static bool may_contact(struct env_http *h, const struct endpoint *e)
+{
+    if (h->redirects == 0)
+        h->began_outside = endpoint_class(e) == ADDR_GLOBAL;
+    return endpoint_allowed(e, source_now(h)) && !ip_ranges_contain(h->blocked_ranges, e);
+}
+
+static int make_socket(struct env_http *h, const struct endpoint *to, int type, int *fd)
+{
+    int err = socket_open((enum addr_family)to->family, type, &h->binding, fd);
+    if (err)
+        return err;
+    err = socket_bind_source(*fd, (enum addr_family)to->family, &h->binding);
+    if (err)
+        close(*fd);
+    return err;
+}
+
 /* libcurl asks for a socket for an address that it has resolved: the last gate before a packet. */
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct env_http *h = user;
     struct sockaddr_storage to = {0};
     struct endpoint endpoint;
+    int fd;
     (void)purpose;
     if (address->addrlen > sizeof to)
         return CURL_SOCKET_BAD;
     memcpy(&to, &address->addr, address->addrlen);
     socket_endpoint(&to, &endpoint);
-    long redirects = 0;
-    curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_COUNT, &redirects);
-    if (redirects == 0)
-        h->began_outside = endpoint_class(&endpoint) == ADDR_GLOBAL;
-    bool led = redirects > 0 && h->began_outside;
-    if (!endpoint_allowed(&endpoint, led ? ADDR_FROM_STRANGER : h->source)) {
+    bool good = h->proxied ? endpoint_equal(&endpoint, &h->proxy.at) : may_contact(h, &endpoint);
+    if (!good) {
         h->blocked = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    return make_socket(h, &endpoint, address->socktype, &fd) == 0 ? fd : CURL_SOCKET_BAD;
 }
 
 static void set_range(struct env_http *h, CURL *curl)
@@ -101,29 +139,28 @@ static void set_range(struct env_http *h, CURL *curl)
     curl_easy_setopt(curl, CURLOPT_RANGE, range);
 }
 
-static void set_binding(struct env_http *h, CURL *curl)
+/* NOPROXY: the environment has a say in neither. socks5h: the proxy resolves. */
+static void set_proxy(struct env_http *h, CURL *curl)
 {
-    char text[ENDPOINT_TEXT_MAX + 8];
-    char ip[ENDPOINT_TEXT_MAX];
-    if (h->bind_device[0]) {
-        snprintf(text, sizeof text, "if!%s", h->bind_device);
-        curl_easy_setopt(curl, CURLOPT_INTERFACE, text);
-    } else if (h->bind_ip.family != ADDR_NONE) {
-        snprintf(text, sizeof text, "host!%s", endpoint_ip_text(&h->bind_ip, ip));
-        curl_easy_setopt(curl, CURLOPT_INTERFACE, text);
+    char at[ENDPOINT_TEXT_MAX];
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(curl, CURLOPT_PROXY, h->proxied ? endpoint_text(&h->proxy.at, at) : "");
+    if (!h->proxied)
+        return;
+    curl_easy_setopt(curl, CURLOPT_PROXYTYPE,
+        (long)(h->proxy.socks5 ? CURLPROXY_SOCKS5_HOSTNAME : CURLPROXY_HTTP));
+    if (h->proxy_user) {
+        curl_easy_setopt(curl, CURLOPT_PROXYAUTH, CURLAUTH_BASIC);
+        curl_easy_setopt(curl, CURLOPT_PROXYUSERNAME, h->proxy_user);
+        curl_easy_setopt(curl, CURLOPT_PROXYPASSWORD, h->proxy_password);
     }
 }
 
 static void set_options(struct env_http *h, CURL *curl)
 {
-    curl_easy_setopt(curl, CURLOPT_URL, h->url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, HTTP_REDIRECTS_MAX);
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(
-        curl, CURLOPT_PROXY, ""); /* the environment's proxy is not the user's choice here */
     curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, h->range_size ? NULL : "");
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, h);
@@ -138,7 +175,7 @@ static void set_options(struct env_http *h, CURL *curl)
     if (h->user_agent)
         curl_easy_setopt(curl, CURLOPT_USERAGENT, h->user_agent);
     set_range(h, curl);
-    set_binding(h, curl);
+    set_proxy(h, curl);
 }
 
 static int error_of(const struct env_http *h, CURLcode code)
@@ -168,6 +205,75 @@ static int error_of(const struct env_http *h, CURLcode code)
     }
 }
 
+/* The host and port that an address names; the host numeric, or a name. */
+static CURLUcode read_host(const char *url, char **host, struct endpoint *numeric)
+{
+    char *port = NULL;
+    CURLU *u = curl_url();
+    *host = NULL;
+    memset(numeric, 0, sizeof *numeric);
+    CURLUcode code = u ? curl_url_set(u, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
+    if (code == CURLUE_OK)
+        code = curl_url_get(u, CURLUPART_HOST, host, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    if (code == CURLUE_OK)
+        (void)endpoint_parse_ip(numeric, bytes_of_str(*host), (uint16_t)strtoul(port, NULL, 10));
+    curl_free(port);
+    curl_url_cleanup(u);
+    return code;
+}
+
+/* Before anything is asked about an address. Bound, a name may not be looked up; through a proxy
+ * nobody here sees what a name leads to, but what is plainly written is judged all the same. */
+static bool may_ask(struct env_http *h, const char *url)
+{
+    char *host;
+    struct endpoint numeric;
+    if (!h->proxied && !h->numeric_only)
+        return true;
+    bool good = read_host(url, &host, &numeric) == CURLUE_OK;
+    bool is_name = numeric.family == ADDR_NONE;
+    if (good && is_name && strcmp(host, "localhost") == 0)
+        numeric = endpoint_v4(0x7f000001, 80);
+    if (good && h->proxied && numeric.family != ADDR_NONE)
+        good = may_contact(h, &numeric);
+    else if (good && h->proxied && h->redirects == 0)
+        h->began_outside = true;
+    else if (good && !h->proxied)
+        good = !is_name;
+    curl_free(host);
+    if (!good && !h->proxied && is_name)
+        snprintf(h->detail, sizeof h->detail,
+            "names are not looked up while everything is bound to an interface");
+    h->blocked |= !good;
+    return good;
+}
+
+/* One exchange after another, as redirects lead. */
+static CURLcode follow(struct env_http *h, CURL *curl)
+{
+    char *next = NULL;
+    CURLcode code = CURLE_OK;
+    if (!may_ask(h, h->url))
+        return CURLE_COULDNT_CONNECT;
+    curl_easy_setopt(curl, CURLOPT_URL, h->url);
+    for (;;) {
+        code = curl_easy_perform(curl);
+        if (code == CURLE_OK)
+            code = curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &next);
+        if (code != CURLE_OK || !next)
+            return code;
+        if (h->redirects++ == HTTP_REDIRECTS_MAX)
+            return CURLE_TOO_MANY_REDIRECTS;
+        if (!may_ask(h, next))
+            return CURLE_COULDNT_CONNECT;
+        code = curl_easy_setopt(curl, CURLOPT_URL, next);
+        if (code != CURLE_OK)
+            return code;
+    }
+}
+
 static void http_run(struct env_job *job)
 {
     struct env_http *h = container_of(job, struct env_http, job);
@@ -177,14 +283,14 @@ static void http_run(struct env_job *job)
         return;
     }
     set_options(h, curl);
-    CURLcode code = curl_easy_perform(curl);
+    CURLcode code = follow(h, curl);
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     h->status = (int)status;
     h->err = error_of(h, code);
-    if (h->blocked)
+    if (h->blocked && !h->detail[0])
         snprintf(h->detail, sizeof h->detail, "the address it leads to may not be contacted");
-    else if (code != CURLE_OK)
+    else if (code != CURLE_OK && !h->blocked)
         snprintf(h->detail, sizeof h->detail, "%s", curl_easy_strerror(code));
     curl_easy_cleanup(curl);
 }
@@ -197,6 +303,9 @@ static void http_free(struct env_http *h)
     builder_free(&h->body);
     free(h->url);
     free(h->user_agent);
+    free(h->proxy_user);
+    free(h->proxy_password);
+    ip_ranges_drop(h->blocked_ranges);
     free(h);
 }
 
@@ -231,6 +340,33 @@ static int client_of(struct real_env *e, struct real_http_client **out)
     return 0;
 }
 
+static void copy_binding(struct env_http *h, const struct env_tcp_options *tcp)
+{
+    if (tcp && tcp->bind_ip) {
+        h->bind_ip = *tcp->bind_ip;
+        h->binding.bind_ip = &h->bind_ip;
+    }
+    if (tcp && tcp->bind_device) {
+        snprintf(h->bind_device, sizeof h->bind_device, "%s", tcp->bind_device);
+        h->binding.bind_device = h->bind_device;
+    }
+}
+
+/* False: no memory. */
+static bool copy_proxy(struct env_http *h, const struct env_http_proxy *proxy)
+{
+    if (!proxy)
+        return true;
+    h->proxied = true;
+    h->proxy = *proxy;
+    h->proxy.user = h->proxy.password = NULL;
+    if (!proxy->user)
+        return true;
+    h->proxy_user = strdup(proxy->user);
+    h->proxy_password = strdup(proxy->password ? proxy->password : "");
+    return h->proxy_user && h->proxy_password;
+}
+
 int real_http_start(struct env *env, const struct env_http_request *request,
     const struct env_http_events *events, void *user, struct env_http **out)
 {
@@ -255,14 +391,14 @@ int real_http_start(struct env *env, const struct env_http_request *request,
         .body = builder_heap(request->body_max),
         .events = events,
         .user = user};
-    if (!h->url || (request->user_agent && !h->user_agent)) {
+    bool copied = h->url && (!request->user_agent || h->user_agent);
+    if (!copied || !copy_proxy(h, request->proxy)) {
         http_free(h);
         return ERR_NOMEM;
     }
-    if (request->tcp && request->tcp->bind_ip)
-        h->bind_ip = *request->tcp->bind_ip;
-    if (request->tcp && request->tcp->bind_device)
-        snprintf(h->bind_device, sizeof h->bind_device, "%s", request->tcp->bind_device);
+    h->numeric_only = request->numeric_only;
+    h->blocked_ranges = ip_ranges_hold(request->blocked);
+    copy_binding(h, request->tcp);
     client->under_way++;
     real_workers_submit(client->workers, ENV_LANE_DATA, &h->job);
     *out = h;

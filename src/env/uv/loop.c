@@ -286,7 +286,7 @@ void real_descriptor_give(struct real_env *e)
 static size_t env_local_addresses_op(struct env *env, struct endpoint *out, size_t max)
 {
     (void)env;
-    return socket_local_addresses(out, max);
+    return socket_local_addresses(NULL, out, max);
 }
 
 static void env_submit_op(struct env *env, enum env_lane lane, struct env_job *job)
@@ -336,6 +336,8 @@ static const struct env_ops real_ops = {
     .local_addresses = env_local_addresses_op,
     .local_networks = real_local_networks,
     .gateways = real_gateways,
+    .device_index = real_device_index,
+    .device_addresses = real_device_addresses,
     .network_watch_start = real_network_watch_start,
     .network_watch_stop = real_network_watch_stop,
 

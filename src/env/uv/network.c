@@ -58,6 +58,18 @@ size_t real_local_networks(struct env *env, struct env_network *out, size_t max)
     return count;
 }
 
+unsigned real_device_index(struct env *env, const char *device)
+{
+    (void)env;
+    return if_nametoindex(device);
+}
+
+size_t real_device_addresses(struct env *env, const char *device, struct endpoint *out, size_t max)
+{
+    (void)env;
+    return socket_local_addresses(device, out, max);
+}
+
 /* ---- gateways
  * -------------------------------------------------------------------------------------- */
 

@@ -115,6 +115,8 @@ void real_udp_close(struct env_udp *);
 /* network.c */
 size_t real_local_networks(struct env *, struct env_network *, size_t);
 size_t real_gateways(struct env *, struct endpoint *, size_t);
+unsigned real_device_index(struct env *, const char *);
+size_t real_device_addresses(struct env *, const char *, struct endpoint *, size_t);
 int real_network_watch_start(struct env *, void (*)(void *), void *, struct env_network_watch **);
 void real_network_watch_stop(struct env_network_watch *);
 

@@ -163,14 +163,15 @@ int socket_bind_at(int fd, const struct endpoint *at, const struct env_tcp_optio
     return bind_to(fd, &where);
 }
 
-size_t socket_local_addresses(struct endpoint *out, size_t max)
+size_t socket_local_addresses(const char *device, struct endpoint *out, size_t max)
 {
     struct ifaddrs *all = NULL;
     if (getifaddrs(&all) != 0)
         return 0;
     size_t count = 0;
     for (const struct ifaddrs *i = all; i != NULL && count < max; i = i->ifa_next) {
-        if (i->ifa_addr == NULL || (i->ifa_flags & IFF_UP) == 0)
+        if (i->ifa_addr == NULL || (i->ifa_flags & IFF_UP) == 0 ||
+            (device != NULL && strcmp(device, i->ifa_name) != 0))
             continue;
         struct sockaddr_storage address = {0};
         if (i->ifa_addr->sa_family == AF_INET)

@@ -25,7 +25,7 @@ int socket_bind_at(int fd, const struct endpoint *at, const struct env_tcp_optio
 
 int socket_err(int errno_value);
 
-/* Up interfaces' unicast addresses: see env_local_addresses. */
-size_t socket_local_addresses(struct endpoint *out, size_t max);
+/* Up interfaces' unicast addresses, or those of one: see env_local_addresses. */
+size_t socket_local_addresses(const char *device, struct endpoint *out, size_t max);
 
 #endif
