@@ -139,6 +139,13 @@ void hash_many(enum hash_algorithm algorithm, const struct hash_job *jobs, size_
         hash_job_openssl(algorithm, &jobs[i]);
 }
 
+unsigned hash_lanes(enum hash_algorithm algorithm)
+{
+    hash_init();
+    const struct hash_kernel *kernel = shared.plan[algorithm].many.kernel;
+    return kernel ? kernel->lanes : 1;
+}
+
 const char *hash_kernel_name(enum hash_algorithm algorithm)
 {
     hash_init();

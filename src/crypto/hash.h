@@ -36,6 +36,8 @@ struct hash_job {
  * and parts may differ from job to job. */
 void hash_many(enum hash_algorithm, const struct hash_job *jobs, size_t count);
 
+/* How many messages hash_many hashes side by side at best; 1: one after the other. */
+unsigned hash_lanes(enum hash_algorithm);
 /* Which implementation hash_many uses where there are many messages: "openssl", "avx2", "avx512".
  */
 const char *hash_kernel_name(enum hash_algorithm);

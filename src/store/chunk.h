@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define CHUNK_SIZE 65536u
-#define CHUNK_POOL_DEFAULT ((size_t)32 << 20) /* bytes */
+#define CHUNK_POOL_DEFAULT ((size_t)48 << 20) /* bytes: 16 pieces of 2 MiB, and room to go on */
 
 struct chunk {
     uint8_t *data; /* CHUNK_SIZE */

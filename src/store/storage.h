@@ -102,6 +102,10 @@ int storage_prepare(struct storage *, void (*done)(void *user, int err), void *u
 int storage_finish(struct storage *, struct piece_buffer *,
     void (*done)(void *user, struct piece_buffer *, int err), void *user);
 
+/* Pieces wait for one another, so that they are hashed side by side: those that wait now shall
+ * not. The caller sees to it soon after each storage_finish. */
+void storage_finish_now(struct storage *);
+
 /* Writes the blocks that are in memory to their place, unverified, and frees their chunks. */
 int storage_spill(struct storage *, struct piece_buffer *,
     void (*done)(void *user, struct piece_buffer *, int err), void *user);

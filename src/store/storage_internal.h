@@ -48,7 +48,10 @@ struct storage {
     struct move_job *move;
     struct sync_job *syncs; /* the first is under way: two at a time would hide from one another */
     unsigned finish_jobs;   /* of them, batches of pieces */
-    struct list_link finishing; /* whole pieces that wait for a worker */
+    struct list_link finishing; /* whole pieces that wait for company or a worker ... */
+    unsigned finish_waiting;    /* ... how many */
+    uint64_t finish_bytes;
+    bool finish_hurry; /* those that wait now wait for workers only */
     struct check *check;
     pthread_mutex_t error_lock;
     char error[STORAGE_ERROR_MAX];

@@ -3,6 +3,7 @@
 #include "store/verify.h"
 
 #include "base/err.h"
+#include "crypto/hash.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,15 +125,34 @@ static void finish_done(struct env_job *job)
     free(j);
 }
 
+/* SHA-1 of one piece uses one lane of many: pieces wait until the lanes are full, or most of the
+ * buffer memory is, or somebody is in a hurry. SHA-256 has the blocks of each piece. */
+static bool is_batch(const struct storage *s)
+{
+    size_t memory = chunk_pool_size(s->pool) * CHUNK_SIZE;
+    return s->finish_hurry || !s->metainfo->has_v1 || s->finish_waiting >= hash_lanes(HASH_SHA1) ||
+           s->finish_bytes >= memory / 3 * 2;
+}
+
+static struct finish *next_finish(struct storage *s)
+{
+    struct finish *f = list_entry(list_pop_front(&s->finishing), struct finish, link);
+    s->finish_waiting--;
+    s->finish_bytes -= f->pb->size;
+    if (s->finish_waiting == 0)
+        s->finish_hurry = false;
+    return f;
+}
+
 static void start_finish(struct storage *s)
 {
-    while (!list_empty(&s->finishing) && s->finish_jobs < env_worker_count(s->env)) {
+    while (s->finish_waiting > 0 && s->finish_jobs < env_worker_count(s->env) && is_batch(s)) {
         struct finish_job *j = calloc(1, sizeof *j);
         if (!j)
             return; /* tried again when the next piece is finished */
         *j = (struct finish_job){.job = {.run = finish_run, .done = finish_done}, .storage = s};
-        while (j->count < STORAGE_FINISH_BATCH && !list_empty(&s->finishing))
-            j->items[j->count++] = list_entry(list_pop_front(&s->finishing), struct finish, link);
+        while (j->count < STORAGE_FINISH_BATCH && s->finish_waiting > 0)
+            j->items[j->count++] = next_finish(s);
         s->finish_jobs++;
         storage_submit(s, ENV_LANE_DATA, &j->job);
     }
@@ -149,8 +169,16 @@ int storage_finish(struct storage *s, struct piece_buffer *pb,
     pb->busy = true;
     s->jobs++;
     list_push_back(&s->finishing, &f->link);
+    s->finish_waiting++;
+    s->finish_bytes += pb->size;
     start_finish(s);
     return 0;
+}
+
+void storage_finish_now(struct storage *s)
+{
+    s->finish_hurry = s->finish_waiting > 0;
+    start_finish(s);
 }
 
 /* ---- spill

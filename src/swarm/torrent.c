@@ -281,6 +281,8 @@ void torrent_tick(struct torrent *t, usec now)
     t->now = now;
     t->next_tick = NEVER;
     peer_bury(t);
+    if (t->storage)
+        storage_finish_now(t->storage);
     if (t->state == TORRENT_METADATA)
         torrent_metadata_tick(t);
     if (t->layers)

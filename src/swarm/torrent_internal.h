@@ -34,6 +34,7 @@
 #define TORRENT_BUFFERS_MAX 512u   /* pieces being assembled */
 #define TORRENT_WEB_SEEDS_MAX 8u
 #define TORRENT_TICK SECONDS(1)
+#define TORRENT_COMPANY_WAIT MSECS(100) /* of a whole piece for others to be hashed with */
 #define TORRENT_CONNECT_EVERY SECONDS(1)
 #define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */
 #define TORRENT_SILENCE_MAX SECONDS(150)
@@ -75,7 +76,8 @@ struct torrent {
     uint8_t *file_priorities; /* one a file */
     struct piece_buffer *buffers[TORRENT_BUFFERS_MAX];
     uint32_t buffer_count;
-    uint32_t jobs; /* of the storage, under way */
+    uint32_t finishing; /* buffers that the store verifies and writes */
+    uint32_t jobs;      /* of the storage, under way */
     bool pool_empty;
     struct blame blame;
     bool super_seeding;

@@ -316,6 +316,7 @@ bool torrent_memory_ready(struct torrent *t)
     if (chunk_pool_available(storage_pool(t->storage)) >= MEMORY_READY_CHUNKS)
         return true;
     /* Pieces under way to the disk free memory soon; only without them is it worth a spill. */
+    storage_finish_now(t->storage);
     if (t->jobs == 0)
         spill(t, fullest(t));
     torrent_tick_at(t, t->now + MSECS(20));
@@ -415,6 +416,7 @@ static void finished(void *user, struct piece_buffer *pb, int err)
     struct torrent *t = user;
     uint32_t piece = pb->piece;
     t->jobs--;
+    t->finishing--;
     t->now = t->host.ops->now(t->host.user);
     if (err == 0) {
         blame_good(&t->blame, pb, is_liar, t);
@@ -448,10 +450,16 @@ bool torrent_finish_kept(struct torrent *t)
 void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)
 {
     int err = storage_finish(t->storage, pb, finished, t);
-    if (err)
+    if (err) {
         torrent_fail(t, err, "no memory");
+        return;
+    }
+    t->jobs++;
+    t->finishing++;
+    if (t->finishing >= picker_left(t->picker))
+        storage_finish_now(t->storage); /* nothing else is coming */
     else
-        t->jobs++;
+        torrent_tick_at(t, t->now + TORRENT_COMPANY_WAIT);
 }
 
 /* A block is in its place. False: nobody waited for it. */
