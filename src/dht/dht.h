@@ -82,6 +82,7 @@ struct dht_result {
     unsigned values;          /* peers that were named, repeats included */
     unsigned holders;         /* nodes that had the newest item */
     double seeds, peers;      /* scrape: estimates; -1: nobody told */
+    unsigned crowd; /* nodes that somebody seems to have put around the target, see crowding.h; 0 */
     usec took;
     struct krpc_node nearest; /* family ADDR_NONE: nobody answered */
     int64_t refusal;          /* the last error of a store, 0: none */

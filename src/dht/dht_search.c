@@ -4,6 +4,7 @@
 #include "dht/dht_internal.h"
 
 #include "dht/bloom.h"
+#include "dht/crowding.h"
 #include <stdlib.h>
 
 #define START_NODES 16u /* of our own table that a search begins with */
@@ -395,12 +396,13 @@ void search_failed(struct dht *d, const struct query *q, usec now)
  * -------------------------------------------------------------------------------------------------
  */
 
-static void sum_up(struct dht_search *s, usec now)
+static void sum_up(const struct dht *d, struct dht_search *s, usec now)
 {
     struct dht_result *r = &s->result;
     r->asked = s->lookup.asked;
     r->answered = s->lookup.answered;
     r->hops = lookup_hops(&s->lookup);
+    r->crowd = crowding_count(d->table, &s->lookup, now);
     r->took = now - s->started;
     if (s->bloom) {
         r->seeds = bloom_estimate(s->bloom);
@@ -437,7 +439,7 @@ static bool move(struct dht *d, struct dht_search *s, usec now)
     }
     if (s->state != SEARCH_STORES || s->storing > 0)
         return s->state == SEARCH_OVER; /* put() cancelled it */
-    sum_up(s, now);
+    sum_up(d, s, now);
     retire(d, s);
     if (s->request.done)
         s->request.done(s->request.user, &s->result);
