@@ -3,7 +3,7 @@
 
     tests/interop/run.py KITH [NAME...]
 
-Peers: libtorrent 2.0.8 (python3-libtorrent), transmission-daemon, aria2, rtorrent, opentracker, nginx. Nothing sleeps
+Peers: libtorrent 2.0.8 (python3-libtorrent), transmission-daemon, aria2, rtorrent, webtorrent (npm), opentracker, nginx. Nothing sleeps
 where something can be awaited; a case that takes longer than its bound has failed.
 """
 import filecmp
@@ -375,6 +375,43 @@ def rtorrent_from_kith(case):
     compare(source, out / "Data")
 
 
+# ---- webtorrent -----------------------------------------------------------------------------------------
+
+
+def webtorrent(case, *argv):
+    root = pathlib.Path(__file__).resolve().parents[2]
+    done = subprocess.run([root / "tools/npm-peers"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"npm: {done.stderr[-500:]}")
+    script = root / "build-test/npm/webtorrent.mjs"
+    return Process(case, "webtorrent", ["node", str(script), *map(str, argv)])
+
+
+def kith_from_webtorrent(by_link):
+    def run(case):
+        source = case.work / "source" / "Data"
+        make_folder(source)
+        torrent, hashes = created(case, source, "--format", "v1")
+        port = webtorrent(case, "seed", torrent, source.parent).line()
+        what = f"magnet:?xt=urn:btih:{hashes[0]}" if by_link else torrent
+        case.get(what, case.work / "out", "-p", f"127.0.0.1:{port}").wait()
+        compare(source, case.work / "out" / "Data")
+
+    return run
+
+
+def webtorrent_from_kith(*share_options):
+    def run(case):
+        source = case.work / "source" / "Data"
+        make_folder(source)
+        link, port = case.share(source, "--format", "v1", *share_options)
+        out = case.work / "out"
+        webtorrent(case, "get", link, out, f"127.0.0.1:{port}").wait()
+        compare(source, out / "Data")
+
+    return run
+
+
 # ---- trackers -------------------------------------------------------------------------------------------
 
 
@@ -642,6 +679,9 @@ CASES = {
     "kith from aria2": kith_from_aria2,
     "kith from rtorrent": kith_from_rtorrent,
     "rtorrent from kith": rtorrent_from_kith,
+    "kith from webtorrent, torrent": kith_from_webtorrent(by_link=False),
+    "kith from webtorrent, link": kith_from_webtorrent(by_link=True),
+    "webtorrent from kith": webtorrent_from_kith(),
     "kith from kith, 20,000 files": kith_from_kith(make_thousands),
     "kith from kith, a file of more than 4 GiB": kith_from_kith(make_sparse),
     "kith with kith through opentracker, HTTP": kith_through_tracker("http", "hybrid"),

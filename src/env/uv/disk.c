@@ -53,13 +53,14 @@ static bool is_hit(const struct uv_env_fault *f, uint64_t call)
     return (call - f->first) % f->period == 0;
 }
 
-int real_disk_fault(struct real_disk *d, enum uv_env_disk_call kind, size_t *size)
+int real_disk_fault(const struct real_dir *dir, enum uv_env_disk_call kind, size_t *size)
 {
-    if ((d->fault.kinds & kind) == 0)
+    struct real_disk *d = dir->disk;
+    if (dir->spared)
         return 0;
     pthread_mutex_lock(&d->lock);
     int error = 0;
-    if (is_hit(&d->fault, ++d->calls)) {
+    if ((d->fault.kinds & kind) && is_hit(&d->fault, ++d->calls)) {
         bool cut = d->fault.short_write && size && *size > 1 && d->hits == 0;
         d->hits++;
         if (cut)
@@ -101,19 +102,29 @@ static int make_path(const char *path)
     return mkdir(copy, 0777) == 0 || errno == EEXIST ? 0 : errno;
 }
 
+static bool is_spared(struct real_disk *disk, const char *path)
+{
+    pthread_mutex_lock(&disk->lock);
+    const char *beneath = disk->fault.beneath;
+    pthread_mutex_unlock(&disk->lock);
+    return beneath && strncmp(path, beneath, strlen(beneath)) != 0;
+}
+
 int real_dir_open(struct real_disk *disk, const struct env_ops *ops, const char *path, bool create,
     struct env_dir **out)
 {
-    int error = real_disk_fault(disk, create ? UV_ENV_DISK_CREATE : UV_ENV_DISK_OPEN, NULL);
-    if (!error && create)
-        error = make_path(path);
-    if (error)
-        return err_from_errno(error);
     struct real_dir *d = malloc(sizeof *d);
     if (!d)
         return ERR_NOMEM;
-    *d = (struct real_dir){.ops = ops, .disk = disk};
+    *d = (struct real_dir){.ops = ops, .disk = disk, .spared = is_spared(disk, path)};
     atomic_init(&d->references, 1);
+    int error = real_disk_fault(d, create ? UV_ENV_DISK_CREATE : UV_ENV_DISK_OPEN, NULL);
+    if (!error && create)
+        error = make_path(path);
+    if (error) {
+        free(d);
+        return error == ENOENT ? ERR_ABSENT : err_from_errno(error);
+    }
     d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d->fd < 0) {
         error = errno;
@@ -153,10 +164,10 @@ void real_stat_convert(const struct stat *st, struct env_stat *out)
     };
 }
 
-static int stat_descriptor(struct real_disk *disk, int fd, struct env_stat *out)
+static int stat_descriptor(const struct real_dir *dir, int fd, struct env_stat *out)
 {
     struct stat st;
-    int error = real_disk_fault(disk, UV_ENV_DISK_STAT, NULL);
+    int error = real_disk_fault(dir, UV_ENV_DISK_STAT, NULL);
     if (!error && fstat(fd, &st) != 0)
         error = errno;
     if (error)
@@ -167,13 +178,13 @@ static int stat_descriptor(struct real_disk *disk, int fd, struct env_stat *out)
 
 int real_dir_stat(struct env_dir *dir, struct env_stat *out)
 {
-    return stat_descriptor(dir_of(dir)->disk, dir_of(dir)->fd, out);
+    return stat_descriptor(dir_of(dir), dir_of(dir)->fd, out);
 }
 
 int real_dir_free_space(struct env_dir *dir, uint64_t *out)
 {
     struct statvfs v;
-    int error = real_disk_fault(dir_of(dir)->disk, UV_ENV_DISK_STAT, NULL);
+    int error = real_disk_fault(dir_of(dir), UV_ENV_DISK_STAT, NULL);
     if (!error && fstatvfs(dir_of(dir)->fd, &v) != 0)
         error = errno;
     if (error)
@@ -184,7 +195,7 @@ int real_dir_free_space(struct env_dir *dir, uint64_t *out)
 
 int real_dir_sync(struct env_dir *dir, const char *path)
 {
-    int error = real_disk_fault(dir_of(dir)->disk, UV_ENV_DISK_SYNC, NULL);
+    int error = real_disk_fault(dir_of(dir), UV_ENV_DISK_SYNC, NULL);
     if (error)
         return err_from_errno(error);
     int fd = real_open_beneath(dir_of(dir)->fd, path, O_RDONLY | O_DIRECTORY, 0);
@@ -229,7 +240,7 @@ int real_file_open(struct env_dir *dir, const char *path, unsigned flags, struct
     struct real_dir *d = dir_of(dir);
     struct stat st;
     bool create = flags & ENV_OPEN_CREATE;
-    int error = real_disk_fault(d->disk, create ? UV_ENV_DISK_CREATE : UV_ENV_DISK_OPEN, NULL);
+    int error = real_disk_fault(d, create ? UV_ENV_DISK_CREATE : UV_ENV_DISK_OPEN, NULL);
     if (error)
         return err_from_errno(error);
     int fd = open_file(d, path, flags);
@@ -293,7 +304,7 @@ static int transfer(struct real_file *f, const struct iovec *iov, int count, uin
 
 int real_file_preadv(struct env_file *file, const struct iovec *iov, int count, uint64_t offset)
 {
-    int error = real_disk_fault(file_of(file)->dir->disk, UV_ENV_DISK_READ, NULL);
+    int error = real_disk_fault(file_of(file)->dir, UV_ENV_DISK_READ, NULL);
     if (error)
         return err_from_errno(error);
     return transfer(file_of(file), iov, count, offset, preadv, ERR_CHANGED);
@@ -314,12 +325,12 @@ int real_file_pwritev(struct env_file *file, const struct iovec *iov, int count,
     for (int i = 0; i < count; i++)
         size += iov[i].iov_len;
     size_t allowed = size;
-    int error = real_disk_fault(f->dir->disk, UV_ENV_DISK_WRITE, &allowed);
+    int error = real_disk_fault(f->dir, UV_ENV_DISK_WRITE, &allowed);
     if (!error && allowed < size) {
         int err = write_half(f, iov, allowed, &offset);
         if (err)
             return err;
-        error = real_disk_fault(f->dir->disk, UV_ENV_DISK_WRITE, NULL);
+        error = real_disk_fault(f->dir, UV_ENV_DISK_WRITE, NULL);
     }
     if (error)
         return err_from_errno(error);
@@ -328,7 +339,7 @@ int real_file_pwritev(struct env_file *file, const struct iovec *iov, int count,
 
 int real_file_sync(struct env_file *file)
 {
-    int error = real_disk_fault(file_of(file)->dir->disk, UV_ENV_DISK_SYNC, NULL);
+    int error = real_disk_fault(file_of(file)->dir, UV_ENV_DISK_SYNC, NULL);
     if (!error && fdatasync(file_of(file)->fd) != 0)
         error = errno;
     return error ? err_from_errno(error) : 0;
@@ -336,12 +347,12 @@ int real_file_sync(struct env_file *file)
 
 int real_file_stat(struct env_file *file, struct env_stat *out)
 {
-    return stat_descriptor(file_of(file)->dir->disk, file_of(file)->fd, out);
+    return stat_descriptor(file_of(file)->dir, file_of(file)->fd, out);
 }
 
 int real_file_truncate(struct env_file *file, uint64_t size)
 {
-    int error = real_disk_fault(file_of(file)->dir->disk, UV_ENV_DISK_TRUNCATE, NULL);
+    int error = real_disk_fault(file_of(file)->dir, UV_ENV_DISK_TRUNCATE, NULL);
     if (!error && ftruncate(file_of(file)->fd, (off_t)size) != 0)
         error = errno;
     return error ? err_from_errno(error) : 0;
@@ -349,7 +360,7 @@ int real_file_truncate(struct env_file *file, uint64_t size)
 
 int real_file_allocate(struct env_file *file, uint64_t offset, uint64_t size)
 {
-    int error = real_disk_fault(file_of(file)->dir->disk, UV_ENV_DISK_ALLOCATE, NULL);
+    int error = real_disk_fault(file_of(file)->dir, UV_ENV_DISK_ALLOCATE, NULL);
     if (!error && size &&
         fallocate(file_of(file)->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size) != 0)
         error = errno;
@@ -388,7 +399,7 @@ int real_file_warm(struct env_file *file, uint64_t offset, uint64_t size)
 {
     struct real_file *f = file_of(file);
     uint8_t scratch[1];
-    int error = real_disk_fault(f->dir->disk, UV_ENV_DISK_READ, NULL);
+    int error = real_disk_fault(f->dir, UV_ENV_DISK_READ, NULL);
     if (error)
         return err_from_errno(error);
     if (real_file_is_warm(file, offset, size))
@@ -413,7 +424,7 @@ void real_file_drop(struct env_file *file, uint64_t offset, uint64_t size)
 int real_file_next_data(struct env_file *file, uint64_t from, uint64_t *start, uint64_t *end)
 {
     int fd = file_of(file)->fd;
-    int error = real_disk_fault(file_of(file)->dir->disk, UV_ENV_DISK_STAT, NULL);
+    int error = real_disk_fault(file_of(file)->dir, UV_ENV_DISK_STAT, NULL);
     if (error)
         return err_from_errno(error);
     off_t data = lseek(fd, (off_t)from, SEEK_DATA);

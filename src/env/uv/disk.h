@@ -20,6 +20,7 @@ struct real_dir {
     const struct env_ops *ops;
     struct real_disk *disk;
     int fd;
+    bool spared;            /* by the fault plan of the time when it was opened */
     atomic_uint references; /* the owner's, and one for each open file */
 };
 
@@ -34,7 +35,7 @@ void real_disk_free(struct real_disk *);
 void real_disk_set_fault(struct real_disk *, const struct uv_env_fault *);
 void real_disk_fault_counts(struct real_disk *, uint64_t *calls, uint64_t *hits);
 /* Counts a call. Returns the errno that it must fail with, or 0. For writes *size may be cut. */
-int real_disk_fault(struct real_disk *, enum uv_env_disk_call, size_t *size);
+int real_disk_fault(const struct real_dir *, enum uv_env_disk_call, size_t *size);
 
 /* ---- beneath.c: both return a descriptor or -errno
  * ------------------------------------------------ */

@@ -218,8 +218,11 @@ static void turn(struct real_env *e, int64_t timeout_ms)
     e->touched = false;
     e->now_stale = true;
     if (timeout_ms > 0) {
+        /* Repeating: uv_run fires what is due before it polls. A limit that passes in between, on a
+         * busy machine, would be spent, and the poll would wait without any. */
+        uint64_t limit = (uint64_t)timeout_ms;
         uv_update_time(&e->loop);
-        uv_timer_start(&e->block_limit, on_block_limit, (uint64_t)timeout_ms, 0);
+        uv_timer_start(&e->block_limit, on_block_limit, limit, limit);
     }
     uv_run(&e->loop, timeout_ms == 0 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     if (timeout_ms > 0)

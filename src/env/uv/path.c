@@ -24,7 +24,7 @@ static int result(int value)
 static int parent_of(
     struct env_dir *dir, const char *path, enum uv_env_disk_call kind, bool make, const char **name)
 {
-    int error = real_disk_fault(dir_of(dir)->disk, kind, NULL);
+    int error = real_disk_fault(dir_of(dir), kind, NULL);
     if (error)
         return err_from_errno(error);
     int fd = real_open_parent(dir_of(dir)->fd, path, make, name);
@@ -136,7 +136,7 @@ int real_path_readlink(struct env_dir *dir, const char *path, char *out, size_t 
 int real_path_list(struct env_dir *dir, const char *path,
     bool (*each)(void *, const char *, const struct env_stat *), void *user)
 {
-    int error = real_disk_fault(dir_of(dir)->disk, UV_ENV_DISK_STAT, NULL);
+    int error = real_disk_fault(dir_of(dir), UV_ENV_DISK_STAT, NULL);
     if (error)
         return err_from_errno(error);
     int fd = real_open_beneath(dir_of(dir)->fd, path, O_RDONLY | O_DIRECTORY, 0);

@@ -34,6 +34,8 @@ struct uv_env_fault {
      * that are hit after the first fail with it; for period 0, the call right after the first:
      * what a disk does that is about to be full. */
     bool short_write;
+    const char
+        *beneath; /* only in folders whose path begins so when they are opened; NULL: in all */
 };
 
 struct uv_env_config {
