@@ -35,9 +35,12 @@ static bool gives_more(const struct choker_peer *a, const struct choker_peer *b)
     return a->unchoked && !b->unchoked; /* change nothing without a reason */
 }
 
+/* Whoever holds a slot whose turn is over does not wait at all; of those, who began last stays. */
 static bool waited_longer(const struct choker_peer *a, const struct choker_peer *b)
 {
-    return a->changed_at < b->changed_at;
+    if (a->unchoked != b->unchoked)
+        return b->unchoked;
+    return a->unchoked ? a->changed_at > b->changed_at : a->changed_at < b->changed_at;
 }
 
 static void give_slots(struct choker_peer *peers, size_t count, unsigned slots,

@@ -61,7 +61,9 @@ static void end_round(struct pipeline *p, usec now)
          * a turn of either side's loop costs nothing. */
         usec delay = p->block_time_least == NEVER ? p->block_time : p->block_time_least;
         double product = rate * ((double)delay * ROOM + 100e3) / BLOCK_SIZE;
-        p->depth = clamp(p, (p->depth * 3.0 + product) / 4);
+        /* A quarter of the way there; upwards at least one, or small depths would never grow. */
+        double next = (p->depth * 3.0 + product) / 4;
+        p->depth = clamp(p, product > p->depth ? next + 1 : next);
     }
     p->last_rate = rate;
     start_round(p, now);
