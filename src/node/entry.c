@@ -233,7 +233,6 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
     case TORRENT_PIECE_WRITTEN:
         entry_piece_written(k);
         break;
-    case TORRENT_CONFLICT:
         break;
     }
 }

@@ -57,6 +57,16 @@ static int state_of(const struct kith_torrent *k, const struct torrent_stats *s)
     return KITH_STATE_TROUBLE;
 }
 
+/* What somebody else says, made harmless. */
+static const char *say(struct kith_torrent *k, const char *who, const char *words)
+{
+    struct builder b = builder_fixed(k->waiting_for, sizeof k->waiting_for);
+    builder_str(&b, who);
+    text_escape(bytes_of_str(words), &b);
+    builder_text(&b);
+    return k->waiting_for;
+}
+
 /* In words, why nothing moves. */
 static const char *explain(struct kith_torrent *k, const struct torrent_stats *s, int state)
 {
@@ -69,13 +79,11 @@ static const char *explain(struct kith_torrent *k, const struct torrent_stats *s
         return k->waiting_for;
     }
     why = "";
-    if (s->peers == 0 && s->known == 0 && tracker) {
-        struct builder b = builder_fixed(k->waiting_for, sizeof k->waiting_for);
-        builder_str(&b, "waiting for peers: the tracker says: ");
-        text_escape(bytes_of_str(tracker), &b);
-        builder_text(&b);
-        return k->waiting_for;
-    }
+    const char *web = torrent_web_trouble(k->torrent);
+    if (s->peers == 0 && web)
+        return say(k, "waiting for peers: the web seed says: ", web);
+    if (s->peers == 0 && s->known == 0 && tracker)
+        return say(k, "waiting for peers: the tracker says: ", tracker);
     if (s->peers == 0 && torrent_web_seeds(k->torrent) > 0)
         why = "waiting for the web seed";
     else if (s->peers == 0 && s->known == 0)

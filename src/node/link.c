@@ -414,6 +414,23 @@ void links_pump(struct kith_node *n)
  * ---------------------------------------------------------------------------------------------------
  */
 
+/* Room for one more that came by itself. Of those who have not said yet who they are, the one that
+ * keeps silent for longest goes: who holds connections without a word drives out himself. */
+static bool has_room(struct kith_node *n)
+{
+    if (n->connections < n->connections_max)
+        return true;
+    list_for_each(at, &n->links)
+    {
+        struct link *l = list_entry(at, struct link, all);
+        if (!l->incoming || l->peer)
+            continue;
+        link_close(l);
+        return true;
+    }
+    return false;
+}
+
 static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to,
     enum greeting_encryption encryption)
 {
@@ -455,8 +472,7 @@ bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoin
 
 void link_take(struct kith_node *n, struct stream *stream, const struct endpoint *from)
 {
-    struct link *l =
-        n->connections < n->connections_max && !n->stopping ? link_new(n, from, true) : NULL;
+    struct link *l = !n->stopping && has_room(n) ? link_new(n, from, true) : NULL;
     if (!l) {
         stream_close(stream);
         return;

@@ -99,6 +99,7 @@ static void tell(struct network *net, const char *what)
     log_info(n->log_call ? &n->log : NULL, "network", "%s", what);
     outside_network_changed(n);
     lsd_network_changed(n);
+    trackers_network_changed(n);
 }
 
 static void settled(struct timer *timer, usec now)

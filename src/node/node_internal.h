@@ -238,6 +238,8 @@ void trackers_datagram(struct kith_node *, const struct endpoint *from, struct b
 /* What the first tracker that does not work says; NULL if all is well. Foreign: escape. */
 const char *trackers_trouble(const struct kith_torrent *);
 
+/* Those who wait for data tell the trackers where they are now, as soon as these allow. */
+void trackers_network_changed(struct kith_node *);
 /* The most that one of the trackers counts; -1: none says. */
 void trackers_counts(
     const struct kith_torrent *, int64_t *seeders, int64_t *leechers, int64_t *completed);

@@ -19,6 +19,10 @@ int kith_open(const struct kith_options *options, struct kith_node **out)
     int err = uv_env_new(&config, &env);
     if (err)
         return err;
+    /* Some are kept for servers, files and the state: a flood of callers must not take them all. */
+    unsigned spare = uv_env_descriptors_max(env), most = spare - spare / 8;
+    int32_t wanted = o.connections_max > 0 ? o.connections_max : (int32_t)NODE_CONNECTIONS_MAX;
+    o.connections_max = wanted < (int32_t)most ? wanted : (int32_t)most;
     err = node_open_in(env, &o, out);
     if (err)
         uv_env_free(env);

@@ -556,6 +556,22 @@ void trackers_free(struct kith_torrent *k)
     k->goodbye = false;
 }
 
+void trackers_network_changed(struct kith_node *n)
+{
+    usec now = env_now(n->env);
+    list_for_each(at, &n->torrents)
+    {
+        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
+        if (!k->torrent || torrent_is_complete(k->torrent))
+            continue;
+        for (unsigned i = 0; i < 2; i++)
+            if (k->announcers[i])
+                announcer_hurry(k->announcers[i], now);
+        if (k->announcers[0] || k->announcers[1])
+            trackers_arm(k);
+    }
+}
+
 /* ---- looking
  * ----------------------------------------------------------------------------------------- */
 

@@ -17,7 +17,6 @@ enum torrent_event {
     TORRENT_COMPLETE,       /* every wanted piece is verified and written */
     TORRENT_TROUBLE,        /* stopped by a disk or data problem: torrent_error */
     TORRENT_RECOVERED,      /* the trouble passed by itself */
-    TORRENT_CONFLICT,       /* existing files hold something else */
     TORRENT_PIECE_WRITTEN,  /* a piece was verified and written; not durable yet */
     TORRENT_PEER_JOINED,    /* about `peer` */
     TORRENT_PEER_COMPLETE,  /* `peer` has everything now */

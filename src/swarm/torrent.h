@@ -101,7 +101,8 @@ int torrent_add_web_seed(struct torrent *, const char *url, bool by_pieces);
 bool torrent_web_data(struct torrent *, uint32_t seed, int status, struct bytes);
 void torrent_web_done(struct torrent *, uint32_t seed, int err, int status, const char *detail);
 uint32_t torrent_web_seeds(const struct torrent *); /* that have not been given up */
-const char *torrent_web_words(const struct torrent *, uint32_t seed);
+/* What the first one that does not serve says; NULL: all is well. Foreign: escape. */
+const char *torrent_web_trouble(const struct torrent *);
 
 /* ---- control ------------------------------------------------------------------------------------
  */

@@ -2,6 +2,7 @@
  *
  *   torrent.c          birth, death, states, the clock, what watchers see
  *   torrent_peers.c    who is connected, who could be, who is unchoked
+ *   torrent_turnover.c whom to let go when it is full
  *   torrent_pieces.c   what to ask for, what arrived, what was proved
  *   torrent_punch.c    holes through routers (BEP 55)
  *   torrent_unveil.c   super-seeding (BEP 16)
@@ -68,6 +69,8 @@ struct torrent {
     struct minute_count introductions; /* that we asked for (BEP 55) */
     struct choker choker;
     bool choke_soon;
+    bool turned_away; /* somebody, because it was full */
+    usec next_turnover;
 
     /* pieces */
     struct storage *storage;
@@ -125,6 +128,10 @@ void torrent_peers_tick(struct torrent *);
 struct peer *torrent_peer_by_id(struct torrent *, uint32_t id);
 void torrent_hang_up_all(struct torrent *, const char *why);
 void torrent_wake_starved(struct torrent *);
+
+/* ---- torrent_turnover.c
+ * ------------------------------------------------------------------------------ */
+void torrent_turnover(struct torrent *);
 
 /* A candidate of which more is known. */
 void torrent_add_hinted(struct torrent *, const struct endpoint *, const struct peer_hint *);

@@ -96,10 +96,14 @@ static bool is_welcome(struct torrent *t, const struct peer_intro *intro)
             peer_list_ban(t->candidates, &intro->address);
         return false;
     }
-    if (t->stopping || t->state == TORRENT_PAUSED || t->peer_count >= t->peers_max)
+    if (t->stopping || t->state == TORRENT_PAUSED)
         return false;
     if (peer_list_banned(t->candidates, &intro->address))
         return false;
+    if (t->peer_count >= t->peers_max) {
+        t->turned_away = true;
+        return false;
+    }
     struct peer *old = twin_of(t, intro);
     if (!old)
         return true;
@@ -142,13 +146,14 @@ struct peer *torrent_adopt(struct torrent *t, const struct peer_intro *intro, vo
 
 void torrent_peer_left(struct torrent *t, struct peer *p, int err)
 {
-    (void)err;
     torrent_peer_forget(t, p);
     if (t->fetch)
         metadata_fetch_left(t->fetch, p->id);
     torrent_layers_peer_left(t, p);
     peer_pex_left(p);
-    if (!p->incoming)
+    if (!p->incoming && err == ERR_BUSY) /* it made room: others are tried before it */
+        peer_list_failed(t->candidates, &p->address, t->now);
+    else if (!p->incoming)
         peer_list_ended(t->candidates, &p->address, t->now);
     struct peer *last = t->peers[--t->peer_count];
     t->peers[p->index] = last;
@@ -257,5 +262,6 @@ void torrent_peers_tick(struct torrent *t)
     bool due = t->now >= t->choker.next_round || (t->choke_soon && has_free_slot(t));
     if (torrent_is_serving(t) && due && t->peer_count > 0)
         run_choker(t);
+    torrent_turnover(t);
     connect_more(t);
 }

@@ -183,9 +183,12 @@ uint32_t torrent_web_seeds(const struct torrent *t)
     return alive;
 }
 
-const char *torrent_web_words(const struct torrent *t, uint32_t index)
+const char *torrent_web_trouble(const struct torrent *t)
 {
-    return t->web[index]->words;
+    for (uint32_t i = 0; i < t->web_count; i++)
+        if (t->web[i]->words[0])
+            return t->web[i]->words;
+    return NULL;
 }
 
 bool torrent_web_data(struct torrent *t, uint32_t index, int status, struct bytes data)

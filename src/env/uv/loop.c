@@ -503,3 +503,8 @@ void uv_env_fault_counts(struct env *env, uint64_t *calls, uint64_t *hits)
 {
     real_disk_fault_counts(&real_env_of(env)->disk, calls, hits);
 }
+
+unsigned uv_env_descriptors_max(struct env *env)
+{
+    return real_env_of(env)->descriptors_max;
+}

@@ -52,6 +52,9 @@ int uv_env_new(const struct uv_env_config *, struct env **out);
  * cancelled; jobs that were submitted are run, and their done() called, before it returns. */
 void uv_env_free(struct env *);
 
+/* How many sockets may be open at once. */
+unsigned uv_env_descriptors_max(struct env *);
+
 /* One descriptor that is readable whenever uv_env_process has something to do, deadlines included.
  * Valid until uv_env_free; do not read from it. ERR_LIMIT, ERR_NOMEM. */
 int uv_env_fd(struct env *);

@@ -1,0 +1,235 @@
+/* Who may stay connected: one connection a peer, room for who is of use, the liar out and nobody
+ * else, and what the rate limits let through. */
+#include "torrent_bench.h"
+
+#include <stdlib.h>
+
+#define PIECE 65536u
+static struct bench b;
+
+static const struct bench_config leech = {
+    .pieces = 16, .piece_length = PIECE, .v1 = true, .have = 4, .peers_max = 10};
+static const struct bench_config seed = {
+    .pieces = 16, .piece_length = PIECE, .v1 = true, .have = 16, .peers_max = 10};
+
+/* ---- two connections to one peer
+ * -------------------------------------------------------------------------- */
+
+static bool stays(char their_id, bool first_incoming, bool second_incoming)
+{
+    bench_new(&b, &leech);
+    struct peer_intro intro = bench_intro(&b, their_id);
+    intro.incoming = first_incoming;
+    b.torrent->connecting += !first_incoming;
+    struct bench_peer *first = bench_join_as(&b, &intro);
+    intro.incoming = second_incoming;
+    b.torrent->connecting += !second_incoming;
+    struct bench_peer *second = bench_join_as(&b, &intro);
+    assert_int_equal((first->peer != NULL) + (second->peer != NULL), 1);
+    bool stayed = first->peer != NULL;
+    bench_free(&b);
+    return stayed;
+}
+
+/* Ours begins with '-'. */
+static void of_two_connections_to_one_peer_the_greater_ids_own_is_kept_by_both(void **state)
+{
+    (void)state;
+    assert_true(stays('!', false, true));  /* we are greater, and opened the first */
+    assert_false(stays('!', true, false)); /* and here the second */
+    assert_false(stays('z', false, true)); /* they are greater */
+    assert_true(stays('z', true, false));
+    assert_true(stays('z', true, true)); /* twice the same way: nothing is gained */
+}
+
+static void ourselves_are_no_peer(void **state)
+{
+    (void)state;
+    bench_new(&b, &leech);
+    struct peer_intro intro = bench_intro(&b, 'a');
+    memcpy(intro.id.b, "-KH0000-mmmmmmmmmmmm", 20);
+    assert_null(bench_join_as(&b, &intro)->peer);
+    bench_free(&b);
+}
+
+/* ---- turnover
+ * --------------------------------------------------------------------------------------- */
+
+/* Time in which every peer shows that it lives. */
+static void live(usec time)
+{
+    for (; time > 0; time -= SECONDS(50)) {
+        for (unsigned i = 0; i < b.peer_count; i++)
+            if (b.peers[i].peer)
+                bench_say(&b.peers[i], WIRE_HAVE, 1, 0u);
+        bench_pass(&b, SECONDS(50));
+    }
+}
+
+static unsigned connected(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < b.peer_count; i++)
+        count += b.peers[i].peer != NULL;
+    return count;
+}
+
+static void fill(void)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        struct bench_peer *p = bench_join(&b, (char)('a' + i));
+        if (i != 3)
+            bench_say(p, WIRE_INTERESTED, 0);
+    }
+}
+
+static void a_full_torrent_lets_go_of_the_idlest_when_somebody_was_turned_away(void **state)
+{
+    (void)state;
+    bench_new(&b, &seed);
+    fill();
+    struct peer_intro late = bench_intro(&b, 'z');
+    assert_null(bench_join_as(&b, &late)->peer);
+    live(SECONDS(700));
+    assert_int_equal(connected(), 9);
+    assert_null(b.peers[3].peer); /* neither wants anything of the other */
+    late = bench_intro(&b, 'z');
+    assert_non_null(bench_join_as(&b, &late)->peer);
+    bench_free(&b);
+}
+
+static void nobody_has_to_go_while_nobody_waits(void **state)
+{
+    (void)state;
+    bench_new(&b, &seed);
+    fill();
+    live(SECONDS(1500));
+    assert_int_equal(connected(), 10);
+    bench_free(&b);
+}
+
+/* ---- half-open connections
+ * --------------------------------------------------------------------------------- */
+
+static void attempts_at_a_time_are_bounded_and_seeds_wait_to_be_found(void **state)
+{
+    (void)state;
+    struct bench_config many = leech;
+    many.peers_max = 100;
+    bench_new(&b, &many);
+    for (uint32_t i = 0; i < 60; i++) {
+        struct endpoint e = endpoint_v4(0x08000001 + i, 6881);
+        torrent_add_candidate(b.torrent, &e, ADDR_FROM_STRANGER);
+    }
+    bench_pass(&b, SECONDS(10));
+    assert_int_equal(b.connect_count, TORRENT_CONNECTING_MAX);
+    torrent_connect_failed(b.torrent, &b.connects[0], ERR_TIMEOUT);
+    bench_pass(&b, SECONDS(3));
+    assert_int_equal(b.connect_count, TORRENT_CONNECTING_MAX + 1);
+    bench_free(&b);
+    bench_new(&b, &seed);
+    struct endpoint stranger = endpoint_v4(0x08000001, 6881), mine = endpoint_v4(0x08000002, 6881);
+    torrent_add_candidate(b.torrent, &stranger, ADDR_FROM_STRANGER);
+    torrent_add_candidate(b.torrent, &mine, ADDR_FROM_USER);
+    bench_pass(&b, SECONDS(10));
+    assert_int_equal(b.connect_count, 1);
+    assert_true(endpoint_equal(&b.connects[0], &mine));
+    bench_free(&b);
+}
+
+/* ---- liars
+ * ------------------------------------------------------------------------------------------ */
+
+static void whoever_alone_gave_a_bad_piece_is_out_and_stays_out(void **state)
+{
+    (void)state;
+    bench_new(&b, &leech);
+    struct bench_peer *liar = bench_join(&b, 'a');
+    struct peer_intro again = bench_intro(&b, 'b');
+    again.address = liar->peer->address;
+    bench_say(liar, WIRE_HAVE_ALL, 0);
+    bench_say(liar, WIRE_UNCHOKE, 0);
+    for (int i = 0; i < 100 && liar->peer; i++) {
+        struct bytes r;
+        while (liar->peer && bench_heard(liar, WIRE_REQUEST, &r)) {
+            struct cursor c = cursor_of(r);
+            uint32_t piece = cursor_u32(&c);
+            bench_say_block(liar, piece, cursor_u32(&c), false);
+        }
+        bench_pass(&b, MSECS(20));
+    }
+    assert_null(liar->peer);
+    assert_true(b.torrent->have.count == 4);
+    assert_null(bench_join_as(&b, &again)->peer);
+    bench_free(&b);
+}
+
+/* ---- floods
+ * ------------------------------------------------------------------------------------------- */
+
+static void requests_past_the_bound_are_rejected_and_those_for_nothing_end_it(void **state)
+{
+    struct bytes m;
+    unsigned rejects = 0;
+    (void)state;
+    bench_new(&b, &seed);
+    struct bench_peer *p = bench_join(&b, 'a');
+    for (uint32_t i = 0; i < 3 * PEER_REQUESTS_IN_MAX && p->peer; i++)
+        bench_say(p, WIRE_REQUEST, 3, i % 16, 0u, 16384u); /* while it is choked */
+    if (p->peer)
+        assert_true(p->peer->uploads.count <= PEER_REQUESTS_IN_MAX);
+    while (bench_heard(p, WIRE_REJECT, &m))
+        rejects++;
+    assert_true(rejects > 0 || !p->peer);
+    struct bench_peer *giant = bench_join(&b, 'b');
+    for (unsigned i = 0; i < PEER_OFFENCES_MAX; i++) {
+        assert_non_null(giant->peer);
+        bench_say(giant, WIRE_REQUEST, 3, 0u, 0u, PEER_BLOCK_MAX + 1);
+    }
+    assert_null(giant->peer);
+    struct bench_peer *beyond = bench_join(&b, 'c');
+    bench_say(beyond, WIRE_HAVE, 1, 16u);
+    assert_null(beyond->peer);
+    bench_free(&b);
+}
+
+/* ---- rates
+ * ---------------------------------------------------------------------------------------- */
+
+static void what_is_sent_keeps_within_the_limit(void **state)
+{
+    struct bytes m;
+    uint64_t got = 0;
+    (void)state;
+    bench_new(&b, &seed);
+    token_bucket_set(&torrent_limits(b.torrent)->upload, 100000, env_now(b.env));
+    struct bench_peer *p = bench_join(&b, 'a');
+    bench_say(p, WIRE_INTERESTED, 0);
+    bench_pass(&b, SECONDS(2));
+    for (uint32_t i = 0; i < 64; i++)
+        bench_say(p, WIRE_REQUEST, 3, i / 4, i % 4 * 16384, 16384u);
+    usec began = env_now(b.env);
+    while (got < 40 * 16384) {
+        bench_pass(&b, MSECS(100));
+        while (bench_heard(p, WIRE_PIECE, &m))
+            got += m.size - 8;
+    }
+    double took = (double)(env_now(b.env) - began) / USEC_PER_SEC;
+    assert_in_range((uint64_t)((double)got / took), 70000, 140000);
+    bench_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_two_connections_to_one_peer_the_greater_ids_own_is_kept_by_both),
+        cmocka_unit_test(ourselves_are_no_peer),
+        cmocka_unit_test(a_full_torrent_lets_go_of_the_idlest_when_somebody_was_turned_away),
+        cmocka_unit_test(nobody_has_to_go_while_nobody_waits),
+        cmocka_unit_test(attempts_at_a_time_are_bounded_and_seeds_wait_to_be_found),
+        cmocka_unit_test(whoever_alone_gave_a_bad_piece_is_out_and_stays_out),
+        cmocka_unit_test(requests_past_the_bound_are_rejected_and_those_for_nothing_end_it),
+        cmocka_unit_test(what_is_sent_keeps_within_the_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
