@@ -125,14 +125,22 @@ struct sha256_digest sha256(const void *data, size_t size)
     return digest;
 }
 
-void hash_many(enum hash_algorithm algorithm, const struct hash_job *jobs, size_t count)
+struct hash_choice hash_choice_for(enum hash_algorithm algorithm, size_t count)
 {
     hash_init();
     const struct hash_plan *plan = &shared.plan[algorithm];
     bool few = plan->few.kernel && count <= plan->few.kernel->lanes;
-    const struct hash_choice *choice = few ? &plan->few : &plan->many;
-    if (choice->kernel && count >= choice->break_even) {
-        hash_many_in_lanes(choice->kernel, choice->break_even, algorithm, jobs, count);
+    struct hash_choice choice = few ? plan->few : plan->many;
+    if (count < choice.break_even)
+        choice.kernel = NULL;
+    return choice;
+}
+
+void hash_many(enum hash_algorithm algorithm, const struct hash_job *jobs, size_t count)
+{
+    struct hash_choice choice = hash_choice_for(algorithm, count);
+    if (choice.kernel) {
+        hash_many_in_lanes(choice.kernel, choice.break_even, algorithm, jobs, count);
         return;
     }
     for (size_t i = 0; i < count; i++)

@@ -64,6 +64,11 @@ struct hash_plan {
 };
 struct hash_plan hash_plan_for_cpu(enum hash_algorithm algorithm);
 
+/* What is best for `count` messages side by side. */
+struct hash_choice hash_choice_for(enum hash_algorithm algorithm, size_t count);
+/* HASH_WORDS_MAX words. */
+const uint32_t *hash_initial_state(enum hash_algorithm algorithm);
+
 /* The kernels that this CPU can run, whether or not they are worth it: 0 to 2 of them. For tests
  * and the bench. */
 #define HASH_KERNELS_MAX 2

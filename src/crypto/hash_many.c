@@ -36,6 +36,11 @@ static const uint32_t initial_state[2][HASH_WORDS_MAX] = {
         0x1f83d9ab, 0x5be0cd19},
 };
 
+const uint32_t *hash_initial_state(enum hash_algorithm algorithm)
+{
+    return initial_state[algorithm];
+}
+
 /* Moves to the next part that is not empty; false at the end of the message. */
 static bool next_part(struct lane *l)
 {

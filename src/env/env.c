@@ -300,6 +300,11 @@ int env_file_warm(struct env_file *f, uint64_t offset, uint64_t size)
     return ops_of(f)->file_warm(f, offset, size);
 }
 
+void env_file_ahead(struct env_file *f, uint64_t offset, uint64_t size)
+{
+    ops_of(f)->file_ahead(f, offset, size);
+}
+
 bool env_file_is_warm(struct env_file *f, uint64_t offset, uint64_t size)
 {
     return ops_of(f)->file_is_warm(f, offset, size);

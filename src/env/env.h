@@ -276,6 +276,8 @@ int env_file_allocate(struct env_file *, uint64_t offset, uint64_t size);
 int env_file_set_executable(struct env_file *);
 /* Asks for a range to be read into the page cache and waits until it is; or lets it go. */
 int env_file_warm(struct env_file *, uint64_t offset, uint64_t size);
+/* Asks for a range to be read into the page cache soon, and does not wait. */
+void env_file_ahead(struct env_file *, uint64_t offset, uint64_t size);
 /* Is all of a range in the page cache, as far as can be told at once? False may only mean that the
  * system does not say. May be called on the loop. */
 bool env_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);

@@ -73,6 +73,7 @@ struct env_ops {
     int (*file_allocate)(struct env_file *, uint64_t, uint64_t);
     int (*file_set_executable)(struct env_file *);
     int (*file_warm)(struct env_file *, uint64_t, uint64_t);
+    void (*file_ahead)(struct env_file *, uint64_t, uint64_t);
     bool (*file_is_warm)(struct env_file *, uint64_t, uint64_t);
     void (*file_drop)(struct env_file *, uint64_t, uint64_t);
     int (*file_next_data)(struct env_file *, uint64_t, uint64_t *, uint64_t *);

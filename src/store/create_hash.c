@@ -32,7 +32,9 @@ static void count_pieces(struct create_plan *p)
 int create_plan_init(struct create_plan *p, const struct scan *scan, enum create_kind kind,
     uint32_t piece_length, const atomic_bool *cancel)
 {
+    bool in_step = kind != CREATE_V2 && piece_length > CREATE_BUFFER_SIZE / HASH_STEP_PIECES;
     *p = (struct create_plan){.scan = scan,
+        .in_step = in_step,
         .v1 = kind != CREATE_V2,
         .v2 = kind != CREATE_V1,
         .piece_length = piece_length,
@@ -49,7 +51,7 @@ int create_plan_init(struct create_plan *p, const struct scan *scan, enum create
     if (p->v2 && (p->v2_pieces = calloc(count, sizeof *p->v2_pieces)) == NULL)
         return ERR_NOMEM;
     /* Only ever read, so it costs one page of memory, whatever its length. */
-    if (p->v1 && p->v2 && (p->zeros = calloc(1, piece_length)) == NULL)
+    if (p->v1 && p->v2 && !in_step && (p->zeros = calloc(1, piece_length)) == NULL)
         return ERR_NOMEM;
     return 0;
 }
@@ -114,6 +116,7 @@ bool create_plan_next(struct create_plan *p, struct hash_unit *u)
     u->piece_count = 0;
     u->size = 0;
     uint64_t padded = 0;
+    size_t pieces_max = p->in_step ? HASH_STEP_PIECES : CREATE_UNIT_PIECES_MAX;
     /* The first piece always; more as long as a full one would still fit. */
     do {
         struct unit_piece piece = p->v2 ? take_aligned(p) : take_spanning(p);
@@ -121,8 +124,8 @@ bool create_plan_next(struct create_plan *p, struct hash_unit *u)
         u->size += piece.size;
         padded += piece.size + piece.pad;
         p->next_piece++;
-    } while (p->next_piece < p->piece_count && u->piece_count < CREATE_UNIT_PIECES_MAX &&
-             u->size + p->piece_length <= CREATE_BUFFER_SIZE &&
+    } while (p->next_piece < p->piece_count && u->piece_count < pieces_max &&
+             (p->in_step || u->size + p->piece_length <= CREATE_BUFFER_SIZE) &&
              padded + p->piece_length <= CREATE_UNIT_PADDED_MAX);
     return true;
 }
@@ -167,18 +170,26 @@ static int leave_file(struct reader *r)
     return err;
 }
 
+static int open_file(struct reader *r)
+{
+    const struct scan *s = r->unit->plan->scan;
+    if (r->open != NULL || r->offset == s->files[r->file].size)
+        return 0;
+    int err = env_file_open(s->dir, s->files[r->file].path, ENV_OPEN_READ, &r->open);
+    if (err != 0)
+        r->open = NULL;
+    return err == ERR_UNSAFE_PATH ? ERR_CHANGED
+                                  : err; /* a link stands where a file or folder was */
+}
+
 /* Reads at most `room` bytes of the present file, and leaves it at its end. */
 static int read_some(struct reader *r, uint8_t *out, size_t room, size_t *got)
 {
     const struct scan *s = r->unit->plan->scan;
     const struct scan_file *f = &s->files[r->file];
     uint64_t rest = f->size - r->offset;
-    int err = 0;
     *got = rest < room ? (size_t)rest : room;
-    if (*got > 0 && r->open == NULL)
-        err = env_file_open(s->dir, f->path, ENV_OPEN_READ, &r->open);
-    if (err == ERR_UNSAFE_PATH) /* a link stands where a file or folder was */
-        err = ERR_CHANGED;
+    int err = *got > 0 ? open_file(r) : 0;
     if (err == 0 && *got > 0) {
         struct iovec part = {out, *got};
         err = env_file_preadv(r->open, &part, 1, r->offset);
@@ -288,59 +299,135 @@ static int hash_together(struct hash_unit *u, struct reader *r)
     return 0;
 }
 
-/* One piece that is larger than the buffer: extent by extent. */
+/* One v2 piece that is larger than the buffer: extent by extent. */
 static int hash_large(struct hash_unit *u, struct reader *r)
 {
     const struct create_plan *p = u->plan;
     const struct unit_piece *piece = &u->pieces[0];
     struct leaf_batch batch = {.count = 0};
     struct sha256_digest *leaf = u->leaves;
-    assert(u->piece_count == 1);
-    if (p->v1)
-        hash_stream_reset(u->stream);
+    assert(u->piece_count == 1 && !p->v1);
     for (size_t at = 0; at < piece->size;) {
         size_t size = piece->size - at < EXTENT_SIZE ? piece->size - at : EXTENT_SIZE;
         int err = is_cancelled(u) ? ERR_CANCELLED : fill(r, u->buffer, size);
         if (err < 0)
             return err;
-        if (p->v2) {
-            leaf = batch_leaves(&batch, u->buffer, size, leaf);
-            flush_leaves(&batch); /* before the buffer is read into again */
-        }
-        if (p->v1)
-            hash_stream_update(u->stream, u->buffer, size);
+        leaf = batch_leaves(&batch, u->buffer, size, leaf);
+        flush_leaves(&batch); /* before the buffer is read into again */
         at += size;
     }
-    if (p->v2)
-        p->v2_pieces[u->first_piece] =
-            merkle_root(u->leaves, (size_t)(leaf - u->leaves), 0, piece->height);
-    if (p->v1) {
-        hash_stream_update(u->stream, p->zeros, piece->pad);
-        hash_stream_final(u->stream, p->v1_pieces[u->first_piece].b);
-    }
+    p->v2_pieces[u->first_piece] =
+        merkle_root(u->leaves, (size_t)(leaf - u->leaves), 0, piece->height);
     return 0;
+}
+
+static void end_reader(struct reader *r, struct hash_unit *u)
+{
+    if (u->err == 0)
+        u->err = leave_file(r);
+    if (u->err != 0 && u->err_file == SIZE_MAX)
+        u->err_file = r->file;
+    if (r->open != NULL)
+        env_file_close(r->open);
+    r->open = NULL;
+}
+
+/* ---- in step --------------------------------------------------------------------------------- */
+
+/* Each piece is read by a reader of its own. */
+struct stepping {
+    struct hash_unit *unit;
+    struct reader readers[HASH_STEP_PIECES];
+};
+
+/* Pieces lie end to end in the files end to end. */
+static void place_readers(struct stepping *s)
+{
+    const struct hash_unit *u = s->unit;
+    const struct scan *scan = u->plan->scan;
+    size_t file = u->first_file;
+    uint64_t offset = u->first_offset;
+    for (size_t i = 0; i < u->piece_count; i++) {
+        s->readers[i] = (struct reader){.unit = s->unit, .file = file, .offset = offset};
+        uint64_t left = u->pieces[i].size;
+        while (left > 0 && left >= scan->files[file].size - offset) {
+            left -= scan->files[file].size - offset;
+            file++;
+            offset = 0;
+        }
+        offset += left;
+    }
+}
+
+static int step_read(void *user, unsigned i, uint32_t begin, uint8_t *out, uint32_t size)
+{
+    struct stepping *s = user;
+    struct reader *r = &s->readers[i];
+    int err = is_cancelled(s->unit) ? ERR_CANCELLED : 0;
+    if (err == 0 && begin == 0)
+        err = open_file(r);
+    /* The slices of a unit are read out of order: the disk shall see the order of the file. */
+    if (err == 0 && begin == 0 && r->open != NULL)
+        env_file_ahead(r->open, r->offset, s->unit->pieces[i].size);
+    if (err == 0)
+        err = fill(r, out, size);
+    if (err != 0 && s->unit->err_file == SIZE_MAX)
+        s->unit->err_file = r->file;
+    return err;
+}
+
+static void hash_in_step(struct hash_unit *u)
+{
+    const struct create_plan *p = u->plan;
+    struct stepping s = {.unit = u};
+    struct step_piece pieces[HASH_STEP_PIECES];
+    size_t room = p->piece_length / CREATE_BLOCK_SIZE;
+    place_readers(&s);
+    for (size_t i = 0; i < u->piece_count; i++)
+        pieces[i] = (struct step_piece){.size = u->pieces[i].size,
+            .pad = u->pieces[i].pad,
+            .v1 = p->v1_pieces[u->first_piece + i].b,
+            .v2_size = p->v2 ? u->pieces[i].size : 0,
+            .leaves = p->v2 ? u->leaves + i * room : NULL};
+    u->err = hash_step_run(u->step, pieces, (unsigned)u->piece_count, step_read, &s);
+    for (size_t i = 0; i < u->piece_count && p->v2 && u->err == 0; i++)
+        p->v2_pieces[u->first_piece + i] = merkle_root(u->leaves + i * room,
+            pieces_of(u->pieces[i].size, CREATE_BLOCK_SIZE), 0, u->pieces[i].height);
+    for (size_t i = 0; i < u->piece_count; i++)
+        end_reader(&s.readers[i], u);
 }
 
 void hash_unit_run(struct hash_unit *u)
 {
-    struct reader r = {.unit = u, .file = u->first_file, .offset = u->first_offset};
     u->files_ended = 0;
-    u->err = 0;
-    if (is_cancelled(u))
-        u->err = ERR_CANCELLED;
-    else
-        u->err = u->size > CREATE_BUFFER_SIZE ? hash_large(u, &r) : hash_together(u, &r);
+    u->err = is_cancelled(u) ? ERR_CANCELLED : 0;
+    u->err_file = SIZE_MAX;
+    if (u->plan->in_step && u->err == 0) {
+        hash_in_step(u);
+        return;
+    }
+    struct reader r = {.unit = u, .file = u->first_file, .offset = u->first_offset};
     if (u->err == 0)
-        u->err = leave_file(&r);
-    u->err_file = r.file;
-    if (r.open != NULL)
-        env_file_close(r.open);
+        u->err = u->size > CREATE_BUFFER_SIZE ? hash_large(u, &r) : hash_together(u, &r);
+    end_reader(&r, u);
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */
 
+static int room_in_step(struct hash_unit *u, const struct create_plan *p)
+{
+    size_t leaves = HASH_STEP_PIECES * (size_t)(p->piece_length / CREATE_BLOCK_SIZE);
+    if (u->step == NULL && (u->step = hash_step_new()) == NULL)
+        return ERR_NOMEM;
+    if (p->v2 && u->leaves == NULL && (u->leaves = malloc(leaves * sizeof *u->leaves)) == NULL)
+        return ERR_NOMEM;
+    return 0;
+}
+
 int hash_unit_room(struct hash_unit *u, const struct create_plan *p)
 {
+    if (p->in_step)
+        return room_in_step(u, p);
     if (u->buffer != NULL)
         return 0;
     uint64_t room = p->scan->total_size;
@@ -356,8 +443,6 @@ int hash_unit_room(struct hash_unit *u, const struct create_plan *p)
         leaves = CREATE_UNIT_LEAVES;
     if (p->v2 && (u->leaves = malloc(leaves * sizeof *u->leaves)) == NULL)
         return ERR_NOMEM;
-    if (p->v1 && large && (u->stream = hash_stream_new(HASH_SHA1)) == NULL)
-        return ERR_NOMEM;
     return 0;
 }
 
@@ -365,8 +450,8 @@ void hash_unit_free(struct hash_unit *u)
 {
     free(u->buffer);
     free(u->leaves);
-    hash_stream_free(u->stream);
+    hash_step_free(u->step);
     u->buffer = NULL;
     u->leaves = NULL;
-    u->stream = NULL;
+    u->step = NULL;
 }

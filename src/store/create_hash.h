@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "crypto/hash.h"
 #include "store/create.h"
+#include "store/hash_step.h"
 #include "store/scan.h"
 
 #define CREATE_UNIT_PIECES_MAX 256u
@@ -41,6 +42,7 @@ struct create_plan {
     struct sha256_digest *v2_pieces; /* piece_count: a file's layer is a run of them. A file no
                                         longer than a piece has its root there */
     uint8_t *zeros;                  /* piece_length of them, never touched: hybrids' pads */
+    bool in_step; /* too long for many to lie in the buffer: SHA-1 is hashed in step */
     const atomic_bool *cancel;
 
     /* the next unit begins here */
@@ -61,7 +63,7 @@ struct hash_unit {
 
     uint8_t *buffer;              /* hash_unit_room */
     struct sha256_digest *leaves; /* v2 */
-    struct hash_stream *stream;   /* v1: of pieces larger than the buffer */
+    struct hash_step *step;       /* of those that are hashed in step, instead of the buffer */
 
     int err;         /* after hash_unit_run: 0, or what happened ... */
     size_t err_file; /* ... to which file */

@@ -1,5 +1,7 @@
 /* Hashing what is on the disk: one batch of pieces a job, as many jobs as workers, background lane.
  * See storage.h. */
+#include "crypto/merkle.h"
+#include "store/hash_step.h"
 #include "store/storage_internal.h"
 #include "store/verify.h"
 
@@ -70,21 +72,89 @@ static int check_batch(struct storage *s, struct check_job *j, uint8_t *buffer)
     return err;
 }
 
-static void check_run(struct env_job *job)
+/* ---- pieces in step -------------------------------------------------------------------------
+ */
+
+static int step_read(void *user, unsigned i, uint32_t begin, uint8_t *out, uint32_t size)
 {
-    struct check_job *j = container_of(job, struct check_job, job);
+    struct check_job *j = user;
+    struct storage *s = j->check->storage;
+    struct iovec v = {out, size};
+    if (begin == 0)
+        storage_read_ahead(s, j->pieces[i]);
+    int err = storage_read_range(s, j->pieces[i], begin, &v, 1);
+    return is_simply_missing(err) ? STEP_MISSING : err;
+}
+
+static bool is_right(const struct step_piece *p, const struct metainfo_piece *info)
+{
+    if (p->missing || (info->v1 && memcmp(p->v1, info->v1, 20) != 0))
+        return false;
+    if (p->v2_size == 0)
+        return true;
+    struct sha256_digest root = merkle_root(p->leaves, info->v2_block_count, 0, info->v2_height);
+    return sha256_equal(&root, &info->v2_root);
+}
+
+static int check_in_step(struct check_job *j, struct hash_step *step, struct sha256_digest *leaves)
+{
+    struct metainfo_piece infos[HASH_STEP_PIECES];
+    struct step_piece pieces[HASH_STEP_PIECES];
+    uint8_t digests[HASH_STEP_PIECES][20];
+    size_t room = j->check->storage->metainfo->piece_length / METAINFO_BLOCK_SIZE;
+    for (unsigned i = 0; i < j->count; i++) {
+        metainfo_piece(j->check->storage->metainfo, j->pieces[i], &infos[i]);
+        bool v2 = infos[i].has_v2 && infos[i].v2_known;
+        pieces[i] = (struct step_piece){.size = infos[i].size,
+            .v1 = digests[i],
+            .v2_size = v2 ? infos[i].v2_size : 0,
+            .leaves = v2 ? leaves + i * room : NULL};
+    }
+    int err = hash_step_run(step, pieces, j->count, step_read, j);
+    for (unsigned i = 0; i < j->count && !err; i++)
+        j->right[i] = is_right(&pieces[i], &infos[i]);
+    return err;
+}
+
+/* Pieces of v1 so long that few of them fit a batch are hashed in step. */
+static bool is_in_step(const struct storage *s)
+{
+    return s->metainfo->has_v1 &&
+           s->metainfo->piece_length > STORAGE_CHECK_BATCH / HASH_STEP_PIECES;
+}
+
+static int run_in_step(struct check_job *j)
+{
+    const struct metainfo *m = j->check->storage->metainfo;
+    size_t leaf_count = HASH_STEP_PIECES * (size_t)(m->piece_length / METAINFO_BLOCK_SIZE);
+    struct hash_step *step = hash_step_new();
+    struct sha256_digest *leaves = m->has_v2 ? malloc(leaf_count * sizeof *leaves) : NULL;
+    int err = step && (leaves || !m->has_v2) ? check_in_step(j, step, leaves) : ERR_NOMEM;
+    hash_step_free(step);
+    free(leaves);
+    return err;
+}
+
+static int run_together(struct check_job *j)
+{
     struct storage *s = j->check->storage;
     size_t size = 0;
     for (unsigned i = 0; i < j->count; i++)
         size += metainfo_piece_size(s->metainfo, j->pieces[i]);
     if (size > STORAGE_CHECK_BATCH) { /* one long piece */
         int err = storage_hash_piece(s, j->pieces[0], NULL, &j->right[0]);
-        j->err = is_simply_missing(err) ? 0 : err;
-        return;
+        return is_simply_missing(err) ? 0 : err;
     }
     uint8_t *buffer = malloc(size ? size : 1);
-    j->err = buffer ? check_batch(s, j, buffer) : ERR_NOMEM;
+    int err = buffer ? check_batch(s, j, buffer) : ERR_NOMEM;
     free(buffer);
+    return err;
+}
+
+static void check_run(struct env_job *job)
+{
+    struct check_job *j = container_of(job, struct check_job, job);
+    j->err = is_in_step(j->check->storage) ? run_in_step(j) : run_together(j);
 }
 
 static bool start_check_job(struct check *c);
@@ -138,9 +208,10 @@ static bool start_check_job(struct check *c)
     j->job = (struct env_job){.run = check_run, .done = check_done};
     j->check = c;
     size_t bytes = 0;
-    while (c->next < total && j->count < BATCH_PIECES) {
+    bool in_step = is_in_step(s);
+    while (c->next < total && j->count < (in_step ? HASH_STEP_PIECES : BATCH_PIECES)) {
         uint32_t size = metainfo_piece_size(s->metainfo, c->next);
-        if (j->count > 0 && bytes + size > STORAGE_CHECK_BATCH)
+        if (j->count > 0 && bytes + size > STORAGE_CHECK_BATCH && !in_step)
             break;
         bytes += size;
         j->pieces[j->count++] = c->next;

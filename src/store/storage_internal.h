@@ -97,6 +97,8 @@ int storage_read_range(
     struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
 int storage_write_range(
     struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
+/* The disk shall begin to read a piece, if its file is open already: only advice. */
+void storage_read_ahead(struct storage *, uint32_t piece);
 /* The files of a piece that was found right on the disk. */
 void storage_doubt(struct storage *, uint32_t piece);
 /* Opens the folder if it is not open yet, making it if asked to. */

@@ -180,6 +180,19 @@ int storage_write_range(
     return 0;
 }
 
+void storage_read_ahead(struct storage *s, uint32_t piece)
+{
+    uint32_t size = metainfo_piece_size(s->metainfo, piece);
+    struct metainfo_slice slice = metainfo_slices(s->metainfo, piece, 0, size);
+    while (metainfo_slice_next(s->metainfo, &slice)) {
+        struct env_file *f = slice.pad ? NULL : file_cache_take_open(s->files, s, slice.file);
+        if (!f)
+            continue;
+        env_file_ahead(f, slice.file_offset, slice.length);
+        file_cache_give(s->files, f);
+    }
+}
+
 void storage_doubt(struct storage *s, uint32_t piece)
 {
     uint32_t size = metainfo_piece_size(s->metainfo, piece);

@@ -100,6 +100,7 @@ int sim_file_truncate(struct env_file *, uint64_t size);
 int sim_file_allocate(struct env_file *, uint64_t offset, uint64_t size);
 int sim_file_set_executable(struct env_file *);
 int sim_file_warm(struct env_file *, uint64_t offset, uint64_t size);
+void sim_file_ahead(struct env_file *, uint64_t offset, uint64_t size);
 bool sim_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);
 void sim_file_drop(struct env_file *, uint64_t offset, uint64_t size);
 int sim_file_next_data(struct env_file *, uint64_t from, uint64_t *start, uint64_t *end);

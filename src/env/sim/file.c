@@ -219,6 +219,13 @@ int sim_file_warm(struct env_file *face, uint64_t offset, uint64_t size)
     return file_begin(f, SIM_DISK_WARM, READS, (size_t)(size < there ? size : there), &partial);
 }
 
+void sim_file_ahead(struct env_file *face, uint64_t offset, uint64_t size)
+{
+    (void)face; /* only advice */
+    (void)offset;
+    (void)size;
+}
+
 /* The modelled disk keeps no cache: what is warm is drawn, so that both ways are walked. */
 bool sim_file_is_warm(struct env_file *face, uint64_t offset, uint64_t size)
 {

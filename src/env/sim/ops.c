@@ -62,6 +62,7 @@ const struct env_ops sim_ops = {
     .file_allocate = sim_file_allocate,
     .file_set_executable = sim_file_set_executable,
     .file_warm = sim_file_warm,
+    .file_ahead = sim_file_ahead,
     .file_is_warm = sim_file_is_warm,
     .file_drop = sim_file_drop,
     .file_next_data = sim_file_next_data,

@@ -379,6 +379,11 @@ int real_file_set_executable(struct env_file *file)
     return fchmod(file_of(file)->fd, mode) == 0 ? 0 : err_from_errno(errno);
 }
 
+void real_file_ahead(struct env_file *file, uint64_t offset, uint64_t size)
+{
+    posix_fadvise(file_of(file)->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
+}
+
 /* cachestat(2), Linux 6.5; older C libraries do not know it. It answers to those who may write the
  * file, or own it. */
 bool real_file_is_warm(struct env_file *file, uint64_t offset, uint64_t size)

@@ -67,6 +67,7 @@ int real_file_truncate(struct env_file *, uint64_t);
 int real_file_allocate(struct env_file *, uint64_t, uint64_t);
 int real_file_set_executable(struct env_file *);
 int real_file_warm(struct env_file *, uint64_t, uint64_t);
+void real_file_ahead(struct env_file *, uint64_t offset, uint64_t size);
 bool real_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);
 void real_file_drop(struct env_file *, uint64_t, uint64_t);
 int real_file_next_data(struct env_file *, uint64_t, uint64_t *, uint64_t *);

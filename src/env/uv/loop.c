@@ -367,6 +367,7 @@ static const struct env_ops real_ops = {
     .file_allocate = real_file_allocate,
     .file_set_executable = real_file_set_executable,
     .file_warm = real_file_warm,
+    .file_ahead = real_file_ahead,
     .file_is_warm = real_file_is_warm,
     .file_drop = real_file_drop,
     .file_next_data = real_file_next_data,
