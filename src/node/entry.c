@@ -23,7 +23,10 @@ static void timer_fired(struct timer *timer, usec now)
     if (!k->torrent)
         return;
     torrent_tick(k->torrent, now);
-    timer_set(&k->node->timers, &k->timer, torrent_deadline(k->torrent));
+    usec next = torrent_deadline(k->torrent);
+    timer_set(&k->node->timers, &k->timer, next);
+    if (next == NEVER)
+        entry_drowse(k);
 }
 
 struct kith_torrent *entry_new(struct kith_node *n, const char *folder)
@@ -35,16 +38,26 @@ struct kith_torrent *entry_new(struct kith_node *n, const char *folder)
     k->timer.fire = timer_fired;
     k->save.fire = entry_checkpoint;
     k->retry.fire = entry_retry;
+    k->drowsy.fire = entry_sleep_timer;
     k->folder = strdup(folder);
     k->added_unix = env_time_unix(n->env);
     k->torrent_file = builder_heap(METAINFO_TORRENT_MAX);
     list_init(&k->web_fetches);
     list_push_back(&n->torrents, &k->link);
+    n->unstopped++;
+    n->walk_at = NULL;
     if (!k->folder || timer_heap_reserve(&n->timers, n->timers.count + 64) != 0) {
         entry_free(k);
         return NULL;
     }
     return k;
+}
+
+static void free_texts(struct text_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
 }
 
 void entry_free(struct kith_torrent *k)
@@ -55,11 +68,15 @@ void entry_free(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &k->timer);
     timer_cancel(&k->node->timers, &k->save);
     timer_cancel(&k->node->timers, &k->retry);
+    timer_cancel(&k->node->timers, &k->drowsy);
     trackers_free(k);
     lsd_leave(k);
     web_seeds_cancel(k);
     entry_index_remove(k->node->index, k, names, entry_names(k, names));
     list_remove(&k->link);
+    k->node->unstopped -= !k->stopped;
+    k->node->awake -= k->torrent != NULL;
+    k->node->walk_at = NULL;
     torrent_free(k->torrent);
     storage_free(k->storage);
     metainfo_unref(k->metainfo);
@@ -68,10 +85,10 @@ void entry_free(struct kith_torrent *k)
     free(k->priorities);
     free(k->magnet);
     builder_free(&k->torrent_file);
-    for (size_t i = 0; i < k->tracker_count; i++)
-        free(k->trackers[i]);
-    for (size_t i = 0; i < k->web_seed_count; i++)
-        free(k->web_seeds[i]);
+    free_texts(&k->trackers);
+    free_texts(&k->web_seeds);
+    free(k->error_text);
+    free(k->waiting_for);
     free(k->file_existed);
     free(k->folder);
     free(k->root);
@@ -95,6 +112,7 @@ void entry_stopped(struct kith_torrent *k)
     if (k->delete_data && entry_delete_data(k))
         return;
     k->stopped = true;
+    k->node->unstopped--;
     if (k->removing) {
         memory_forget(k);
         node_event(k->node, KITH_EVENT_REMOVED, k, 0, k->name);
@@ -107,6 +125,7 @@ void entry_stop(struct kith_torrent *k)
 {
     timer_cancel(&k->node->timers, &k->save);
     timer_cancel(&k->node->timers, &k->retry);
+    timer_cancel(&k->node->timers, &k->drowsy);
     trackers_stop(k);
     lsd_leave(k);
     web_seeds_cancel(k);
@@ -131,6 +150,10 @@ void kith_remove(struct kith_torrent *k)
 
 void kith_remove_with_data(struct kith_torrent *k)
 {
+    if (k->asleep && entry_wake(k) == 0) { /* what may be deleted is known when it is awake */
+        k->delete_when_awake = true;
+        return;
+    }
     k->delete_data = !k->removing;
     kith_remove(k);
 }
@@ -189,7 +212,7 @@ static void host_seen_at(void *host, const struct endpoint *voter, const struct 
 }
 
 static void metadata_known(struct kith_torrent *k);
-static int make_known(struct kith_torrent *k);
+static int learn_hashes(struct kith_torrent *k);
 
 static void host_event(void *host, struct torrent *t, enum torrent_event event, struct peer *p)
 {
@@ -210,7 +233,8 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
         entry_open_data(k);
         break;
     case TORRENT_READY:
-        node_event(n, KITH_EVENT_READY, k, 0, k->name);
+        if (!k->quiet)
+            node_event(n, KITH_EVENT_READY, k, 0, k->name);
         break;
     case TORRENT_COMPLETE:
         entry_complete(k);
@@ -269,9 +293,10 @@ int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
     k->torrent = torrent_new(&config);
     if (!k->torrent)
         return ERR_NOMEM;
+    n->awake++;
     token_bucket_set(&torrent_limits(k->torrent)->download, k->download_max, env_now(n->env));
     token_bucket_set(&torrent_limits(k->torrent)->upload, k->upload_max, env_now(n->env));
-    return make_known(k);
+    return learn_hashes(k);
 }
 
 /* ---- which torrent is meant?
@@ -279,21 +304,29 @@ int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
 
 unsigned entry_names(const struct kith_torrent *k, struct info_hash out[ENTRY_NAMES_MAX])
 {
-    struct sha256_digest v2;
     unsigned count = 0;
-    if (!k->torrent)
-        return 0;
-    count += torrent_hash_v1(k->torrent, &out[count]);
-    if (torrent_hash_v2(k->torrent, &v2))
-        out[count++] = info_hash_of_sha256(&v2);
+    if (k->has_v1)
+        out[count++] = info_hash_of_sha1(&k->v1);
+    if (k->has_v2)
+        out[count++] = info_hash_of_sha256(&k->v2);
     return count;
 }
 
-/* Its hashes are known, or one more of them is. */
-static int make_known(struct kith_torrent *k)
+int entry_make_known(struct kith_torrent *k)
 {
     struct info_hash names[ENTRY_NAMES_MAX];
     return entry_index_add(k->node->index, k, names, entry_names(k, names));
+}
+
+/* What the torrent knows of its hashes, we know. */
+static int learn_hashes(struct kith_torrent *k)
+{
+    struct info_hash v1;
+    k->has_v1 = torrent_hash_v1(k->torrent, &v1);
+    if (k->has_v1)
+        memcpy(k->v1.b, v1.b, sizeof v1.b);
+    k->has_v2 = torrent_hash_v2(k->torrent, &k->v2);
+    return entry_make_known(k);
 }
 
 struct kith_torrent *entry_find_hash(struct kith_node *n, const struct info_hash *hash)
@@ -306,7 +339,6 @@ struct kith_torrent *entry_find_same(
     struct kith_node *n, const struct sha1_digest *v1, const struct sha256_digest *v2)
 {
     struct info_hash name;
-    struct sha256_digest all;
     struct kith_torrent *k = NULL;
     if (v1) {
         name = info_hash_of_sha1(v1);
@@ -316,17 +348,16 @@ struct kith_torrent *entry_find_same(
         return k;
     name = info_hash_of_sha256(v2);
     k = entry_find_hash(n, &name);
-    return k && torrent_hash_v2(k->torrent, &all) && sha256_equal(&all, v2) ? k : NULL;
+    return k && k->has_v2 && sha256_equal(&k->v2, v2) ? k : NULL;
 }
 
 bool entry_find(void *user, const struct handshake *theirs, struct greeting_answer *out)
 {
     struct kith_torrent *k = entry_find_hash(user, &theirs->info_hash);
-    struct sha256_digest v2;
     if (!k)
         return false;
-    bool has_v2 = torrent_hash_v2(k->torrent, &v2);
-    struct info_hash short_v2 = has_v2 ? info_hash_of_sha256(&v2) : theirs->info_hash;
+    bool has_v2 = k->has_v2;
+    struct info_hash short_v2 = has_v2 ? info_hash_of_sha256(&k->v2) : theirs->info_hash;
     bool by_v2 = has_v2 && info_hash_equal(&short_v2, &theirs->info_hash);
     /* A caller by the v1 hash that speaks v2 is answered with the v2 hash (BEP 52, "upgrade
      * path"), and both speak v2 from then on. */
@@ -343,11 +374,18 @@ bool entry_find_name(
     void *user, const struct sha1_digest *name, struct info_hash *skey, void **torrent)
 {
     struct kith_node *n = user;
-    struct kith_torrent *k = entry_index_find_name(n->index, name, skey);
-    if (!k || k->removing)
-        return false;
-    *torrent = k;
-    return true;
+    struct kith_torrent *k = entry_index_find_name(n->index, name);
+    struct info_hash names[ENTRY_NAMES_MAX];
+    unsigned count = k && !k->removing ? entry_names(k, names) : 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct sha1_digest its = mse_name(&names[i]);
+        if (!sha1_equal(&its, name))
+            continue;
+        *skey = names[i];
+        *torrent = k;
+        return true;
+    }
+    return false;
 }
 
 /* ---- adding
@@ -371,7 +409,7 @@ static int reserve_priorities(struct kith_torrent *k)
 }
 
 /* By the glob of whoever added it, or as it was in an earlier run. */
-static void choose_files(struct kith_torrent *k)
+void entry_choose_files(struct kith_torrent *k)
 {
     const struct metainfo *m = k->metainfo;
     if (k->files_wanted && reserve_priorities(k) == 0)
@@ -387,8 +425,8 @@ static void metadata_known(struct kith_torrent *k)
     k->metainfo = metainfo_ref((struct metainfo *)(uintptr_t)torrent_metainfo(k->torrent));
     free(k->name);
     k->name = name_of(k->metainfo);
-    choose_files(k);
-    (void)make_known(k); /* without memory it is found by the hash of its link only */
+    entry_choose_files(k);
+    (void)learn_hashes(k); /* without memory it is found by the hash of its link only */
     if (k->metainfo->is_private)
         lsd_leave(k);
     memory_save_entry(k);
@@ -401,34 +439,43 @@ static void metadata_known(struct kith_torrent *k)
 static void add_peers(struct kith_torrent *k, const struct kith_add *add)
 {
     struct endpoint e;
-    for (size_t i = 0; i < add->peer_count; i++)
+    for (size_t i = 0; k->torrent && i < add->peer_count; i++)
         if (endpoint_parse(&e, bytes_of_str(add->peers[i])) == 0)
             torrent_add_candidate(k->torrent, &e, ADDR_FROM_USER);
 }
 
 static void add_link_peers(struct kith_torrent *k, const struct magnet *m)
 {
-    for (size_t i = 0; i < m->peer_count; i++)
+    for (size_t i = 0; k->torrent && i < m->peer_count; i++)
         if (m->peers[i].endpoint.family != ADDR_NONE)
             torrent_add_candidate(k->torrent, &m->peers[i].endpoint, ADDR_FROM_LINK);
 }
 
-static void remember_text(char **list, size_t *count, size_t max, const char *text)
+static int remember_texts(struct text_list *list, const char **texts, size_t count, size_t max)
 {
-    char *copy = *count < max ? strdup(text) : NULL;
-    if (copy)
-        list[(*count)++] = copy;
+    if (count > max)
+        count = max;
+    if (list->items || count == 0)
+        return 0; /* known from an earlier time */
+    list->items = calloc(count, sizeof *list->items);
+    while (list->items && list->count < count) {
+        char *copy = strdup(texts[list->count]);
+        if (!copy)
+            return ERR_NOMEM;
+        list->items[list->count++] = copy;
+    }
+    return list->items ? 0 : ERR_NOMEM;
 }
 
 static int begin_magnet(struct kith_torrent *k, const struct magnet *m)
 {
     if (!k->name)
         k->name = strdup(m->name ? m->name : "");
-    for (size_t i = 0; i < m->tracker_count; i++)
-        remember_text(k->trackers, &k->tracker_count, 64, m->trackers[i]);
-    for (size_t i = 0; i < m->web_seed_count; i++)
-        remember_text(k->web_seeds, &k->web_seed_count, 64, m->web_seeds[i]);
-    int err = k->name ? entry_make_torrent(k, m) : ERR_NOMEM;
+    int err = remember_texts(&k->trackers, m->trackers, m->tracker_count, NODE_TRACKERS_MAX);
+    if (!err)
+        err = remember_texts(&k->web_seeds, m->web_seeds, m->web_seed_count, NODE_WEB_SEEDS_MAX);
+    if (!err)
+        err = k->name ? entry_make_torrent(k, m) : ERR_NOMEM;
     if (err)
         return err;
     memory_save_entry(k);
@@ -446,7 +493,7 @@ static int begin_metainfo(struct kith_torrent *k)
     int err = k->name ? entry_make_torrent(k, NULL) : ERR_NOMEM;
     if (err)
         return err;
-    choose_files(k);
+    entry_choose_files(k);
     memory_save_entry(k);
     memory_save_metainfo(k);
     entry_open_data(k);
@@ -490,11 +537,13 @@ static struct kith_torrent *meet_again(
 {
     if (!k)
         return NULL;
+    (void)entry_wake(k); /* if it cannot be: it says so itself */
     if (m)
         add_link_peers(k, m);
     add_peers(k, add);
     if (!k->restored)
         return k;
+    k->quiet = k->complete_told = false; /* he wants to be told, too */
     k->existing = add->existing;
     k->preallocate = !add->sparse;
     kith_set_sequential(k, add->sequential);
@@ -597,11 +646,13 @@ static bool wants_a_turn(const struct kith_torrent *k)
 void entry_queue(struct kith_node *n)
 {
     unsigned running = 0;
+    if (n->downloads_max == 0)
+        return; /* nobody ever waits */
     list_for_each(at, &n->torrents)
     {
         struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
         bool wants = wants_a_turn(k);
-        bool turn = !wants || n->downloads_max == 0 || running < n->downloads_max;
+        bool turn = !wants || running < n->downloads_max;
         running += wants && turn;
         if (turn == !k->queued)
             continue;
@@ -620,6 +671,7 @@ void entry_queue(struct kith_node *n)
 
 void kith_pause(struct kith_torrent *k)
 {
+    (void)entry_wake(k);
     k->paused = true;
     web_seeds_cancel(k);
     if (k->torrent)
@@ -632,6 +684,7 @@ void kith_pause(struct kith_torrent *k)
 
 void kith_resume(struct kith_torrent *k)
 {
+    (void)entry_wake(k);
     k->paused = false;
     if (k->metadata_only && k->metainfo && !k->storage) {
         k->metadata_only = false;
@@ -650,6 +703,8 @@ int kith_add_peer(struct kith_torrent *k, const char *host_port)
 {
     struct endpoint e;
     int err = endpoint_parse(&e, bytes_of_str(host_port));
+    if (!err)
+        err = entry_wake(k);
     if (err || !k->torrent)
         return err ? err : ERR_AGAIN;
     torrent_add_candidate(k->torrent, &e, ADDR_FROM_USER);
@@ -666,9 +721,10 @@ static void file_completed(void *user, int err)
 
 int kith_set_file_priority(struct kith_torrent *k, uint32_t file, int priority)
 {
-    if (!k->torrent || !k->metainfo)
-        return ERR_AGAIN;
-    int err = torrent_set_file_priority(k->torrent, file, priority);
+    int err = entry_wake(k);
+    if (err || !k->torrent || !k->metainfo)
+        return err ? err : ERR_AGAIN;
+    err = torrent_set_file_priority(k->torrent, file, priority);
     if (!err)
         err = reserve_priorities(k);
     if (err)

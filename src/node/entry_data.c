@@ -50,13 +50,17 @@ void entry_trouble(struct kith_torrent *k, int err, const char *text)
     bool news = k->error != err;
     k->error = err;
     k->state = KITH_STATE_TROUBLE;
-    snprintf(k->error_text, sizeof k->error_text, "%s", text && *text ? text : err_text(err));
+    node_replace_text(&k->error_text, text && *text ? text : err_text(err));
     if (news)
         node_event(k->node, KITH_EVENT_TROUBLE, k, err, k->error_text);
-    if (k->node->stopping || k->removing)
+    if (k->delete_when_awake && !k->removing) { /* not to be had: it is forgotten, at least */
+        k->delete_when_awake = false;
+        kith_remove(k);
+    } else if (k->node->stopping || k->removing) {
         entry_stop(k);
-    else if (may_pass(err))
+    } else if (may_pass(err)) {
         retry_later(k);
+    }
 }
 
 static void recovered(struct kith_torrent *k)
@@ -65,7 +69,7 @@ static void recovered(struct kith_torrent *k)
     if (!k->error)
         return;
     k->error = 0;
-    k->error_text[0] = 0;
+    node_replace_text(&k->error_text, NULL);
     node_event(k->node, KITH_EVENT_RECOVERED, k, 0, NULL);
 }
 
@@ -124,11 +128,16 @@ static void checkpoint_end(struct checkpoint *c, int err)
         done(k, err);
     if (k->reopening)
         reopen_when_idle(k);
+    else
+        entry_drowse(k);
 }
 
 static void record_saved(void *user, int err)
 {
-    checkpoint_end(user, err);
+    struct checkpoint *c = user;
+    if (err)
+        c->entry->record_fits = false;
+    checkpoint_end(c, err);
 }
 
 /* The record in memory serves a reopening; the one in the database the next run. */
@@ -143,6 +152,7 @@ static int keep_record(struct kith_torrent *k, const struct checkpoint *c,
     resume_free(&k->record);
     k->record = fresh;
     k->has_record = true;
+    k->record_fits = !c->live;
     return 0;
 }
 
@@ -183,6 +193,13 @@ static int checkpoint(struct kith_torrent *k, bool live, void (*done)(struct kit
     return 0;
 }
 
+void entry_save_clean(struct kith_torrent *k, void (*done)(struct kith_torrent *, int err))
+{
+    int err = k->record_fits ? 0 : checkpoint(k, false, done);
+    if (err || k->record_fits)
+        done(k, err);
+}
+
 static void now_and_then(struct kith_torrent *k, int err)
 {
     if (!err || k->state != 0)
@@ -220,6 +237,7 @@ void entry_checkpoint(struct timer *timer, usec now)
 void entry_piece_written(struct kith_torrent *k)
 {
     struct kith_node *n = k->node;
+    k->record_fits = false;
     if (!timer_armed(&k->save))
         timer_set(&n->timers, &k->save, env_now(n->env) + CHECKPOINT_EVERY);
 }
@@ -240,7 +258,9 @@ void entry_complete(struct kith_torrent *k)
 {
     if (k->complete_told)
         return;
-    k->complete_told = checkpoint(k, true, complete_synced) == 0;
+    k->complete_told = k->record_fits || checkpoint(k, true, complete_synced) == 0;
+    if (k->record_fits && !k->quiet)
+        node_event(k->node, KITH_EVENT_COMPLETE, k, 0, k->name);
     if (!k->completed_unix)
         k->completed_unix = env_time_unix(k->node->env);
     memory_save_entry(k);
@@ -266,7 +286,7 @@ static void reopen_when_idle(struct kith_torrent *k)
     storage_let_go(k->storage);
     if (k->forget_record) {
         resume_free(&k->record);
-        k->has_record = k->forget_record = false;
+        k->has_record = k->record_fits = k->forget_record = false;
     }
     if (k->state != KITH_STATE_TROUBLE)
         entry_open_data(k);
@@ -278,7 +298,10 @@ void entry_swarm_stopped(struct kith_torrent *k)
     bool started = torrent_storage(k->torrent) != NULL;
     if (k->reopening)
         reopen_when_idle(k);
-    else if (started && !k->removing && !k->moving && checkpoint(k, false, stop_saved) == 0)
+    else if (entry_fall_asleep(k))
+        return;
+    else if (started && !k->removing && !k->moving && !k->record_fits &&
+             checkpoint(k, false, stop_saved) == 0)
         return;
     else if (!k->storage || storage_idle(k->storage))
         entry_stopped(k);
@@ -313,6 +336,12 @@ static void start(struct kith_torrent *k)
     lsd_join(k);
     web_seeds_add(k);
     entry_queue(k->node);
+    if (k->delete_when_awake) {
+        k->delete_when_awake = false;
+        kith_remove_with_data(k);
+        return;
+    }
+    entry_drowse(k);
 }
 
 /* The first record stands before the first write: from here on what appears is ours. */
@@ -331,6 +360,10 @@ static void prepared(void *user, int err)
     struct kith_torrent *k = user;
     if (interrupted(k))
         return;
+    if (!err && k->record_fits) { /* all is there: nothing will be written */
+        start(k);
+        return;
+    }
     if (!err)
         err = checkpoint(k, true, started);
     if (err)
@@ -369,13 +402,14 @@ static bool find_conflict(const struct kith_torrent *k, uint32_t *file)
 
 static void tell_conflict(struct kith_torrent *k, uint32_t file)
 {
-    char text[NODE_TEXT_MAX];
+    char text[NODE_TEXT_MAX], sentence[NODE_TEXT_MAX];
     snprintf(text, sizeof text, "%s/%s%s%s", k->folder, k->root ? k->root : k->metainfo->root,
         k->metainfo->multi_file ? "/" : "",
         k->metainfo->multi_file ? k->metainfo->files[file].path : "");
     k->error = KITH_E_EXISTS;
     k->state = KITH_STATE_TROUBLE;
-    snprintf(k->error_text, sizeof k->error_text, "%.200s holds something else", text);
+    snprintf(sentence, sizeof sentence, "%.200s holds something else", text);
+    node_replace_text(&k->error_text, sentence);
     node_event(k->node, KITH_EVENT_CONFLICT, k, KITH_E_EXISTS, text);
 }
 
@@ -454,6 +488,8 @@ static int take_verdict(
     for (uint32_t i = bitfield_next_set(&verdict->check, 0); i < k->metainfo->piece_count;
          i = bitfield_next_set(&verdict->check, i + 1))
         k->check_total += metainfo_piece_size(k->metainfo, i);
+    k->record_fits =
+        record && !record->live && k->check_total == 0 && bitfield_full(&verdict->have);
     return bitfield_load(&k->have, bitfield_wire(&verdict->have));
 }
 
@@ -564,9 +600,11 @@ void entry_reopen(struct kith_torrent *k)
 
 int kith_recheck(struct kith_torrent *k)
 {
+    (void)entry_wake(k);
     if (!k->torrent || !torrent_storage(k->torrent) || k->reopening)
         return ERR_AGAIN;
     k->forget_record = true;
+    k->quiet = false;
     k->state = KITH_STATE_CHECKING;
     k->existing = KITH_EXISTING_OVERWRITE; /* it is the torrent's own data */
     entry_reopen(k);
@@ -588,6 +626,7 @@ static void moved(void *user, int err)
 
 int kith_move(struct kith_torrent *k, const char *folder)
 {
+    (void)entry_wake(k);
     if (!k->storage || k->moving || k->reopening)
         return ERR_AGAIN;
     int err = storage_move(k->storage, folder, moved, k);

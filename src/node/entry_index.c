@@ -6,13 +6,6 @@
 #include "proto/mse.h"
 #include <stdlib.h>
 
-/* One info-hash of one torrent: in both maps, owned by `by_hash`. */
-struct indexed {
-    struct info_hash hash;
-    struct sha1_digest name;
-    struct kith_torrent *torrent;
-};
-
 struct entry_index {
     struct map *by_hash, *by_name;
 };
@@ -35,70 +28,43 @@ void entry_index_free(struct entry_index *x)
 {
     if (!x)
         return;
-    size_t at = 0;
-    void *value;
-    while (x->by_hash && (value = map_next(x->by_hash, &at, NULL)) != NULL)
-        free(value);
     map_free(x->by_hash);
     map_free(x->by_name);
     free(x);
 }
 
-static int add_one(struct entry_index *x, struct kith_torrent *k, const struct info_hash *hash)
-{
-    struct indexed *i = map_get(x->by_hash, hash);
-    if (i) {
-        i->torrent = k;
-        return 0;
-    }
-    i = malloc(sizeof *i);
-    if (!i)
-        return ERR_NOMEM;
-    *i = (struct indexed){*hash, mse_name(hash), k};
-    int err = map_put(x->by_hash, hash, i);
-    if (err) {
-        free(i);
-        return err;
-    }
-    err = map_put(x->by_name, &i->name, i);
-    if (err)
-        free(map_remove(x->by_hash, hash));
-    return err;
-}
-
-int entry_index_add(
-    struct entry_index *x, struct kith_torrent *k, const struct info_hash *hashes, unsigned count)
+int entry_index_add(struct entry_index *x, struct kith_torrent *k, const struct info_hash *hashes,
+    unsigned count)
 {
     int err = 0;
-    for (unsigned i = 0; i < count && !err; i++)
-        err = add_one(x, k, &hashes[i]);
+    for (unsigned i = 0; i < count && !err; i++) {
+        struct sha1_digest name = mse_name(&hashes[i]);
+        err = map_put(x->by_hash, &hashes[i], k);
+        if (!err)
+            err = map_put(x->by_name, &name, k);
+    }
     return err;
 }
 
-void entry_index_remove(
-    struct entry_index *x, struct kith_torrent *k, const struct info_hash *hashes, unsigned count)
+void entry_index_remove(struct entry_index *x, struct kith_torrent *k,
+    const struct info_hash *hashes, unsigned count)
 {
-    for (unsigned n = 0; n < count; n++) {
-        struct indexed *i = map_get(x->by_hash, &hashes[n]);
-        if (!i || i->torrent != k)
-            continue; /* another took its place */
-        map_remove(x->by_name, &i->name);
-        free(map_remove(x->by_hash, &hashes[n]));
+    for (unsigned i = 0; i < count; i++) {
+        struct sha1_digest name = mse_name(&hashes[i]);
+        if (map_get(x->by_hash, &hashes[i]) == k) /* unless another took its place */
+            map_remove(x->by_hash, &hashes[i]);
+        if (map_get(x->by_name, &name) == k)
+            map_remove(x->by_name, &name);
     }
 }
 
 struct kith_torrent *entry_index_find(const struct entry_index *x, const struct info_hash *hash)
 {
-    const struct indexed *i = map_get(x->by_hash, hash);
-    return i ? i->torrent : NULL;
+    return map_get(x->by_hash, hash);
 }
 
 struct kith_torrent *entry_index_find_name(
-    const struct entry_index *x, const struct sha1_digest *name, struct info_hash *hash)
+    const struct entry_index *x, const struct sha1_digest *name)
 {
-    const struct indexed *i = map_get(x->by_name, name);
-    if (!i)
-        return NULL;
-    *hash = i->hash;
-    return i->torrent;
+    return map_get(x->by_name, name);
 }

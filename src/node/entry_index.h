@@ -25,8 +25,8 @@ void entry_index_remove(
     struct entry_index *, struct kith_torrent *, const struct info_hash *hashes, unsigned count);
 
 struct kith_torrent *entry_index_find(const struct entry_index *, const struct info_hash *);
-/* By the name that MSE has for it; *hash is the one that was meant. */
+/* By the name that MSE has for one of its hashes. */
 struct kith_torrent *entry_index_find_name(
-    const struct entry_index *, const struct sha1_digest *name, struct info_hash *hash);
+    const struct entry_index *, const struct sha1_digest *name);
 
 #endif

@@ -13,22 +13,27 @@
 #define LINK_MAX (256u << 10)
 #define LINK_PEERS_MAX 8u
 
+/* Asked for one after the other, each costs one step. */
 struct kith_torrent *kith_torrent_at(struct kith_node *n, size_t index)
 {
-    list_for_each(at, &n->torrents) if (index-- == 0) return list_entry(
-        at, struct kith_torrent, link);
-    return NULL;
+    if (!n->walk_at || index < n->walk_index) {
+        n->walk_at = n->torrents.next;
+        n->walk_index = 0;
+    }
+    for (; n->walk_at != &n->torrents && n->walk_index < index; n->walk_index++)
+        n->walk_at = n->walk_at->next;
+    return n->walk_at == &n->torrents ? NULL : list_entry(n->walk_at, struct kith_torrent, link);
 }
 
 struct kith_torrent *kith_torrent_find(struct kith_node *n, const char *hex)
 {
-    struct sha256_digest wanted = {0}, whole;
+    struct sha256_digest wanted = {0};
     size_t size = strlen(hex) / 2;
     if ((size != 20 && size != 32) || hex_decode(bytes_of_str(hex), wanted.b, size) != 0)
         return NULL;
     struct info_hash name = info_hash_of_sha256(&wanted);
     struct kith_torrent *k = entry_find_hash(n, &name);
-    if (k && size == 32 && !(torrent_hash_v2(k->torrent, &whole) && sha256_equal(&whole, &wanted)))
+    if (k && size == 32 && !(k->has_v2 && sha256_equal(&k->v2, &wanted)))
         return NULL;
     return k;
 }
@@ -58,26 +63,25 @@ static int state_of(const struct kith_torrent *k, const struct torrent_stats *s)
 }
 
 /* What somebody else says, made harmless. */
-static const char *say(struct kith_torrent *k, const char *who, const char *words)
+static const char *say(struct kith_torrent *k, const char *whose, const char *words)
 {
-    struct builder b = builder_fixed(k->waiting_for, sizeof k->waiting_for);
-    builder_str(&b, who);
+    char said[NODE_TEXT_MAX];
+    struct builder b = builder_fixed(said, sizeof said);
+    builder_str(&b, whose);
     text_escape(bytes_of_str(words), &b);
-    builder_text(&b);
-    return k->waiting_for;
+    node_replace_text(&k->waiting_for, builder_text(&b));
+    return k->waiting_for ? k->waiting_for : "";
 }
 
 /* In words, why nothing moves. */
 static const char *explain(struct kith_torrent *k, const struct torrent_stats *s, int state)
 {
-    k->waiting_for[0] = 0;
+    node_replace_text(&k->waiting_for, NULL);
     if ((state != KITH_STATE_DOWNLOADING && state != KITH_STATE_METADATA) || s->download_rate > 0)
-        return k->waiting_for;
+        return "";
     const char *why = egress_trouble(k->node), *tracker = trackers_trouble(k);
-    if (why) {
-        snprintf(k->waiting_for, sizeof k->waiting_for, "%s", why);
-        return k->waiting_for;
-    }
+    if (why)
+        return say(k, "", why);
     why = "";
     const char *web = torrent_web_trouble(k->torrent);
     if (s->peers == 0 && web)
@@ -98,8 +102,7 @@ static const char *explain(struct kith_torrent *k, const struct torrent_stats *s
         why = "connected; peers have not given us a turn yet";
     else
         why = "connected; nobody has what is missing";
-    snprintf(k->waiting_for, sizeof k->waiting_for, "%s", why);
-    return k->waiting_for;
+    return why;
 }
 
 static void fill_transfer(struct kith_torrent *k, struct kith_status *out)
@@ -131,15 +134,28 @@ static void fill_transfer(struct kith_torrent *k, struct kith_status *out)
     out->peers_sending = s.sending;
     out->peers_receiving = s.receiving;
     out->waiting_for = explain(k, &s, out->state);
-    trackers_counts(k, &out->swarm_seeders, &out->swarm_leechers, &out->swarm_completed);
-    struct info_hash v1;
-    struct sha256_digest v2;
-    out->has_v1 = torrent_hash_v1(k->torrent, &v1);
-    if (out->has_v1)
-        memcpy(out->info_hash_v1, v1.b, sizeof v1.b);
-    out->has_v2 = torrent_hash_v2(k->torrent, &v2);
-    if (out->has_v2)
-        memcpy(out->info_hash_v2, v2.b, sizeof v2.b);
+}
+
+/* What is known without its metainfo. */
+static void fill_sleeper(const struct kith_torrent *k, struct kith_status *out)
+{
+    const struct entry_outline *o = &k->outline;
+    out->state = k->paused ? KITH_STATE_PAUSED : KITH_STATE_SEEDING;
+    out->bytes_total = out->bytes_done = o->bytes_total;
+    out->downloaded = k->downloaded_before;
+    out->uploaded = k->uploaded_before;
+    out->eta_seconds = 0;
+    out->pieces_total = out->pieces_done = o->piece_count;
+    out->piece_length = o->piece_length;
+    out->file_count = o->file_count;
+}
+
+static void fill_hashes(const struct kith_torrent *k, struct kith_status *out)
+{
+    out->has_v1 = k->has_v1;
+    memcpy(out->info_hash_v1, k->v1.b, sizeof k->v1.b);
+    out->has_v2 = k->has_v2;
+    memcpy(out->info_hash_v2, k->v2.b, sizeof k->v2.b);
 }
 
 int kith_status(struct kith_torrent *k, struct kith_status *given)
@@ -147,15 +163,19 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
     struct kith_status out = {.size = given->size,
         .state = k->state,
         .error = k->error,
-        .error_text = k->error_text,
+        .error_text = k->error_text ? k->error_text : "",
         .name = k->name,
         .folder = k->folder,
         .eta_seconds = -1,
         .waiting_for = ""};
     if (given->size > sizeof out)
         return ERR_INVALID;
+    fill_hashes(k, &out);
+    trackers_counts(k, &out.swarm_seeders, &out.swarm_leechers, &out.swarm_completed);
     if (k->torrent)
         fill_transfer(k, &out);
+    else if (k->asleep)
+        fill_sleeper(k, &out);
     if (k->state == KITH_STATE_HASHING) {
         out.work_done = k->create_progress.bytes_hashed;
         out.work_total = k->create_progress.bytes_total;
@@ -176,6 +196,7 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
 
 int kith_file(struct kith_torrent *k, uint32_t index, struct kith_file *given)
 {
+    (void)entry_wake(k);
     if (!k->metainfo || index >= k->metainfo->file_count)
         return ERR_NOT_FOUND;
     const struct metainfo_file *f = &k->metainfo->files[index];
@@ -265,23 +286,26 @@ const char *kith_link(struct kith_torrent *k, int with_peers)
 {
     struct magnet m = {0};
     struct magnet_peer peers[LINK_PEERS_MAX];
-    struct info_hash v1;
-    if (!k->torrent)
+    (void)entry_wake(k); /* its trackers and web seeds stand in the metainfo */
+    if (!k->has_v1 && !k->has_v2)
         return NULL;
-    m.has_v1 = torrent_hash_v1(k->torrent, &v1);
-    memcpy(m.v1.b, v1.b, m.has_v1 ? sizeof v1.b : 0);
-    m.has_v2 = torrent_hash_v2(k->torrent, &m.v2);
+    m.has_v1 = k->has_v1;
+    m.v1 = k->v1;
+    m.has_v2 = k->has_v2;
+    m.v2 = k->v2;
     m.name = k->name && *k->name ? k->name : NULL;
-    const char *trackers[64];
-    for (size_t i = 0; i < k->tracker_count; i++)
-        trackers[m.tracker_count++] = k->trackers[i];
-    for (size_t i = 0; k->metainfo && i < k->metainfo->tracker_count && m.tracker_count < 64; i++)
+    const char *trackers[NODE_TRACKERS_MAX], *web_seeds[NODE_WEB_SEEDS_MAX];
+    for (size_t i = 0; i < k->trackers.count; i++)
+        trackers[m.tracker_count++] = k->trackers.items[i];
+    for (size_t i = 0;
+         k->metainfo && i < k->metainfo->tracker_count && m.tracker_count < NODE_TRACKERS_MAX; i++)
         trackers[m.tracker_count++] = k->metainfo->trackers[i].url;
     m.trackers = trackers;
-    const char *web_seeds[64];
-    for (size_t i = 0; i < k->web_seed_count; i++)
-        web_seeds[m.web_seed_count++] = k->web_seeds[i];
-    for (size_t i = 0; k->metainfo && i < k->metainfo->web_seed_count && m.web_seed_count < 64; i++)
+    for (size_t i = 0; i < k->web_seeds.count; i++)
+        web_seeds[m.web_seed_count++] = k->web_seeds.items[i];
+    for (size_t i = 0;
+         k->metainfo && i < k->metainfo->web_seed_count && m.web_seed_count < NODE_WEB_SEEDS_MAX;
+         i++)
         web_seeds[m.web_seed_count++] = k->metainfo->web_seeds[i];
     m.web_seeds = web_seeds;
     if (with_peers && k->node->port && k->node->port_count > 0) {
@@ -297,6 +321,7 @@ const char *kith_link(struct kith_torrent *k, int with_peers)
 
 const void *kith_torrent_file(struct kith_torrent *k, size_t *size_out)
 {
+    (void)entry_wake(k);
     bool provable = k->metainfo && (k->metainfo->has_v1 || metainfo_has_layers(k->metainfo));
     if (k->torrent_file.size == 0 && provable && metainfo_write(k->metainfo, &k->torrent_file) != 0)
         return NULL;

@@ -177,6 +177,8 @@ static void become_peer(struct link *l)
     timer_cancel(&l->node->timers, &l->timer);
     l->torrent = k;
     l->greeting = NULL;
+    if (!k->paused)
+        (void)entry_wake(k); /* if it cannot be, there is no torrent */
     struct peer *p = k->torrent ? torrent_adopt(k->torrent, &intro, l) : NULL;
     free(g);
     if (!p) { /* not wanted, or it broke the protocol at once */

@@ -73,7 +73,7 @@ static void heard(struct lsd_io *l, const struct env_datagram *d, usec now)
     for (unsigned i = 0; i < a.count; i++) {
         struct lsd_member *m = lsd_pacer_asked(&l->pacer, &a.hashes[i], now);
         struct kith_torrent *k = m ? container_of(m, struct kith_torrent, lsd) : NULL;
-        if (k && k->torrent)
+        if (k && entry_wake(k) == 0 && k->torrent)
             torrent_add_candidate(k->torrent, &from, ADDR_FROM_LAN);
     }
 }
@@ -98,25 +98,17 @@ static void readable(void *user)
 /* ---- members
  * --------------------------------------------------------------------------------------- */
 
-static unsigned hashes_of(const struct kith_torrent *k, struct info_hash out[2])
-{
-    struct sha256_digest v2;
-    unsigned count = torrent_hash_v1(k->torrent, &out[0]);
-    if (torrent_hash_v2(k->torrent, &v2))
-        out[count++] = info_hash_of_sha256(&v2);
-    return count;
-}
-
 void lsd_join(struct kith_torrent *k)
 {
     struct lsd_io *l = k->node->lsd;
-    struct info_hash hashes[2];
-    if (!l || !k->torrent || k->paused || k->removing || k->node->stopping ||
-        (k->metainfo && k->metainfo->is_private))
+    struct info_hash hashes[ENTRY_NAMES_MAX];
+    bool is_private = k->asleep ? k->outline.is_private : k->metainfo && k->metainfo->is_private;
+    if (!l || (!k->torrent && !k->asleep) || k->paused || k->removing || k->node->stopping ||
+        is_private)
         return;
     usec now = env_now(k->node->env);
-    enum lsd_haste haste = torrent_is_complete(k->torrent) ? LSD_SERVES : LSD_SEEKS;
-    lsd_pacer_join(&l->pacer, &k->lsd, hashes, hashes_of(k, hashes), haste, now);
+    enum lsd_haste haste = k->asleep || torrent_is_complete(k->torrent) ? LSD_SERVES : LSD_SEEKS;
+    lsd_pacer_join(&l->pacer, &k->lsd, hashes, entry_names(k, hashes), haste, now);
     arm(l);
 }
 

@@ -67,14 +67,26 @@ bool memory_is_quiet(struct kith_node *n)
 /* ---- torrents
  * -------------------------------------------------------------------------------------- */
 
+static void fill_outline(struct kith_torrent *k, struct state_torrent *out)
+{
+    if (k->metainfo)
+        entry_take_outline(k);
+    out->bytes_total = k->outline.bytes_total;
+    out->piece_length = k->outline.piece_length;
+    out->piece_count = k->outline.piece_count;
+    out->file_count = k->outline.file_count;
+    out->is_private = k->outline.is_private;
+    out->has_trackers = k->outline.has_trackers;
+    out->complete = k->asleep || (k->has_record && bitfield_full(&k->record.have));
+}
+
 static void fill(struct kith_torrent *k, struct state_torrent *out)
 {
-    struct info_hash v1;
     *out = (struct state_torrent){.id = k->id,
         .paused = k->paused,
         .sequential = k->sequential,
         .super_seeding = k->super_seeding,
-        .metadata_missing = !k->metainfo,
+        .metadata_missing = !k->metainfo && !k->asleep,
         .name = k->name,
         .magnet = k->magnet,
         .folder = k->folder,
@@ -90,12 +102,14 @@ static void fill(struct kith_torrent *k, struct state_torrent *out)
         torrent_stats(k->torrent, env_now(k->node->env), &s);
         out->uploaded += s.uploaded;
         out->downloaded += s.downloaded;
-        out->has_v1 = torrent_hash_v1(k->torrent, &v1);
-        memcpy(out->v1.b, v1.b, out->has_v1 ? sizeof v1.b : 0);
-        out->has_v2 = torrent_hash_v2(k->torrent, &out->v2);
     }
+    out->has_v1 = k->has_v1;
+    out->v1 = k->v1;
+    out->has_v2 = k->has_v2;
+    out->v2 = k->v2;
     if (k->priorities && k->metainfo)
         out->priorities = bytes_of(k->priorities, k->metainfo->file_count);
+    fill_outline(k, out);
 }
 
 void memory_save_entry(struct kith_torrent *k)
@@ -162,6 +176,14 @@ static int load_metainfo(struct kith_torrent *k)
     return err;
 }
 
+int memory_load(struct kith_torrent *k)
+{
+    int err = load_metainfo(k);
+    if (!err)
+        load_record(k);
+    return err;
+}
+
 static char *copy_text(const char *text)
 {
     return text && *text ? strdup(text) : NULL;
@@ -179,8 +201,8 @@ static void take_row(struct kith_torrent *k, const struct state_torrent *row)
     k->name = copy_text(row->name);
     k->added_unix = row->added_unix;
     k->completed_unix = row->completed_unix;
-    k->uploaded_before = row->uploaded;
-    k->downloaded_before = row->downloaded;
+    k->uploaded_before = k->uploaded_at_start = row->uploaded;
+    k->downloaded_before = k->downloaded_at_start = row->downloaded;
     k->upload_max = row->limit_up;
     k->download_max = row->limit_down;
 }
@@ -199,6 +221,23 @@ struct row_copy {
     int err;
 };
 
+/* Everything of it is there, and its record says so: it lives when somebody asks for it. */
+static void restore_asleep(struct kith_torrent *k, const struct state_torrent *row)
+{
+    struct entry_outline outline = {.bytes_total = row->bytes_total,
+        .piece_length = row->piece_length,
+        .piece_count = row->piece_count,
+        .file_count = row->file_count,
+        .is_private = row->is_private,
+        .has_trackers = row->has_trackers};
+    k->has_v1 = row->has_v1;
+    k->v1 = row->v1;
+    k->has_v2 = row->has_v2;
+    k->v2 = row->v2;
+    k->restored = true;
+    entry_begin_asleep(k, &outline);
+}
+
 static bool restore_row(void *user, const struct state_torrent *row, bool damaged)
 {
     struct row_copy *r = user;
@@ -208,6 +247,10 @@ static bool restore_row(void *user, const struct state_torrent *row, bool damage
         return r->err == 0;
     }
     take_row(k, row);
+    if (row->complete && !damaged && row->priorities.size == 0) {
+        restore_asleep(k, row);
+        return true;
+    }
     int err = load_metainfo(k);
     if (!err && !damaged)
         load_record(k);
@@ -230,6 +273,11 @@ int memory_restore(struct kith_node *n)
     int err = state_each_torrent(n->state, restore_row, &r);
     if (err || r.err)
         return err ? err : r.err;
-    list_for_each_safe(at, &n->torrents) entry_revive(list_entry(at, struct kith_torrent, link));
+    list_for_each_safe(at, &n->torrents)
+    {
+        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
+        if (!k->asleep)
+            entry_revive(k);
+    }
     return 0;
 }

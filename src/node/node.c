@@ -215,8 +215,7 @@ void node_maybe_stopped(struct kith_node *n)
 {
     if (!n->stopping || n->stopped)
         return;
-    list_for_each(at, &n->torrents) if (!list_entry(at, struct kith_torrent, link)->stopped) return;
-    if (!memory_is_quiet(n))
+    if (n->unstopped > 0 || !memory_is_quiet(n))
         return;
     n->stopped = true;
     timer_cancel(&n->timers, &n->stop_timer);

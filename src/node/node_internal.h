@@ -10,6 +10,7 @@
  *   entry_index.c  torrents by their hashes
  *   entry_data.c   its data: opened, judged, checked, saved, opened again after trouble
  *   entry_share.c  data that becomes a torrent
+ *   entry_sleep.c  seeds that nobody asks for are put away, and woken
  *   memory.c   what is remembered from one run to the next
  *   stream.c   a byte stream to a peer, whatever carries it
  *   link.c     between such a stream and the greeting or peer behind it
@@ -45,11 +46,15 @@
 #include "swarm/lsd_pacer.h"
 #include "swarm/torrent.h"
 #include <kith.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define NODE_CONNECTIONS_MAX 500u
 #define NODE_EVENTS_MAX 4096u
 #define NODE_STOP_PATIENCE SECONDS(2)
 #define NODE_TEXT_MAX 256u
+#define NODE_TRACKERS_MAX 64u  /* of one link */
+#define NODE_WEB_SEEDS_MAX 64u /* the same */
 
 struct kith_event {
     struct list_link link;
@@ -104,6 +109,11 @@ struct kith_node {
     struct lsd_io *lsd; /* NULL: local service discovery is off */
 
     struct list_link torrents;
+    unsigned unstopped;        /* of them */
+    struct list_link *walk_at; /* where kith_torrent_at was last; NULL: the list has changed */
+    size_t walk_index;
+    unsigned awake;            /* torrents that have their metainfo and storage in memory */
+    unsigned greetings;        /* sleepers that will be woken for their trackers */
     struct entry_index *index; /* of them, by hash */
     struct list_link events;
     unsigned event_count;
@@ -118,6 +128,18 @@ struct kith_node {
     struct timer stop_timer;
 };
 
+struct text_list {
+    char **items;
+    size_t count;
+};
+
+/* What is known of a torrent while its metainfo is not in memory. */
+struct entry_outline {
+    uint64_t bytes_total;
+    uint32_t piece_length, piece_count, file_count; /* 0: nothing is known */
+    bool is_private, has_trackers;
+};
+
 /* One torrent, from being named to being removed. */
 struct kith_torrent {
     struct list_link link;
@@ -125,17 +147,20 @@ struct kith_torrent {
     int64_t id;              /* in the database; 0: not there */
     struct timer timer;      /* the torrent's deadline */
     int state;               /* enum kith_state, before the torrent itself has one */
-    struct torrent *torrent; /* NULL while a share is hashed */
+    struct torrent *torrent; /* NULL while a share is hashed, and while it sleeps */
+    bool has_v1, has_v2;     /* which of its hashes are known */
+    struct sha1_digest v1;
+    struct sha256_digest v2;
     struct metainfo *metainfo;
     char *folder, *root, *name, *link_text, *files_wanted, *magnet;
     struct builder torrent_file;
     uint8_t *priorities; /* by file, of the user's choice; NULL: all normal */
     bool queued;         /* waits for its turn */
     bool paused, sequential, preallocate, metadata_only, super_seeding, restored;
-    char *trackers[64], *web_seeds[64];
-    size_t tracker_count, web_seed_count;
+    struct text_list trackers, web_seeds; /* of the link */
     int64_t added_unix, completed_unix;
-    uint64_t uploaded_before, downloaded_before; /* in earlier runs */
+    uint64_t uploaded_before, downloaded_before; /* in earlier runs, and before it slept */
+    uint64_t uploaded_at_start, downloaded_at_start;
 
     /* its data: entry_data.c */
     struct storage *storage;
@@ -145,6 +170,7 @@ struct kith_torrent {
     unsigned renames;      /* names that were taken */
     struct resume record;  /* what was last remembered of the data */
     bool has_record;
+    bool record_fits;   /* of a clean stop, and the data stands as it says */
     bool forget_record; /* a recheck: believe nothing */
     unsigned saving;    /* checkpoints under way */
     struct timer save;  /* the next checkpoint */
@@ -152,6 +178,13 @@ struct kith_torrent {
     usec retry_delay;
     uint64_t check_done, check_total;
     bool reopening, moving, complete_told, sync_failed;
+
+    /* sleep: entry_sleep.c */
+    bool asleep, falling_asleep;
+    bool quiet;             /* woken by the network: the user is not told that it is ready */
+    bool delete_when_awake; /* kith_remove_with_data found it asleep */
+    struct timer drowsy;
+    struct entry_outline outline;
 
     struct announcer *announcers[2]; /* of the v1 and the v2 swarm; NULL: no trackers */
     struct timer announce_timer;
@@ -168,10 +201,17 @@ struct kith_torrent {
     bool data_stopped;
     bool removing, delete_data, stopped;
     int error;
-    char error_text[NODE_TEXT_MAX];
+    char *error_text; /* NULL: no error */
     uint64_t download_max, upload_max;
-    char waiting_for[NODE_TEXT_MAX];
+    char *waiting_for; /* what kith_status last said; NULL: nothing */
 };
+
+/* Without memory there is no text. */
+static inline void node_replace_text(char **at, const char *text)
+{
+    free(*at);
+    *at = text ? strdup(text) : NULL;
+}
 
 /* ---- node.c
  * -------------------------------------------------------------------------------------- */
@@ -193,8 +233,12 @@ void entry_stop(struct kith_torrent *);
 /* Whose turn is it? Called whenever that may have changed. */
 void entry_queue(struct kith_node *);
 void entry_stopped(struct kith_torrent *); /* nothing of it is under way any more */
+/* By the glob of whoever added it, or as it was in an earlier run. */
+void entry_choose_files(struct kith_torrent *);
 /* The swarm's half; `m` if there is no metadata yet. ERR_NOMEM. */
 int entry_make_torrent(struct kith_torrent *, const struct magnet *m);
+/* Some of its hashes are known, or one more of them is: it can be found by them. ERR_NOMEM. */
+int entry_make_known(struct kith_torrent *);
 /* Its info-hashes as the network names them; how many. */
 unsigned entry_names(const struct kith_torrent *, struct info_hash out[ENTRY_NAMES_MAX]);
 /* By v1's hash, or v2's cut to 20 bytes; not one that is being removed. */
@@ -222,6 +266,24 @@ void entry_complete(struct kith_torrent *);
 void entry_torrent_failed(struct kith_torrent *, int err, const char *text);
 void entry_torrent_recovered(struct kith_torrent *);
 void entry_swarm_stopped(struct kith_torrent *);
+
+/* Saves what a clean stop saves, if it is not saved yet. done() comes later, or at once. */
+void entry_save_clean(struct kith_torrent *, void (*done)(struct kith_torrent *, int err));
+
+/* ---- entry_sleep.c
+ * --------------------------------------------------------------------------------- */
+/* Of the metainfo that is in memory. */
+void entry_take_outline(struct kith_torrent *);
+/* Nothing happens at it: if that goes on, it is put away. */
+void entry_drowse(struct kith_torrent *);
+/* It was remembered as complete: it starts its life asleep. */
+void entry_begin_asleep(struct kith_torrent *, const struct entry_outline *);
+/* The swarm has stopped because it falls asleep; true: it does. */
+bool entry_fall_asleep(struct kith_torrent *);
+/* Somebody needs it. 0 if it is awake, or wakes: its data is being opened; else why it cannot be
+ * (ERR_DATABASE, ERR_NOMEM). */
+int entry_wake(struct kith_torrent *);
+void entry_sleep_timer(struct timer *, usec now);
 
 /* ---- trackers.c
  * ----------------------------------------------------------------------------------- */
@@ -275,6 +337,8 @@ void memory_arm(struct kith_node *);
 /* Everything is written; if not, node_maybe_stopped is called again when it is. */
 bool memory_is_quiet(struct kith_node *);
 void memory_save_entry(struct kith_torrent *);
+/* Reads its metainfo and its record back. ERR_DATABASE, ERR_NOT_FOUND, ERR_NOMEM. */
+int memory_load(struct kith_torrent *);
 void memory_save_metainfo(struct kith_torrent *);
 /* ERR_CLOSED: nothing is remembered, and done() is not called. */
 int memory_save_record(struct kith_torrent *, struct bytes record, state_done *, void *user);

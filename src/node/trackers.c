@@ -89,6 +89,8 @@ static void failed(struct announce *a, int err, const char *why)
 static void take_peers(struct announce *a, const struct tracker_reply *r)
 {
     enum addr_source source = a->local ? ADDR_FROM_LOCAL_TRACKER : ADDR_FROM_STRANGER;
+    if (r->peer_count > 0 && r->leechers != 0) /* somebody may need us */
+        (void)entry_wake(a->entry);
     for (uint32_t i = 0; i < r->peer_count && a->entry->torrent; i++)
         torrent_add_candidate(a->entry->torrent, &r->peers[i], source);
 }
@@ -341,25 +343,34 @@ static int ask_udp(struct announce *a, const char *url)
 /* ---- what we say
  * ---------------------------------------------------------------------------------- */
 
+/* Of this run of the node, whether it slept in between or not. */
+static void count_bytes(const struct kith_torrent *k, struct tracker_announce *w)
+{
+    struct torrent_stats s = {0};
+    if (k->torrent)
+        torrent_stats(k->torrent, env_now(k->node->env), &s);
+    w->uploaded = k->uploaded_before - k->uploaded_at_start + s.uploaded;
+    w->downloaded = k->downloaded_before - k->downloaded_at_start + s.downloaded;
+    if (k->asleep)
+        w->left = 0;
+    else
+        w->left = k->metainfo && s.pieces_total > 0 ? s.bytes_left : LEFT_UNKNOWN;
+}
+
 static void fill(struct announce *a, const struct announcer_tracker *t)
 {
     struct kith_torrent *k = a->entry;
-    struct torrent_stats s;
-    struct sha256_digest v2;
+    struct info_hash names[ENTRY_NAMES_MAX];
     struct tracker_announce *w = &a->words;
-    torrent_stats(k->torrent, env_now(k->node->env), &s);
     *w = (struct tracker_announce){.peer_id = k->node->peer_id,
-        .uploaded = s.uploaded,
-        .downloaded = s.downloaded,
-        .left = k->metainfo && s.pieces_total > 0 ? s.bytes_left : LEFT_UNKNOWN,
         .event = a->request.event,
         .key = k->node->tracker_key,
         .numwant = a->request.event == TRACKER_STOPPED ? 0 : ANNOUNCER_NUMWANT,
         .port = outside_port(k->node),
         .id = t->id};
-    bool has_v1 = torrent_hash_v1(k->torrent, &w->info_hash);
-    if ((a->which == 1 || !has_v1) && torrent_hash_v2(k->torrent, &v2))
-        w->info_hash = info_hash_of_sha256(&v2);
+    count_bytes(k, w);
+    unsigned count = entry_names(k, names);
+    w->info_hash = names[a->which < count ? a->which : 0];
 }
 
 static void begin(struct kith_torrent *k, unsigned which, const struct announcer_request *request)
@@ -396,7 +407,8 @@ static void announce_due(struct kith_torrent *k)
     struct announcer_request request;
     usec now = env_now(k->node->env);
     for (unsigned i = 0; i < 2; i++)
-        while (k->announcers[i] && k->torrent && announcer_next(k->announcers[i], now, &request))
+        while (k->announcers[i] && (k->torrent || k->asleep) &&
+               announcer_next(k->announcers[i], now, &request))
             begin(k, i, &request);
     trackers_arm(k);
     if (k->goodbye && all_silent(k)) {
@@ -477,8 +489,8 @@ static void add_all(struct kith_torrent *k, struct announcer *a)
         tiers = m->trackers[i].tier + 1;
     }
     /* A link's trackers: each a tier of its own, as all engines take them. */
-    for (size_t i = 0; i < k->tracker_count; i++)
-        announcer_add(a, k->trackers[i], tiers + (uint32_t)i);
+    for (size_t i = 0; i < k->trackers.count; i++)
+        announcer_add(a, k->trackers.items[i], tiers + (uint32_t)i);
 }
 
 static struct announcer *make(struct kith_torrent *k)

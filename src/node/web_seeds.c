@@ -81,8 +81,8 @@ void web_seeds_add(struct kith_torrent *k)
     if (k->web_seeds_added || !m)
         return;
     k->web_seeds_added = true;
-    for (size_t i = 0; i < k->web_seed_count; i++)
-        torrent_add_web_seed(k->torrent, k->web_seeds[i], false);
+    for (size_t i = 0; i < k->web_seeds.count; i++)
+        torrent_add_web_seed(k->torrent, k->web_seeds.items[i], false);
     for (size_t i = 0; i < m->web_seed_count; i++)
         torrent_add_web_seed(k->torrent, m->web_seeds[i], false);
     for (size_t i = 0; i < m->http_seed_count; i++)

@@ -79,6 +79,8 @@ struct state_torrent {
     bool has_v1, has_v2;
     bool paused, sequential, super_seeding, stop_when_done;
     bool metadata_missing; /* `magnet` is all that we have */
+    bool complete;         /* the storage record claims every piece */
+    bool is_private, has_trackers;
     struct sha1_digest v1;
     struct sha256_digest v2;
     const char *name;
@@ -93,6 +95,8 @@ struct state_torrent {
     uint64_t seed_seconds_stop;    /* 0: never */
     struct bytes priorities;       /* a byte a file; empty: all normal */
     int32_t queue_position;
+    uint64_t bytes_total; /* of the metainfo, so that it need not be read: all 0 until it is known */
+    uint32_t piece_length, piece_count, file_count;
 };
 
 /* A blob that belongs to a torrent. */

@@ -26,6 +26,10 @@ const char *const state_schema[STATE_VERSION] = {
     " seed_seconds_stop INTEGER NOT NULL,"
     " priorities BLOB NOT NULL,"
     " queue_position INTEGER NOT NULL,"
+    " bytes_total INTEGER NOT NULL,"
+    " piece_length INTEGER NOT NULL,"
+    " piece_count INTEGER NOT NULL,"
+    " file_count INTEGER NOT NULL,"
     " sum INTEGER NOT NULL"
     ") STRICT;"
     "CREATE UNIQUE INDEX torrents_v1 ON torrents (v1) WHERE v1 IS NOT NULL;"
@@ -54,16 +58,18 @@ const char *const state_schema[STATE_VERSION] = {
 #define TORRENT_COLUMNS                                                                            \
     "id, v1, v2, flags, name, magnet, folder, root, added_unix, completed_unix, uploaded, "        \
     "downloaded, seeding_seconds, limit_up, limit_down, ratio_stop, seed_seconds_stop, "           \
-    "priorities, queue_position, sum"
+    "priorities, queue_position, bytes_total, piece_length, piece_count, file_count, sum"
 
 static const char *const texts[SQL_COUNT] = {
     [SQL_PUT_TORRENT] =
         "INSERT INTO torrents (" TORRENT_COLUMNS ")"
-        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"
+        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,"
+        "?22,?23,?24)"
         " ON CONFLICT (id) DO UPDATE SET v1=?2, v2=?3, flags=?4, name=?5, magnet=?6, folder=?7,"
         " root=?8, added_unix=?9, completed_unix=?10, uploaded=?11, downloaded=?12,"
         " seeding_seconds=?13, limit_up=?14, limit_down=?15, ratio_stop=?16, seed_seconds_stop=?17,"
-        " priorities=?18, queue_position=?19, sum=?20",
+        " priorities=?18, queue_position=?19, bytes_total=?20, piece_length=?21,"
+        " piece_count=?22, file_count=?23, sum=?24",
     [SQL_DELETE_TORRENT] = "DELETE FROM torrents WHERE id = ?1",
     [SQL_PUT_BLOB] = "INSERT INTO blobs (torrent, kind, sum, body) VALUES (?1, ?2, ?3, ?4)"
                      " ON CONFLICT (torrent, kind) DO UPDATE SET sum=?3, body=?4",
@@ -119,7 +125,8 @@ static int64_t sum_of_blob(int64_t torrent, int kind, struct bytes body)
 static int64_t flags_of(const struct state_torrent *t)
 {
     return (t->paused ? 1 : 0) | (t->sequential ? 2 : 0) | (t->super_seeding ? 4 : 0) |
-           (t->stop_when_done ? 8 : 0) | (t->metadata_missing ? 16 : 0);
+           (t->stop_when_done ? 8 : 0) | (t->metadata_missing ? 16 : 0) | (t->complete ? 32 : 0) |
+           (t->is_private ? 64 : 0) | (t->has_trackers ? 128 : 0);
 }
 
 static int64_t sum_of_torrent(const struct state_torrent *t)
@@ -133,7 +140,8 @@ static int64_t sum_of_torrent(const struct state_torrent *t)
         (uint64_t)flags_of(t), sum_text(t->name), sum_text(t->magnet), sum_text(t->folder),
         sum_text(t->root), (uint64_t)t->added_unix, (uint64_t)t->completed_unix, t->uploaded,
         t->downloaded, t->seeding_seconds, t->limit_up, t->limit_down, ratio, t->seed_seconds_stop,
-        sum_bytes(t->priorities), (uint64_t)t->queue_position};
+        sum_bytes(t->priorities), (uint64_t)t->queue_position, t->bytes_total, t->piece_length,
+        t->piece_count, t->file_count};
     uint8_t raw[sizeof fields];
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         store_u64(raw + 8 * i, fields[i]);
@@ -223,7 +231,11 @@ int state_rows_put_torrent(struct state_db *db, const struct state_torrent *t)
     sqlite3_bind_int64(s, 17, (int64_t)t->seed_seconds_stop);
     bind_bytes(s, 18, t->priorities);
     sqlite3_bind_int64(s, 19, t->queue_position);
-    sqlite3_bind_int64(s, 20, sum_of_torrent(t));
+    sqlite3_bind_int64(s, 20, (int64_t)t->bytes_total);
+    sqlite3_bind_int64(s, 21, t->piece_length);
+    sqlite3_bind_int64(s, 22, t->piece_count);
+    sqlite3_bind_int64(s, 23, t->file_count);
+    sqlite3_bind_int64(s, 24, sum_of_torrent(t));
     return finish(db, s);
 }
 
@@ -247,6 +259,9 @@ static bool read_torrent(sqlite3_stmt *s, struct state_torrent *t)
         .super_seeding = flags & 4,
         .stop_when_done = flags & 8,
         .metadata_missing = flags & 16,
+        .complete = flags & 32,
+        .is_private = flags & 64,
+        .has_trackers = flags & 128,
         .name = column_text(s, 4),
         .magnet = column_text(s, 5),
         .folder = column_text(s, 6),
@@ -261,12 +276,16 @@ static bool read_torrent(sqlite3_stmt *s, struct state_torrent *t)
         .ratio_stop = sqlite3_column_double(s, 15),
         .seed_seconds_stop = (uint64_t)sqlite3_column_int64(s, 16),
         .priorities = column_bytes(s, 17),
-        .queue_position = (int32_t)sqlite3_column_int64(s, 18)};
+        .queue_position = (int32_t)sqlite3_column_int64(s, 18),
+        .bytes_total = (uint64_t)sqlite3_column_int64(s, 19),
+        .piece_length = (uint32_t)sqlite3_column_int64(s, 20),
+        .piece_count = (uint32_t)sqlite3_column_int64(s, 21),
+        .file_count = (uint32_t)sqlite3_column_int64(s, 22)};
     if (t->has_v1)
         memcpy(t->v1.b, v1.data, sizeof t->v1.b);
     if (t->has_v2)
         memcpy(t->v2.b, v2.data, sizeof t->v2.b);
-    return flags_of(t) == flags && sum_of_torrent(t) == sqlite3_column_int64(s, 19);
+    return flags_of(t) == flags && sum_of_torrent(t) == sqlite3_column_int64(s, 23);
 }
 
 int state_rows_each_torrent(sqlite3 *sql, bool backwards,

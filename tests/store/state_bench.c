@@ -115,7 +115,14 @@ struct state_torrent state_bench_torrent(int64_t id)
         .ratio_stop = 1.5,
         .seed_seconds_stop = 3600,
         .priorities = {priorities, (size_t)id % 6},
-        .queue_position = (int32_t)-id};
+        .queue_position = (int32_t)-id,
+        .complete = id % 2,
+        .is_private = id % 3 == 1,
+        .has_trackers = id % 5 == 1,
+        .bytes_total = UINT64_C(1) << 40 | (uint64_t)id,
+        .piece_length = 1u << 20,
+        .piece_count = (uint32_t)id + 7,
+        .file_count = (uint32_t)id + 1};
     if (t.has_v1)
         memset(t.v1.b, (int)id, sizeof t.v1.b), memcpy(t.v1.b, &id, sizeof id);
     if (t.has_v2)
@@ -141,7 +148,11 @@ bool state_bench_same_torrent(const struct state_torrent *a, const struct state_
            a->downloaded == b->downloaded && a->seeding_seconds == b->seeding_seconds &&
            a->limit_up == b->limit_up && a->limit_down == b->limit_down &&
            a->ratio_stop == b->ratio_stop && a->seed_seconds_stop == b->seed_seconds_stop &&
-           bytes_equal(a->priorities, b->priorities) && a->queue_position == b->queue_position;
+           bytes_equal(a->priorities, b->priorities) && a->queue_position == b->queue_position &&
+           a->complete == b->complete && a->is_private == b->is_private &&
+           a->has_trackers == b->has_trackers && a->bytes_total == b->bytes_total &&
+           a->piece_length == b->piece_length && a->piece_count == b->piece_count &&
+           a->file_count == b->file_count;
 }
 
 uint8_t *state_bench_read(const char *path, size_t *size)
