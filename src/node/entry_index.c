@@ -33,8 +33,8 @@ void entry_index_free(struct entry_index *x)
     free(x);
 }
 
-int entry_index_add(struct entry_index *x, struct kith_torrent *k, const struct info_hash *hashes,
-    unsigned count)
+int entry_index_add(
+    struct entry_index *x, struct kith_torrent *k, const struct info_hash *hashes, unsigned count)
 {
     int err = 0;
     for (unsigned i = 0; i < count && !err; i++) {
@@ -46,8 +46,8 @@ int entry_index_add(struct entry_index *x, struct kith_torrent *k, const struct 
     return err;
 }
 
-void entry_index_remove(struct entry_index *x, struct kith_torrent *k,
-    const struct info_hash *hashes, unsigned count)
+void entry_index_remove(
+    struct entry_index *x, struct kith_torrent *k, const struct info_hash *hashes, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         struct sha1_digest name = mse_name(&hashes[i]);

@@ -95,7 +95,8 @@ struct state_torrent {
     uint64_t seed_seconds_stop;    /* 0: never */
     struct bytes priorities;       /* a byte a file; empty: all normal */
     int32_t queue_position;
-    uint64_t bytes_total; /* of the metainfo, so that it need not be read: all 0 until it is known */
+    uint64_t
+        bytes_total; /* of the metainfo, so that it need not be read: all 0 until it is known */
     uint32_t piece_length, piece_count, file_count;
 };
 
