@@ -53,8 +53,10 @@ struct env_tcp_events {
 
 /* What a socket is bound to and how it looks on the wire. Zeroed: defaults. */
 struct env_tcp_options {
-    const struct endpoint *bind_ip; /* source address, port 0; NULL: any */
-    const char *bind_device;        /* interface name; NULL: any */
+    /* Source address, port 0; NULL: any. An address alone does not choose the way out: the
+     * interface that holds it is bound to, too, and if none does, nothing leaves. */
+    const struct endpoint *bind_ip;
+    const char *bind_device; /* interface name; NULL: any */
 };
 
 /* Starts to connect. connected() follows. ERR_NETWORK, ERR_LIMIT (descriptors used up), ERR_NOMEM.

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define LINK_MAX (256u << 10)
+#define OWN_ADDRESSES_MAX 32u
 #define LINK_PEERS_MAX 8u
 
 /* Asked for one after the other, each costs one step. */
@@ -253,27 +254,46 @@ int kith_peer(struct kith_torrent *k, uint32_t index, struct kith_peer *given)
 /* ---- links and files
  * ------------------------------------------------------------------------------------- */
 
-/* This machine's own addresses, the ones that others can reach first; loopback only when there is
- * no other. */
-static size_t own_peers(struct kith_node *n, struct magnet_peer *out)
+static bool is_any(const struct endpoint *e)
 {
-    struct endpoint all[32];
+    static const uint8_t any[16];
+    return memcmp(e->ip, any, sizeof any) == 0;
+}
+
+/* The addresses at which a port is reached: its own, or those of its interface or of the machine.
+ */
+static size_t port_addresses(struct kith_node *n, const struct port *p, struct endpoint *out)
+{
+    struct endpoint all[OWN_ADDRESSES_MAX];
+    const char *device = p->device[0] ? p->device : egress_device(n);
     size_t total, count = 0;
-    all[0] = n->ports[0].at;
-    uint8_t any[16] = {0};
-    if (memcmp(all[0].ip, any, sizeof any) != 0) { /* one address, of the user's choice */
-        out[0] = (struct magnet_peer){.endpoint = all[0]};
+    if (!is_any(&p->at)) {
+        out[0] = p->at;
         return 1;
     }
-    const char *device = n->ports[0].device[0] ? n->ports[0].device : egress_device(n);
-    total = device ? env_device_addresses(n->env, device, all, 32)
-                   : env_local_addresses(n->env, all, 32);
-    for (int pass = 0; pass < 2; pass++) {
+    total = device ? env_device_addresses(n->env, device, all, OWN_ADDRESSES_MAX)
+                   : env_local_addresses(n->env, all, OWN_ADDRESSES_MAX);
+    for (size_t i = 0; i < total; i++)
+        if (all[i].family == p->at.family)
+            out[count++] = all[i];
+    return count;
+}
+
+/* This machine's own addresses, the ones that others can reach first; loopback only when the user
+ * listens there, or when there is no other. */
+static size_t own_peers(struct kith_node *n, struct magnet_peer *out)
+{
+    struct endpoint all[OWN_ADDRESSES_MAX];
+    size_t count = 0;
+    for (unsigned pass = 0; pass < 2 * n->port_count; pass++) {
+        const struct port *p = &n->ports[pass % n->port_count];
+        size_t total = port_addresses(n, p, all);
         for (size_t i = 0; i < total && count < LINK_PEERS_MAX; i++) {
             enum addr_class class = endpoint_class(&all[i]);
-            bool good = class == ADDR_GLOBAL || class == ADDR_PRIVATE || class == ADDR_CGNAT;
-            bool last_resort = class == ADDR_LOOPBACK && count == 0;
-            if (pass == 0 ? !good : !last_resort)
+            bool good = class == ADDR_GLOBAL || class == ADDR_PRIVATE || class == ADDR_CGNAT ||
+                        !is_any(&p->at);
+            bool last_resort = !good && class == ADDR_LOOPBACK && count == 0;
+            if (pass < n->port_count ? !good : !last_resort)
                 continue;
             all[i].port = n->port;
             out[count++] = (struct magnet_peer){.endpoint = all[i]};

@@ -65,11 +65,15 @@ static void close_port(struct port *p)
     p->udp = NULL;
 }
 
-static int open_once(struct port *p, struct endpoint at, bool accepts)
+static int open_once(struct port *p, struct endpoint at, bool closer)
 {
     struct kith_node *n = p->node;
-    struct env_tcp_options options = {.bind_device = p->device[0] ? p->device : NULL};
-    int err = accepts && !n->no_tcp ? egress_listen(n, &at, &options, link_accept, n, &p->tcp) : 0;
+    struct endpoint only = at;
+    struct env_tcp_options options = {
+        .bind_device = p->device[0] ? p->device : NULL, .bind_ip = closer ? &only : NULL};
+    int err = n->wish.accepts && !n->no_tcp
+                  ? egress_listen(n, &at, &options, link_accept, n, &p->tcp)
+                  : 0;
     if (!err && p->tcp)
         env_listener_local(p->tcp, &at);
     if (!err)
@@ -85,6 +89,14 @@ static int open_once(struct port *p, struct endpoint at, bool accepts)
     return 0;
 }
 
+static bool has_device(const struct kith_node *n)
+{
+    for (unsigned i = 0; i < n->wish.count; i++)
+        if (n->wish.places[i].device[0])
+            return true;
+    return egress_device(n) != NULL;
+}
+
 static const char *device_of(const struct kith_node *n, const struct ports_place *place)
 {
     return place->device[0] ? place->device : egress_device(n);
@@ -96,13 +108,16 @@ static int open_at(struct kith_node *n, const struct ports_place *place, uint16_
     struct port *p = &n->ports[n->port_count];
     struct endpoint at = place->at;
     const char *device = device_of(n, place);
+    /* An address beside an interface, on one port: the system takes them for the same unless the
+     * address is bound to its own interface. */
+    bool closer = place->chosen && has_device(n);
     int err = ERR_EXISTS;
     at.port = port;
     *p = (struct port){.node = n};
     memcpy(p->device, place->device, sizeof p->device);
     p->device_index = device ? env_device_index(n->env, device) : 0;
     for (int i = 0; i < PORTS_TRIES && err == ERR_EXISTS; i++) {
-        err = open_once(p, at, n->wish.accepts);
+        err = open_once(p, at, closer);
         if (at.port)
             break;
     }
@@ -170,10 +185,13 @@ static void look(struct timer *timer, usec now)
 {
     struct kith_node *n = container_of(timer, struct kith_node, wish.timer);
     if (!n->stopping && is_stale(n)) {
-        bool had = n->port_count > 0;
         n->wish.port = n->wish.port ? n->wish.port : n->port;
         ports_close(n);
-        if (open_all(n) == 0 && had)
+        int err = open_all(n);
+        log_info(n->log_call ? &n->log : NULL, "ports", "the interface is another: %s",
+            err ? err_text(err) : "opened anew");
+        if (!err) /* a link may be older than the ports, and as dead as the interface it was made on
+                   */
             links_hang_up_all(n);
     }
     timer_set(&n->timers, timer, now + PORTS_LOOK);
@@ -222,14 +240,6 @@ static int take_wish(struct kith_node *n, const struct kith_options *o)
     for (size_t i = 0; i < o->listen_address_count && !err; i++)
         err = add_named(n, o->listen_addresses[i]);
     return err || w->count > 0 ? err : add_both(w, "");
-}
-
-static bool has_device(const struct kith_node *n)
-{
-    for (unsigned i = 0; i < n->wish.count; i++)
-        if (n->wish.places[i].device[0])
-            return true;
-    return egress_device(n) != NULL;
 }
 
 int ports_open(struct kith_node *n, const struct kith_options *o)

@@ -33,6 +33,8 @@ struct proxy_udp {
     usec pause; /* since it refused */
     void (*readable)(void *user);
     void *user;
+    uint8_t waiting[PROXY_UDP_WAITING_MAX]; /* wrapped, each behind its length */
+    size_t waiting_size;
     uint8_t scratch[DATAGRAM_MAX];
 };
 
@@ -48,6 +50,41 @@ static void set_timer(struct proxy_udp *u, usec in)
     node_arm(n);
 }
 
+/* ---- towards the relay
+ * ---------------------------------------------------------------------------------- */
+
+static void send_wrapped(struct proxy_udp *u, struct bytes wrapped)
+{
+    struct env_datagram d = {
+        .peer = u->relay, .data = (void *)(uintptr_t)wrapped.data, .size = wrapped.size};
+    env_udp_send(u->udp, &d, 1);
+    if (!u->unanswered)
+        u->heard_at = env_now(u->node->env);
+    u->unanswered = true;
+}
+
+/* The first questions of a start come before the proxy has answered: they wait for it, so that
+ * nobody waits out a tracker's 15 s. */
+static void keep_waiting(struct proxy_udp *u, struct bytes wrapped)
+{
+    struct builder b =
+        builder_fixed(u->waiting + u->waiting_size, sizeof u->waiting - u->waiting_size);
+    if (u->state == RESTING)
+        return;
+    builder_u16(&b, (uint16_t)wrapped.size);
+    builder_span(&b, wrapped);
+    if (builder_ok(&b))
+        u->waiting_size += b.size;
+}
+
+static void send_waiting(struct proxy_udp *u)
+{
+    struct cursor c = cursor_of(bytes_of(u->waiting, u->waiting_size));
+    while (c.left > 0)
+        send_wrapped(u, cursor_take(&c, cursor_u16(&c)));
+    u->waiting_size = 0;
+}
+
 /* ---- the association
  * -------------------------------------------------------------------------------------- */
 
@@ -61,6 +98,7 @@ static void let_go(struct proxy_udp *u)
     u->udp = NULL;
     u->state = RESTING;
     u->unanswered = false;
+    u->waiting_size = 0;
 }
 
 /* The proxy is not there, or not what it should be: everybody who needs it waits. */
@@ -110,6 +148,7 @@ static void stand(struct proxy_udp *u)
     u->state = STANDING;
     u->pause = 0;
     egress_proxy_works(n);
+    send_waiting(u);
     set_timer(u, PROXY_UDP_SILENCE);
 }
 
@@ -207,13 +246,12 @@ static void fired(struct timer *timer, usec now)
 
 static void send_built(struct proxy_udp *u, struct builder *b)
 {
-    if (u->state != STANDING || !builder_ok(b))
+    if (!builder_ok(b))
         return;
-    struct env_datagram d = {.peer = u->relay, .data = b->data, .size = b->size};
-    env_udp_send(u->udp, &d, 1);
-    if (!u->unanswered)
-        u->heard_at = env_now(u->node->env);
-    u->unanswered = true;
+    if (u->state == STANDING)
+        send_wrapped(u, builder_bytes(b));
+    else
+        keep_waiting(u, builder_bytes(b));
 }
 
 void proxy_udp_send_named(struct env_udp *udp, const struct proxy_target *to, struct bytes datagram)

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -85,6 +86,21 @@ int socket_err(int e)
     }
 }
 
+/* An interface's address, port 0. False: of another family. */
+static bool take_address(const struct sockaddr *from, struct endpoint *out)
+{
+    struct sockaddr_storage address = {0};
+    if (from != NULL && from->sa_family == AF_INET)
+        memcpy(&address, from, sizeof(struct sockaddr_in));
+    else if (from != NULL && from->sa_family == AF_INET6)
+        memcpy(&address, from, sizeof(struct sockaddr_in6));
+    else
+        return false;
+    socket_endpoint(&address, out);
+    out->port = 0;
+    return true;
+}
+
 static int set_option(int fd, int level, int name, int value)
 {
     return setsockopt(fd, level, name, &value, sizeof value);
@@ -100,6 +116,34 @@ static int bind_device(int fd, const char *device)
     return 0;
 }
 
+/* The interface that holds the address. False: none does. */
+static bool find_device(const struct endpoint *ip, char device[IFNAMSIZ])
+{
+    struct ifaddrs *all = NULL;
+    bool found = false;
+    if (getifaddrs(&all) != 0)
+        return false;
+    for (const struct ifaddrs *i = all; i != NULL && !found; i = i->ifa_next) {
+        struct endpoint its;
+        if (!take_address(i->ifa_addr, &its) || !endpoint_same_ip(&its, ip))
+            continue;
+        snprintf(device, IFNAMSIZ, "%s", i->ifa_name);
+        found = true;
+    }
+    freeifaddrs(all);
+    return found;
+}
+
+static int bind_way(int fd, const struct env_tcp_options *options)
+{
+    char device[IFNAMSIZ];
+    if (options->bind_device != NULL)
+        return bind_device(fd, options->bind_device);
+    if (options->bind_ip == NULL)
+        return 0;
+    return find_device(options->bind_ip, device) ? bind_device(fd, device) : ERR_BLOCKED;
+}
+
 int socket_open(
     enum addr_family family, int type, const struct env_tcp_options *options, int *fd_out)
 {
@@ -111,8 +155,8 @@ int socket_open(
     /* v4-mapped addresses would give every IPv4 peer a second name. */
     if (domain == AF_INET6 && set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) != 0)
         err = socket_err(errno);
-    if (err == 0 && options != NULL && options->bind_device != NULL)
-        err = bind_device(fd, options->bind_device);
+    if (err == 0 && options != NULL)
+        err = bind_way(fd, options);
     if (err != 0) {
         close(fd);
         return err;
@@ -173,15 +217,8 @@ size_t socket_local_addresses(const char *device, struct endpoint *out, size_t m
         if (i->ifa_addr == NULL || (i->ifa_flags & IFF_UP) == 0 ||
             (device != NULL && strcmp(device, i->ifa_name) != 0))
             continue;
-        struct sockaddr_storage address = {0};
-        if (i->ifa_addr->sa_family == AF_INET)
-            memcpy(&address, i->ifa_addr, sizeof(struct sockaddr_in));
-        else if (i->ifa_addr->sa_family == AF_INET6)
-            memcpy(&address, i->ifa_addr, sizeof(struct sockaddr_in6));
-        else
+        if (!take_address(i->ifa_addr, &out[count]))
             continue;
-        socket_endpoint(&address, &out[count]);
-        out[count].port = 0;
         if (endpoint_class(&out[count]) == ADDR_MULTICAST)
             continue;
         count++;
