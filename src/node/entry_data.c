@@ -20,6 +20,7 @@
 #define RENAMES_MAX 1000u
 
 static void reopen_when_idle(struct kith_torrent *k);
+static void stop_when_idle(struct kith_torrent *k);
 static void synced_again(struct kith_torrent *k, int err);
 static int checkpoint(struct kith_torrent *k, bool live, void (*done)(struct kith_torrent *, int));
 
@@ -128,6 +129,8 @@ static void checkpoint_end(struct checkpoint *c, int err)
         done(k, err);
     if (k->reopening)
         reopen_when_idle(k);
+    else if (k->stop_waits)
+        stop_when_idle(k);
     else
         entry_drowse(k);
 }
@@ -292,6 +295,15 @@ static void reopen_when_idle(struct kith_torrent *k)
         entry_open_data(k);
 }
 
+/* A move or a checkpoint that was under way when the swarm let go has ended. */
+static void stop_when_idle(struct kith_torrent *k)
+{
+    if (!k->stop_waits || k->saving > 0 || !storage_idle(k->storage))
+        return;
+    k->stop_waits = false;
+    entry_stopped(k);
+}
+
 /* The swarm has let go: nothing more is written. */
 void entry_swarm_stopped(struct kith_torrent *k)
 {
@@ -303,8 +315,12 @@ void entry_swarm_stopped(struct kith_torrent *k)
     else if (started && !k->removing && !k->moving && !k->record_fits &&
              checkpoint(k, false, stop_saved) == 0)
         return;
-    else if (!k->storage || storage_idle(k->storage))
+    else if (!k->storage)
         entry_stopped(k);
+    else {
+        k->stop_waits = true;
+        stop_when_idle(k);
+    }
 }
 
 /* ---- opening -----------------------------------------------------------------------------------
@@ -622,6 +638,7 @@ static void moved(void *user, int err)
         checkpoint(k, true, NULL);
     }
     node_event(k->node, KITH_EVENT_MOVED, k, err, err ? storage_error(k->storage) : k->folder);
+    stop_when_idle(k);
 }
 
 int kith_move(struct kith_torrent *k, const char *folder)

@@ -178,6 +178,7 @@ struct kith_torrent {
     usec retry_delay;
     uint64_t check_done, check_total;
     bool reopening, moving, complete_told, sync_failed;
+    bool stop_waits; /* for what is under way with its data */
 
     /* sleep: entry_sleep.c */
     bool asleep, falling_asleep;

@@ -257,11 +257,13 @@ static int make_link(struct storage *s, uint32_t i)
 {
     const char *path = s->file[i].path;
     const char *target = s->metainfo->files[i].target;
+    if (!target) /* it leads outside, or to nothing */
+        return 0;
     struct builder b = builder_heap(65536);
     const char *inside = strchr(path, '/');
     for (const char *p = inside ? inside + 1 : path; (p = strchr(p, '/')) != NULL; p++)
         builder_str(&b, "../");
-    builder_str(&b, target ? target : "");
+    builder_str(&b, target);
     int err = builder_ok(&b) ? env_path_symlink(s->dir, path, builder_text(&b)) : ERR_NOMEM;
     builder_free(&b);
     return err == ERR_EXISTS ? 0 : err;
