@@ -1,7 +1,7 @@
 /* A set of IP address ranges: built once, then looked up in by any thread.
  *
  * Hundreds of thousands of ranges are ordinary (block lists). They are held sorted and merged, 8
- * bytes each for IPv4 and 32 for IPv6, and found by binary search. */
+ * bytes each for IPv4 and 32 for IPv6, and found by binary search behind a small table. */
 #ifndef KITH_BASE_IP_RANGES_H
 #define KITH_BASE_IP_RANGES_H
 

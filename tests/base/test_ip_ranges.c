@@ -106,6 +106,30 @@ static void a_set_lives_until_its_last_holder_lets_go(void **state)
 }
 
 #define MODEL 300
+#define MANY 40000
+
+/* Enough of them for the table, spread over everything; the edges of each are tried. */
+static void look_ups_in_many_ranges_know_their_edges(void **state)
+{
+    (void)state;
+    struct ip_ranges *r = ip_ranges_new();
+    const uint32_t step = UINT32_MAX / MANY;
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint32_t first = i * step + i % 7, last = first + (i % 5) * 20000;
+        struct endpoint a = endpoint_v4(first, 0), z = endpoint_v4(last, 0);
+        assert_int_equal(ip_ranges_add(r, &a, &z), 0);
+    }
+    ip_ranges_seal(r);
+    assert_int_equal(ip_ranges_count(r), MANY);
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint32_t first = i * step + i % 7, last = first + (i % 5) * 20000;
+        struct endpoint at[] = {endpoint_v4(first, 0), endpoint_v4(last, 0),
+            endpoint_v4(last + 1, 0), endpoint_v4(first - 1, 0)};
+        assert_true(ip_ranges_contain(r, &at[0]) && ip_ranges_contain(r, &at[1]));
+        assert_false(ip_ranges_contain(r, &at[2]) || (first > 0 && ip_ranges_contain(r, &at[3])));
+    }
+    ip_ranges_drop(r);
+}
 
 static void look_ups_agree_with_a_walk_over_all_ranges(void **state)
 {
@@ -135,4 +159,4 @@ static void look_ups_agree_with_a_walk_over_all_ranges(void **state)
 RUN(T(no_set_and_an_empty_set_hold_nothing), T(both_ends_of_a_range_are_in_it),
     T(what_overlaps_or_touches_becomes_one), T(the_whole_of_each_family_can_be_blocked),
     T(ranges_that_are_none_are_refused), T(a_set_lives_until_its_last_holder_lets_go),
-    T(look_ups_agree_with_a_walk_over_all_ranges))
+    T(look_ups_agree_with_a_walk_over_all_ranges), T(look_ups_in_many_ranges_know_their_edges))
