@@ -173,7 +173,8 @@ const uint8_t *web_seed_block(
     *size = size_of(m, which);
     size_t there = w->body.size - w->body_at, lacks = *size - w->filled;
     size_t n = there < lacks ? there : lacks;
-    memcpy(w->block + w->filled, w->body.data + w->body_at, n);
+    if (n > 0) /* the body may not have begun */
+        memcpy(w->block + w->filled, w->body.data + w->body_at, n);
     w->body_at += n;
     w->filled += (uint32_t)n;
     return w->filled == *size ? w->block : NULL;
