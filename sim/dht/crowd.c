@@ -203,12 +203,24 @@ static usec session(struct crowd *c)
     return (usec)(-log2(u) * (double)c->config.session_median);
 }
 
+/* An address that is passed on is one that works, of one who itself is in the network: who knows
+ * nobody and is known by newcomers only would found a second network, of which the first can never
+ * hear. */
+static bool is_use(const struct member *friend, const struct member *to)
+{
+    struct dht_status st;
+    if (friend == to || friend->holes)
+        return false;
+    dht_status(friend->dht, &st, friend->crowd->wheel.now);
+    return st.nodes > 0 || friend->crowd->live_count <= 2;
+}
+
 static void learn_an_address(struct member *m)
 {
     struct crowd *c = m->crowd;
     struct member *friend = crowd_pick(c, 0);
-    for (int i = 0; i < 64 && friend && (friend->holes || friend == m); i++)
-        friend = crowd_pick(c, 0); /* an address that is passed on is one that works */
+    for (int i = 0; i < 64 && friend && !is_use(friend, m); i++)
+        friend = crowd_pick(c, 0);
     if (!friend || friend == m)
         return;
     dht_add_contact(m->dht, &friend->at, DHT_CONTACT_NODE, c->wheel.now);
