@@ -92,8 +92,9 @@ static void make_torrent(struct swarm *s)
 void swarm_new(struct swarm *s, const struct swarm_config *config)
 {
     memset(s, 0, sizeof *s);
-    struct sim_config world =
-        config->rough ? sim_config_rough(config->seed) : sim_config_calm(config->seed);
+    struct sim_config world = config->world   ? *config->world
+                              : config->rough ? sim_config_rough(config->seed)
+                                              : sim_config_calm(config->seed);
     world.start_unix = 1700000000;
     s->config = *config;
     s->world = sim_world_new(&world);
@@ -112,7 +113,7 @@ struct swarm_node *swarm_add(struct swarm *s, const struct swarm_node_config *co
     *n = (struct swarm_node){
         .swarm = s, .folder = config->folder, .honest = true, .seeder = config->seeder};
     snprintf(n->name, sizeof n->name, "n%u", s->count);
-    snprintf(address, sizeof address, config->nat ? "192.168.%u.%u" : "10.0.%u.%u", s->count / 200,
+    snprintf(address, sizeof address, config->nat ? "192.168.%u.%u" : "20.0.%u.%u", s->count / 200,
         s->count % 200 + 1);
     n->host = sim_host_new(s->world, &(struct sim_host_config){.name = n->name,
                                          .addresses = {address},
@@ -175,6 +176,8 @@ void swarm_start(struct swarm_node *n)
     KITH_INIT(o);
     o.listen_port = PORT;
     o.memory_max = s->config.memory_max;
+    o.no_utp = s->config.no_utp;
+    o.no_tcp = s->config.no_tcp;
     n->lives++;
     n->complete = n->ready = false;
     if (s->config.remember) {
@@ -263,6 +266,7 @@ static void take_event(struct swarm_node *n, const struct kith_event *e)
         break;
     case KITH_EVENT_COMPLETE:
         n->complete = true;
+        n->completed_at = sim_world_now(n->swarm->world);
         break;
     case KITH_EVENT_TROUBLE:
         n->troubles++;

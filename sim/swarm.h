@@ -9,7 +9,7 @@
 #include "format/metainfo.h"
 #include <kith.h>
 
-#define SWARM_NODES_MAX 64u
+#define SWARM_NODES_MAX 512u
 
 struct swarm;
 
@@ -26,6 +26,7 @@ struct swarm_node {
     uint64_t hashed_at_ready; /* bytes it hashed before it was ready the last time */
     uint32_t pieces_seen;     /* checks/progress.c */
     usec progress_at;
+    usec completed_at;
 };
 
 struct swarm_node_config {
@@ -44,6 +45,8 @@ struct swarm_config {
     int format;          /* enum kith_format */
     uint64_t memory_max; /* of each node */
     bool remember;       /* nodes have state files */
+    bool no_utp, no_tcp;
+    const struct sim_config *world; /* instead of the calm or rough one; NULL */
 };
 
 struct swarm {
