@@ -4,14 +4,16 @@
 #   make test                 build and run every test, real peers included
 #   make bench               compare with libtorrent: docs/performance.md
 #   make soak MINUTES=60      simulated swarms, kills and fuzzers, as long as you like
+#   make sim-dht NODES=100000 the DHT at scale, simulated: docs/dht.md
 #   make fuzz MINUTES=60 | lint | install
 
 BUILD ?= build
 BUILDTYPE ?= release
 MINUTES ?= 10
 PREFIX ?= /usr/local
+NODES ?= 100000
 
-.PHONY: all share test bench soak fuzz lint install clean setup-build setup-bench setup-test
+.PHONY: all share test bench soak sim-dht fuzz lint install clean setup-build setup-bench setup-test
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -40,6 +42,9 @@ fuzz: setup-test
 
 soak: setup-test
 	@tools/soak $(MINUTES)
+
+sim-dht: setup-test
+	@tools/sim-dht $(NODES)
 
 bench: setup-bench
 	@tools/bench
