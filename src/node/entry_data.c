@@ -280,6 +280,12 @@ static void stop_saved(struct kith_torrent *k, int err)
     entry_stopped(k);
 }
 
+static void drop_record(struct kith_torrent *k)
+{
+    resume_free(&k->record);
+    k->has_record = k->record_fits = k->forget_record = false;
+}
+
 static void reopen_when_idle(struct kith_torrent *k)
 {
     if (!k->reopening || k->saving > 0 || !storage_idle(k->storage))
@@ -287,10 +293,8 @@ static void reopen_when_idle(struct kith_torrent *k)
     k->reopening = false;
     torrent_rest(k->torrent);
     storage_let_go(k->storage);
-    if (k->forget_record) {
-        resume_free(&k->record);
-        k->has_record = k->record_fits = k->forget_record = false;
-    }
+    if (k->forget_record)
+        drop_record(k);
     if (k->state != KITH_STATE_TROUBLE)
         entry_open_data(k);
 }
@@ -616,13 +620,19 @@ void entry_reopen(struct kith_torrent *k)
 
 int kith_recheck(struct kith_torrent *k)
 {
+    bool slept = k->asleep;
     (void)entry_wake(k);
-    if (!k->torrent || !torrent_storage(k->torrent) || k->reopening)
+    bool opening = slept && k->state == KITH_STATE_CHECKING;
+    if (!opening && (!k->torrent || !torrent_storage(k->torrent) || k->reopening))
         return ERR_AGAIN;
-    k->forget_record = true;
     k->quiet = false;
     k->state = KITH_STATE_CHECKING;
     k->existing = KITH_EXISTING_OVERWRITE; /* it is the torrent's own data */
+    if (opening) {                         /* without its record all of it is hashed */
+        drop_record(k);
+        return 0;
+    }
+    k->forget_record = true;
     entry_reopen(k);
     return 0;
 }

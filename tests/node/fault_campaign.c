@@ -229,8 +229,7 @@ static void close_node(struct run *r)
     kith_stop(r->node);
     if (!until(r, has_stopped, SECONDS(10)))
         fail(r, "the node does not stop");
-    node_free(r->node);
-    uv_env_free(r->env);
+    kith_close(r->node);
     r->node = NULL;
     r->stopped = false;
 }
@@ -324,7 +323,7 @@ static void expect_claims(struct run *r)
         return;
     r->victim = kith_torrent_at(r->node, 0);
     r->other = kith_torrent_at(r->node, 1);
-    r->victim_done = r->other_done = false;
+    r->victim_done = false; /* the other one sleeps: it has everything */
     if (!r->victim || !until(r, is_looked_at, SECONDS(30))) {
         fail(r, "it does not come back");
         return;
