@@ -100,6 +100,12 @@ static void tell(struct network *net, const char *what)
     outside_network_changed(n);
     lsd_network_changed(n);
     trackers_network_changed(n);
+    list_for_each(at, &n->torrents)
+    {
+        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
+        if (k->torrent)
+            torrent_network_changed(k->torrent);
+    }
 }
 
 static void settled(struct timer *timer, usec now)

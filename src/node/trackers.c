@@ -373,6 +373,17 @@ static void fill(struct announce *a, const struct announcer_tracker *t)
     w->info_hash = names[a->which < count ? a->which : 0];
 }
 
+/* Why it could not even be asked. */
+static const char *no_way(struct kith_node *n, int err)
+{
+    const char *trouble = egress_trouble(n);
+    if (err == ERR_BLOCKED && !egress_is_open(n))
+        return "names are not looked up while everything is bound to an interface";
+    if (err == ERR_UNSUPPORTED && egress_is_proxied(n))
+        return "the proxy carries no datagrams";
+    return err == ERR_AGAIN && trouble ? trouble : err_text(err);
+}
+
 static void begin(struct kith_torrent *k, unsigned which, const struct announcer_request *request)
 {
     struct announcer *of = k->announcers[which];
@@ -389,7 +400,7 @@ static void begin(struct kith_torrent *k, unsigned which, const struct announcer
     fill(a, t);
     int err = strncasecmp(t->url, "udp:", 4) == 0 ? ask_udp(a, t->url) : ask_http(a, t->url);
     if (err) {
-        announcer_failed(of, request, err_text(err), env_now(k->node->env));
+        announcer_failed(of, request, no_way(k->node, err), env_now(k->node->env));
         announce_free(a);
     }
 }

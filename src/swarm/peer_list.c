@@ -173,6 +173,17 @@ void peer_list_ended(struct peer_list *l, const struct endpoint *e, usec now)
     c->due = now + PEER_LIST_RETRY_MIN;
 }
 
+void peer_list_hurry(struct peer_list *l, usec now)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct candidate *c = &l->items[i];
+        if (c->in_use || c->banned)
+            continue;
+        c->failures = 0;
+        c->due = usec_min(c->due, now);
+    }
+}
+
 void peer_list_ban(struct peer_list *l, const struct endpoint *e)
 {
     struct candidate *c = find(l, e);

@@ -38,6 +38,8 @@ bool peer_list_next(struct peer_list *, usec now, struct endpoint *out, enum add
 /* The attempt failed, or the connection ended: due again after a pause. */
 void peer_list_failed(struct peer_list *, const struct endpoint *, usec now);
 void peer_list_ended(struct peer_list *, const struct endpoint *, usec now);
+/* The network is another: what failed on the old one is due now, as if it had not. */
+void peer_list_hurry(struct peer_list *, usec now);
 /* Never again. */
 void peer_list_ban(struct peer_list *, const struct endpoint *);
 bool peer_list_banned(const struct peer_list *, const struct endpoint *);

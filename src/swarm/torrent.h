@@ -85,6 +85,8 @@ void torrent_tick(struct torrent *, usec now);
 
 /* A candidate to connect to. */
 void torrent_add_candidate(struct torrent *, const struct endpoint *, enum addr_source);
+/* Peers that could not be reached on the network before are tried again at once. */
+void torrent_network_changed(struct torrent *);
 /* The greeting is done: the connection becomes a peer, owned by the torrent until hang_up. NULL:
  * not wanted (too many, already connected, ourselves, banned); the caller closes. */
 struct peer *torrent_adopt(struct torrent *, const struct peer_intro *, void *link);

@@ -23,6 +23,13 @@ void torrent_add_hinted(
         torrent_tick_at(t, t->now);
 }
 
+void torrent_network_changed(struct torrent *t)
+{
+    t->now = t->host.ops->now(t->host.user);
+    peer_list_hurry(t->candidates, t->now);
+    torrent_tick_at(t, t->now);
+}
+
 static bool wants_peers(const struct torrent *t)
 {
     if (t->stopping || t->state == TORRENT_PAUSED || t->state == TORRENT_FAILED)

@@ -51,6 +51,27 @@ static void what_a_stranger_may_not_name_is_not_taken(void **state)
     assert_false(add(&low, ADDR_FROM_STRANGER, 0));
 }
 
+static void what_failed_on_another_network_is_due_at_once(void **state)
+{
+    struct endpoint tried = public(1), busy = public(2), banned = public(3), got;
+    (void)state;
+    assert_true(add(&tried, ADDR_FROM_STRANGER, 0));
+    assert_true(add(&banned, ADDR_FROM_STRANGER, 0));
+    peer_list_ban(list, &banned);
+    for (unsigned i = 1; i < PEER_LIST_FAILURES_MAX; i++)
+        peer_list_failed(list, &tried, 0);
+    assert_false(next(SECONDS(60), &got));
+    peer_list_hurry(list, SECONDS(60));
+    assert_true(next(SECONDS(60), &got));
+    assert_true(endpoint_equal(&got, &tried));
+    /* In use it stays so, and its failures are forgotten: one more does not lose it. */
+    peer_list_hurry(list, SECONDS(60));
+    assert_false(next(SECONDS(60), &got));
+    peer_list_failed(list, &tried, SECONDS(60));
+    assert_int_equal(peer_list_waiting(list), 1);
+    assert_true(add(&busy, ADDR_FROM_STRANGER, 0));
+}
+
 static void one_that_is_in_use_is_not_given_twice(void **state)
 {
     struct endpoint e = public(1), got;
@@ -146,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_stranger_may_not_name_is_not_taken, begin, end),
+        cmocka_unit_test_setup_teardown(what_failed_on_another_network_is_due_at_once, begin, end),
         cmocka_unit_test_setup_teardown(one_that_is_in_use_is_not_given_twice, begin, end),
         cmocka_unit_test_setup_teardown(
             pauses_grow_with_failures_and_one_that_strangers_named_is_forgotten, begin, end),
