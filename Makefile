@@ -51,6 +51,7 @@ bench: setup-bench
 
 lint: setup-test
 	@tools/lint
+	@tools/lint analysis
 
 install: all
 	@meson install -C $(BUILD)

@@ -90,39 +90,52 @@ struct kith_event;   /* valid until the next kith_next_event or kith_close */
 
 /* ---- a node --------------------------------------------------------------------------------- */
 
-enum kith_encryption { KITH_ENCRYPTION_PREFER = 0, KITH_ENCRYPTION_REQUIRE = 1, KITH_ENCRYPTION_OFF = 2 };
-enum kith_log_level { KITH_LOG_ERROR, KITH_LOG_WARN, KITH_LOG_INFO, KITH_LOG_DEBUG, KITH_LOG_TRACE };
+enum kith_encryption {
+    KITH_ENCRYPTION_PREFER = 0,
+    KITH_ENCRYPTION_REQUIRE = 1,
+    KITH_ENCRYPTION_OFF = 2
+};
+enum kith_log_level {
+    KITH_LOG_ERROR,
+    KITH_LOG_WARN,
+    KITH_LOG_INFO,
+    KITH_LOG_DEBUG,
+    KITH_LOG_TRACE
+};
 
 struct kith_options {
     size_t size;
-    const char *listen_address;  /* numeric; NULL: every IPv4 and IPv6 address */
-    int32_t listen_port;         /* 0: the system chooses; -1: do not listen */
-    int32_t encryption;          /* enum kith_encryption */
-    uint64_t download_rate_max;  /* bytes a second; 0: no limit */
+    const char *listen_address; /* numeric; NULL: every IPv4 and IPv6 address */
+    int32_t listen_port;        /* 0: the system chooses; -1: do not listen */
+    int32_t encryption;         /* enum kith_encryption */
+    uint64_t download_rate_max; /* bytes a second; 0: no limit */
     uint64_t upload_rate_max;
-    int32_t connections_max;     /* of all torrents; 0: 500 */
-    int32_t downloads_max;       /* torrents that download at a time, others queue; 0: no limit */
-    uint64_t memory_max;         /* for piece buffers; 0: 32 MiB */
-    int32_t worker_threads;      /* 0: as many as cores */
-    const char *user_agent;      /* towards trackers and web seeds; NULL: "kith/VERSION" */
-    const char *state_file;      /* the database of what is remembered; NULL: nothing is */
-    int32_t log_level;           /* enum kith_log_level; used with log */
+    int32_t connections_max; /* of all torrents; 0: 500 */
+    int32_t downloads_max;   /* torrents that download at a time, others queue; 0: no limit */
+    uint64_t memory_max;     /* for piece buffers; 0: 32 MiB */
+    int32_t worker_threads;  /* 0: as many as cores */
+    const char *user_agent;  /* towards trackers and web seeds; NULL: "kith/VERSION" */
+    const char *state_file;  /* the database of what is remembered; NULL: nothing is */
+    int32_t log_level;       /* enum kith_log_level; used with log */
     void (*log)(void *user, int level, const char *subsystem, const char *text);
     void *log_user;
-    int32_t no_lsd; /* 1: do not look for peers on the local network, and do not say that we are there */
+    int32_t no_lsd; /* 1: do not look for peers on the local network, and do not say that we are
+                       there */
     int32_t no_utp; /* 1: no connections over uTP */
     int32_t no_tcp; /* 1: peers are reached, and reach us, over uTP only. Not both */
     /* "socks5://[user:password@]host[:port]" or "http://...": everything goes through it, nobody is
-     * listened to, the local network hears nothing; NULL: no proxy. A way out that is away is waited
-     * for: there is no other. */
+     * listened to, the local network hears nothing; NULL: no proxy. A way out that is away is
+     * waited for: there is no other. */
     const char *proxy;
-    const char *bind_interface; /* every socket is bound to this interface; NULL: to none. Names are
-                                 * not looked up then, because the system's resolver cannot be bound */
-    const char *bind_address;   /* the same, to this numeric address */
-    const char *const *listen_addresses; /* besides listen_address: numeric, or names of interfaces */
+    const char
+        *bind_interface;      /* every socket is bound to this interface; NULL: to none. Names are
+                               * not looked up then, because the system's resolver cannot be bound */
+    const char *bind_address; /* the same, to this numeric address */
+    const char *const
+        *listen_addresses; /* besides listen_address: numeric, or names of interfaces */
     size_t listen_address_count;
-    const char *block_list; /* a file of addresses to have nothing to do with: eMule .dat, P2P, CIDR, any
-                             * of them gzip; NULL: none */
+    const char *block_list; /* a file of addresses to have nothing to do with: eMule .dat, P2P,
+                             * CIDR, any of them gzip; NULL: none */
 };
 
 /* Opens a node, brings back the torrents that its state file remembers, and starts to listen.
@@ -168,9 +181,17 @@ struct kith_block_list {
     uint64_t lines_skipped; /* that are no range, comment or empty */
     uint64_t memory_bytes;
     int64_t read_unix;
-    uint64_t refused;       /* connections, candidates and datagrams that it kept away */
+    uint64_t refused; /* connections, candidates and datagrams that it kept away */
 };
 KITH_API int kith_block_list(struct kith_node *node, struct kith_block_list *list);
+
+/* Fetches what stands at an http or https address, mostly a .torrent, through the node: at most
+ * `size_max` bytes (0: 192 MiB). One at a time: KITH_E_BUSY. KITH_EVENT_FETCHED follows, with an
+ * error if it did not work. The address is the user's word; redirects may not lead from outside
+ * inside. */
+KITH_API int kith_fetch(struct kith_node *node, const char *url, uint64_t size_max);
+/* What was fetched; valid until the next kith_fetch or kith_stop. NULL if nothing was. */
+KITH_API const void *kith_fetched(struct kith_node *node, size_t *size_out);
 
 /* ---- torrents ------------------------------------------------------------------------------- */
 
@@ -185,8 +206,8 @@ enum kith_existing {
 struct kith_add {
     size_t size;
     /* Exactly one source: */
-    const char *link;      /* a magnet link */
-    const void *torrent;   /* the bytes of a .torrent */
+    const char *link;    /* a magnet link */
+    const void *torrent; /* the bytes of a .torrent */
     size_t torrent_size;
     const char *folder;    /* where the data goes or is */
     int32_t paused;        /* 1: add only */
@@ -200,23 +221,26 @@ struct kith_add {
     const char *files_wanted; /* NULL: all; else a glob over paths: "*.jpg" */
 };
 /* KITH_E_EXISTS with *out set if the node already has it: its new peers are added. */
-KITH_API int kith_add(struct kith_node *node, const struct kith_add *add, struct kith_torrent **out);
+KITH_API int kith_add(
+    struct kith_node *node, const struct kith_add *add, struct kith_torrent **out);
 
 enum kith_format { KITH_FORMAT_HYBRID = 0, KITH_FORMAT_V1 = 1, KITH_FORMAT_V2 = 2 };
 struct kith_share {
     size_t size;
-    const char *path;        /* the file or folder */
-    int32_t format;          /* enum kith_format */
-    uint32_t piece_length;   /* 0: chosen */
-    int32_t is_private;      /* BEP 27 */
-    const char *const *trackers; /* each a tier: "URL", or "URL,URL"; at most 64 URLs, else KITH_E_LIMIT */
+    const char *path;      /* the file or folder */
+    int32_t format;        /* enum kith_format */
+    uint32_t piece_length; /* 0: chosen */
+    int32_t is_private;    /* BEP 27 */
+    const char *const
+        *trackers; /* each a tier: "URL", or "URL,URL"; at most 64 URLs, else KITH_E_LIMIT */
     size_t tracker_count;
     const char *const *web_seeds;
     size_t web_seed_count;
     const char *comment;
     const char *source; /* a tag that changes the info-hash; NULL: none */
 };
-/* Hashes the data where it stands and seeds it. Progress is in kith_status; KITH_EVENT_READY when the link is there. */
+/* Hashes the data where it stands and seeds it. Progress is in kith_status; KITH_EVENT_READY when
+ * the link is there. */
 KITH_API int kith_share(
     struct kith_node *node, const struct kith_share *share, struct kith_torrent **out);
 
@@ -262,8 +286,8 @@ enum kith_state {
     KITH_STATE_DOWNLOADING = 4,
     KITH_STATE_SEEDING = 5,
     KITH_STATE_PAUSED = 6,
-    KITH_STATE_QUEUED = 7,   /* waits for its turn: see downloads_max */
-    KITH_STATE_TROUBLE = 8   /* stopped by a disk or data problem: see error and error_text */
+    KITH_STATE_QUEUED = 7, /* waits for its turn: see downloads_max */
+    KITH_STATE_TROUBLE = 8 /* stopped by a disk or data problem: see error and error_text */
 };
 
 struct kith_status {
@@ -275,23 +299,25 @@ struct kith_status {
     const char *folder;
     uint8_t info_hash_v1[20], info_hash_v2[32];
     int32_t has_v1, has_v2;
-    uint64_t bytes_total;      /* of wanted files; 0 until known */
-    uint64_t bytes_done;       /* verified, of wanted files */
+    uint64_t bytes_total; /* of wanted files; 0 until known */
+    uint64_t bytes_done;  /* verified, of wanted files */
     uint64_t bytes_left;
     uint64_t work_done, work_total; /* bytes hashed while HASHING, or by the last CHECKING */
     uint64_t downloaded, uploaded;  /* payload, ever */
     uint64_t wasted;                /* payload that came twice or was bad */
     uint64_t download_rate, upload_rate;
-    int64_t eta_seconds;            /* -1: unknown */
+    int64_t eta_seconds; /* -1: unknown */
     uint32_t pieces_total, pieces_done;
     uint32_t piece_length;
     uint32_t file_count; /* without the padding of BEP 47 */
     uint32_t peers_connected, peers_known, peers_connecting, seeds_connected;
     uint32_t peers_sending, peers_receiving;
     uint32_t full_copies_elsewhere; /* connected peers that have everything */
-    const char *waiting_for; /* why nothing moves, in words; "" if something does */
+    const char *waiting_for;        /* why nothing moves, in words; "" if something does */
     /* As the trackers count, the most that one of them names; -1: none says. */
     int64_t swarm_seeders, swarm_leechers, swarm_completed;
+    const char
+        *root; /* the file or folder of the data, as it is called in `folder`; "" until known */
 };
 KITH_API int kith_status(struct kith_torrent *torrent, struct kith_status *status);
 
@@ -302,6 +328,9 @@ struct kith_file {
     int32_t priority;
 };
 KITH_API int kith_file(struct kith_torrent *torrent, uint32_t index, struct kith_file *file);
+/* How many bytes of a file, from `offset` on and without a gap, are verified: what a player may
+ * read now. 0 also past its end. */
+KITH_API uint64_t kith_file_ready(struct kith_torrent *torrent, uint32_t index, uint64_t offset);
 
 struct kith_peer {
     size_t size;
@@ -316,14 +345,15 @@ KITH_API int kith_peer(struct kith_torrent *torrent, uint32_t index, struct kith
 
 struct kith_tracker {
     size_t size;
-    const char *url;  /* foreign, as `text`: escape both before showing. Valid until the next turn */
+    const char *url; /* foreign, as `text`: escape both before showing. Valid until the next turn */
     const char *text; /* what it said last, or why it did not; "" if all is well */
     int32_t tier, works, failures;
     int64_t next_seconds;                 /* until the next announce; -1: none is planned */
     int64_t seeders, leechers, completed; /* as it counts; -1: not said */
 };
 /* KITH_E_NOT_FOUND past the last. */
-KITH_API int kith_tracker(struct kith_torrent *torrent, uint32_t index, struct kith_tracker *tracker);
+KITH_API int kith_tracker(
+    struct kith_torrent *torrent, uint32_t index, struct kith_tracker *tracker);
 
 /* ---- events --------------------------------------------------------------------------------- */
 
@@ -335,14 +365,15 @@ enum kith_event_type {
     KITH_EVENT_TROUBLE = 5,   /* see kith_event_error and kith_event_text */
     KITH_EVENT_RECOVERED = 6, /* the trouble has passed by itself */
     KITH_EVENT_REMOVED = 7,
-    KITH_EVENT_MOVED = 8,     /* the data is in another folder (text), or error says why not */
-    KITH_EVENT_PEER = 9,      /* a first, or one more, peer is connected; text: its address */
-    KITH_EVENT_COPY = 10,     /* a connected peer has everything now */
-    KITH_EVENT_TRACKER = 11,  /* a tracker answered or failed; text: in words */
-    KITH_EVENT_CONFLICT = 12, /* existing files hold something else; text: the first of them */
-    KITH_EVENT_WARNING = 13,  /* something was repaired; text: in words */
-    KITH_EVENT_STOPPED = 14,  /* the clean stop is done: call kith_close */
-    KITH_EVENT_BLOCK_LIST = 15 /* a block list was read, or error says why not; text: in words */
+    KITH_EVENT_MOVED = 8,       /* the data is in another folder (text), or error says why not */
+    KITH_EVENT_PEER = 9,        /* a first, or one more, peer is connected; text: its address */
+    KITH_EVENT_COPY = 10,       /* a connected peer has everything now */
+    KITH_EVENT_TRACKER = 11,    /* a tracker answered or failed; text: in words */
+    KITH_EVENT_CONFLICT = 12,   /* existing files hold something else; text: the first of them */
+    KITH_EVENT_WARNING = 13,    /* something was repaired; text: in words */
+    KITH_EVENT_STOPPED = 14,    /* the clean stop is done: call kith_close */
+    KITH_EVENT_BLOCK_LIST = 15, /* a block list was read, or error says why not; text: in words */
+    KITH_EVENT_FETCHED = 16     /* kith_fetch has ended; error: 0, or why; text: in words */
 };
 /* The next event, or NULL. At most 4096 wait; of repeated ones the newest is kept. */
 KITH_API const struct kith_event *kith_next_event(struct kith_node *node);

@@ -37,7 +37,7 @@ void option_next(struct option_walk *w)
 static struct option_walk find_letter(const struct command_spec *c, char letter)
 {
     struct option_walk w = option_first(c);
-    while (w.option && w.option->letter != letter)
+    while (w.option && w.option->letter != letter && w.option->also_letter != letter)
         option_next(&w);
     return w;
 }

@@ -38,6 +38,7 @@ struct option_spec {
     size_t field; /* offsetof its field in the struct that the group fills */
     const char *help;
     const char *also;    /* other names that people know, "a|b"; may be NULL */
+    char also_letter;    /* another letter that people know; 0: none */
     bool no_environment; /* never from KITH_NAME */
     int64_t min, max;    /* for numbers; both 0: no bounds */
 };
@@ -50,13 +51,20 @@ struct option_group {
     void *values;                      /* the struct whose fields they name */
 };
 
+/* A kind of line that --json prints. */
+struct json_doc {
+    const char *type; /* NULL ends the table */
+    const char *text; /* when, and its members */
+};
+
 struct command_spec {
     const char *name;
     const char *operands;          /* "PATH..." */
     const char *summary;           /* one line, no full stop */
-    const char *text;              /* a paragraph or two for --help; may be NULL */
-    const char *examples;          /* lines, each "  kith ..."; may be NULL */
+    const char *text;              /* paragraphs, parted by blank lines, ASCII */
+    const char *examples;          /* lines, each "  kith ..." */
     struct option_group groups[6]; /* ends with a NULL title */
+    const struct json_doc *json;   /* NULL: it has no --json */
 };
 
 /* Parses argv[1...]; operands are left in `operands` (pointers into argv). Returns their count, or

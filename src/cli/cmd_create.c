@@ -3,9 +3,9 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/link_text.h"
 #include "cli/options.h"
 #include "cli/work.h"
-#include "format/magnet.h"
 #include "format/metainfo.h"
 #include "store/create.h"
 #include <errno.h>
@@ -39,22 +39,28 @@ static const struct option_spec create_specs[] = {
 };
 #undef AT
 
-static const struct command_spec spec = {
+static const struct json_doc create_json[] = {
+    {"created", "file (null after a dry run), info_hash_v1, info_hash_v2, magnet, piece_length, "
+                "files, size"},
+    {NULL},
+};
+
+const struct command_spec create_spec = {
     .name = "create",
     .operands = "PATH",
     .summary = "make a .torrent of a file or folder",
-    .text = "Hashes on all cores and writes a torrent that every client reads. The same data and\n"
-            "options give the same bytes, with --no-date or SOURCE_DATE_EPOCH also on another day.",
-    .examples = "  kith create ~/trek\n  kith create -p -t https://example.org/announce -o "
-                "t.torrent film.mkv",
+    .text =
+        "Hashes on all cores and writes a torrent that every client reads: both formats (a hybrid) "
+        "unless --format says otherwise. Prints its hashes and its link. The same data and options "
+        "give the same bytes, with --no-date or SOURCE_DATE_EPOCH also on another day.\n\n"
+        "The letters are those of transmission-create and mktorrent, as far as they agree. A piece "
+        "size below 16K without a unit counts KiB, as there.",
+    .examples = "  kith create ~/trek\n"
+                "  kith create -p -t https://example.org/announce -o t.torrent film.mkv",
     .groups = {{"Creating", create_specs, &how}, {"Torrent", torrent_specs, &torrent_is},
         {"Output", output_specs, &output}},
+    .json = create_json,
 };
-
-const struct command_spec *create_spec(void)
-{
-    return &spec;
-}
 
 struct creation {
     struct work work;
@@ -89,20 +95,12 @@ static void show_notes(struct creation *c, const struct scan *scan)
 static char *link_of(struct bytes torrent)
 {
     struct metainfo *m;
-    struct magnet link;
     struct format_error error;
-    struct builder b = builder_heap(1 << 20);
-    char *out = NULL;
     if (metainfo_parse_torrent(torrent, &m, &error) != 0)
         return NULL;
-    if (magnet_of_metainfo(&link, m) == 0) {
-        if (magnet_write(&link, &b) == 0)
-            out = strdup(builder_text(&b));
-        magnet_free(&link);
-    }
-    builder_free(&b);
+    char *link = link_of_metainfo(m);
     metainfo_unref(m);
-    return out;
+    return link;
 }
 
 static void say_result(struct creation *c, const struct create_result *r)
@@ -238,7 +236,7 @@ static int start(struct creation *c, const char *path)
         .kind = torrent_is.format == KITH_FORMAT_V1   ? CREATE_V1
                 : torrent_is.format == KITH_FORMAT_V2 ? CREATE_V2
                                                       : CREATE_HYBRID,
-        .piece_length = (uint32_t)torrent_is.piece_length,
+        .piece_length = torrent_piece_length(&torrent_is),
         .private_torrent = torrent_is.is_private,
         .web_seeds = torrent_is.web_seeds.items,
         .web_seed_count = torrent_is.web_seeds.count,
@@ -281,7 +279,7 @@ int cmd_create(int argc, char **argv)
     struct creation c = {.code = EXIT_FAILED};
     const char *paths[2];
     char real[PATH_MAX];
-    int count = args_parse(&spec, argc, argv, paths, 2);
+    int count = args_parse(&create_spec, argc, argv, paths, 2);
     if (count != 1) {
         if (count >= 0)
             fputs("kith create: say which file or folder (see 'kith help create')\n", stderr);

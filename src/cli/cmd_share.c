@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/qr.h"
 #include "cli/session.h"
 #include <stdlib.h>
@@ -22,22 +23,34 @@ static const struct option_spec share_specs[] = {
 };
 #undef AT
 
-static const struct command_spec spec = {
+static const struct json_doc share_json[] = {
+    {"progress",
+        "once a second while it hashes and shares: state, name, info_hash_v1, info_hash_v2, "
+        "bytes_total, bytes_done, work_done and work_total (hashed so far), downloaded, "
+        "uploaded, download_rate, upload_rate, eta_seconds, peers, waiting_for"},
+    {"link", "once the link is there: as progress, and link"},
+    {"peer", "a peer has connected: text (its address)"},
+    {"copy", "somebody else has all of it now: copies"},
+    {"tracker", "a tracker has answered or failed: text, error (a word, or null)"},
+    {"trouble", "text, error"},
+    {NULL},
+};
+
+const struct command_spec share_spec = {
     .name = "share",
     .operands = "PATH",
     .summary = "share a file or folder and print its link",
-    .text = "Reads the data where it stands, prints one line on standard output, the link, and\n"
-            "shares until Ctrl-C. Whoever fetches it shares it too. Everything else goes to\n"
-            "standard error, so link=$(kith share ...) works in the background.",
+    .text = "Reads the data where it stands, prints one line on standard output, the link, and "
+            "shares until Ctrl-C. Whoever fetches it shares it too. Everything else goes to "
+            "standard error, so that kith share PATH > link works; on a terminal it shows the link "
+            "as a QR code, too.\n\n"
+            "It says when the first peer is here and when a complete copy is elsewhere: then it "
+            "may be stopped. Data that has not changed is not hashed again next time.",
     .examples = "  kith share ~/trek\n  kith share -q film.mkv > link.txt",
     .groups = {{"Sharing", share_specs, &how}, {"Network", network_specs, &network},
         {"Torrent", torrent_specs, &torrent_is}, {"Output", output_specs, &output}},
+    .json = share_json,
 };
-
-const struct command_spec *share_spec(void)
-{
-    return &spec;
-}
 
 /* ---- events
  * ------------------------------------------------------------------------------------------- */
@@ -51,29 +64,56 @@ static void show_link(struct session *s, struct kith_torrent *t)
     if (!link || kith_status(t, &st) != 0)
         return;
     if (s->output->json) {
-        session_json_status(s, "link", &st);
+        progress_json(s, "link", &st);
         json_put_text(&s->json, "link", link);
         json_close_object(&s->json);
         json_end_line(&s->json);
         return;
     }
-    if (s->term.interactive && s->term.unicode && !how.no_qr && !s->output->quiet)
-        qr_print(stderr, link, s->term.columns);
+    if (s->term.interactive && !how.no_qr && !s->output->quiet)
+        qr_print(stderr, link, s->term.columns, s->term.unicode);
     printf("%s\n", link);
     fflush(stdout);
     term_note(
         &s->term, "Send this link; keep kith running until somebody has it all. Ctrl-C stops.");
 }
 
+static uint32_t copies_seen; /* the most complete copies at a time */
+
 /* What the people who share want to know: is it safe to stop? */
 static void show_copy(struct session *s, const struct kith_status *st)
 {
-    static uint32_t most;
-    if (st->full_copies_elsewhere <= most)
+    if (st->full_copies_elsewhere <= copies_seen)
         return;
-    most = st->full_copies_elsewhere;
-    term_note(
-        &s->term, "%u complete cop%s elsewhere: you may stop.", most, most == 1 ? "y" : "ies");
+    copies_seen = st->full_copies_elsewhere;
+    if (s->output->json) {
+        json_open_object(&s->json);
+        json_put_text(&s->json, "type", "copy");
+        json_put_unsigned(&s->json, "copies", copies_seen);
+        json_close_object(&s->json);
+        json_end_line(&s->json);
+    }
+    term_note(&s->term, "%u complete cop%s elsewhere: you may stop.", copies_seen,
+        copies_seen == 1 ? "y" : "ies");
+}
+
+/* The first is news; the rest is in the progress. */
+static void show_peer(struct session *s, const struct kith_event *e)
+{
+    static bool any;
+    progress_event(s, "peer", e);
+    if (!any)
+        term_note(&s->term, "the first peer is here: %s", kith_event_text(e));
+    else if (s->output->verbose)
+        term_note(&s->term, "%s is here", kith_event_text(e));
+    any = true;
+}
+
+static void add_peers(struct session *s, struct kith_torrent *t)
+{
+    for (size_t i = 0; i < network.peers.count; i++)
+        if (kith_add_peer(t, network.peers.items[i]) != 0)
+            term_error(&s->term, "%s is not a numeric HOST:PORT", network.peers.items[i]);
 }
 
 /* -1: go on; else the exit code. */
@@ -85,46 +125,72 @@ static int handle(struct session *s, const struct kith_event *e)
     switch (kith_event_type(e)) {
     case KITH_EVENT_READY:
         show_link(s, t);
-        for (size_t i = 0; i < network.peers.count; i++)
-            if (kith_add_peer(t, network.peers.items[i]) != 0)
-                term_error(&s->term, "%s is not a numeric HOST:PORT", network.peers.items[i]);
+        add_peers(s, t);
         return -1;
     case KITH_EVENT_PEER:
-        term_note(&s->term, "%s is here", kith_event_text(e));
+        show_peer(s, e);
         return -1;
     case KITH_EVENT_COPY:
         if (kith_status(t, &st) == 0)
             show_copy(s, &st);
         return -1;
     case KITH_EVENT_TRACKER:
+        progress_event(s, "tracker", e);
         if (kith_event_error(e) || s->output->verbose)
             term_note(&s->term, "tracker %s", kith_event_text(e));
         return -1;
     case KITH_EVENT_TROUBLE:
+        progress_event(s, "trouble", e);
         term_error(&s->term, "%s", kith_event_text(e));
         return exit_code_of(kith_event_error(e));
+    case KITH_EVENT_WARNING:
+        term_note(&s->term, "%s", kith_event_text(e));
+        return -1;
     default:
         return -1;
     }
 }
 
+/* Whoever is connected and has not got everything loses us now. */
+static void say_goodbye(struct session *s, struct kith_torrent *t)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    if (kith_status(t, &st) != 0 || st.state != KITH_STATE_SEEDING)
+        return;
+    uint32_t lacking = st.peers_connected - st.full_copies_elsewhere;
+    if (st.peers_connected > st.full_copies_elsewhere)
+        term_note(&s->term, "stopped; %u of %u peer%s still lack%s data", lacking,
+            st.peers_connected, st.peers_connected == 1 ? "" : "s", lacking == 1 ? "s" : "");
+    else if (copies_seen > 0)
+        term_note(&s->term, "stopped; nobody who is connected lacks data");
+    else
+        term_note(
+            &s->term, "stopped; nobody has all of it yet. The same command goes on sharing it.");
+}
+
 static int run(struct session *s, struct kith_torrent *t)
 {
+    struct kith_status st;
+    int64_t last_json = 0;
     while (!session_interrupted()) {
-        session_wait(s, 250);
         const struct kith_event *e;
+        KITH_INIT(st);
+        session_wait(s, 250);
         while ((e = kith_next_event(s->node)) != NULL) {
             int code = handle(s, e);
             if (code >= 0)
                 return code;
         }
-        session_show_progress(s, t);
+        progress_show(s, t);
+        if (s->output->json && session_now_ms() - last_json >= 1000 && kith_status(t, &st) == 0) {
+            last_json = session_now_ms();
+            progress_json(s, "progress", &st);
+            json_close_object(&s->json);
+            json_end_line(&s->json);
+        }
     }
-    struct kith_status st;
-    KITH_INIT(st);
-    if (kith_status(t, &st) == 0 && st.peers_connected > st.full_copies_elsewhere)
-        term_note(&s->term, "stopped; %u of %u peers still lack data",
-            st.peers_connected - st.full_copies_elsewhere, st.peers_connected);
+    say_goodbye(s, t);
     return EXIT_OK;
 }
 
@@ -134,7 +200,7 @@ int cmd_share(int argc, char **argv)
     struct session s;
     struct kith_share share;
     struct kith_torrent *torrent;
-    int count = args_parse(&spec, argc, argv, paths, 2);
+    int count = args_parse(&share_spec, argc, argv, paths, 2);
     if (count != 1) {
         if (count >= 0)
             fputs("kith share: say which file or folder (see 'kith help share')\n", stderr);
@@ -148,7 +214,7 @@ int cmd_share(int argc, char **argv)
     KITH_INIT(share);
     share.path = paths[0];
     share.format = torrent_is.format;
-    share.piece_length = (uint32_t)torrent_is.piece_length;
+    share.piece_length = torrent_piece_length(&torrent_is);
     share.is_private = torrent_is.is_private;
     share.trackers = torrent_is.trackers.items;
     share.tracker_count = torrent_is.trackers.count;

@@ -5,6 +5,7 @@
 #include "cli/exit_codes.h"
 #include "cli/input.h"
 #include "cli/json.h"
+#include "cli/link_text.h"
 #include "cli/options.h"
 #include "cli/session.h"
 #include "cli/term.h"
@@ -29,20 +30,26 @@ static const struct option_spec show_specs[] = {
 };
 #undef AT
 
-static const struct command_spec spec = {
+static const struct json_doc show_json[] = {
+    {"torrent",
+        "name, on_disk, multi_file, info_hash_v1, info_hash_v2, magnet, size, piece_length, "
+        "pieces, private, comment, created_by, source, created_unix, trackers (url, tier), "
+        "web_seeds, http_seeds, nodes (host, port), files (path, length, offset, pad, "
+        "executable, hidden, symlink, pieces_root)"},
+    {"link", "name, info_hash_v1, info_hash_v2, magnet, trackers, web_seeds, peers"},
+    {NULL},
+};
+
+const struct command_spec show_spec = {
     .name = "show",
     .operands = "FILE|LINK|-",
     .summary = "show what is in a .torrent file or a link",
-    .text = "Reads, checks and prints; touches no network and writes nothing. Names that could\n"
+    .text = "Reads, checks and prints; touches no network and writes nothing. Names that could "
             "mislead a terminal are shown escaped.",
     .examples = "  kith show film.torrent\n  kith show --magnet film.torrent",
+    .json = show_json,
     .groups = {{"Showing", show_specs, &how}, {"Output", output_specs, &output}},
 };
-
-const struct command_spec *show_spec(void)
-{
-    return &spec;
-}
 
 /* ---- in words
  * ------------------------------------------------------------------------------------------ */
@@ -296,15 +303,6 @@ static int bad(const char *what, const char *why, int err)
     return EXIT_BAD_LINK;
 }
 
-static int write_link(const struct magnet *m, char **out)
-{
-    struct builder b = builder_heap(1 << 20);
-    int err = magnet_write(m, &b);
-    *out = err ? NULL : strdup(builder_text(&b));
-    builder_free(&b);
-    return err;
-}
-
 static int show_link(struct bytes input)
 {
     struct magnet m;
@@ -313,33 +311,32 @@ static int show_link(struct bytes input)
     int err = magnet_parse(&m, input, &error);
     if (err)
         return bad("link", error.text, err);
-    err = write_link(&m, &link);
+    link = link_of_magnet(&m);
     if (how.magnet_only)
         puts(link ? link : "");
+    else if (output.quiet)
+        ;
     else if (output.json)
         json_magnet(&m, link);
     else
         show_magnet(&m);
     free(link);
     magnet_free(&m);
-    return exit_code_of(err);
+    return EXIT_OK;
 }
 
 static int show_torrent(struct bytes input)
 {
     struct metainfo *m;
-    struct magnet link;
     struct format_error error;
-    char *text = NULL;
     int err = metainfo_parse_torrent(input, &m, &error);
     if (err)
         return bad("torrent", error.text, err);
-    if (magnet_of_metainfo(&link, m) == 0) {
-        write_link(&link, &text);
-        magnet_free(&link);
-    }
+    char *text = link_of_metainfo(m);
     if (how.magnet_only)
         puts(text ? text : "");
+    else if (output.quiet)
+        ;
     else if (output.json)
         json_metainfo(m, text);
     else if (how.files_only)
@@ -355,7 +352,7 @@ int cmd_show(int argc, char **argv)
 {
     const char *operands[2];
     struct builder input;
-    int count = args_parse(&spec, argc, argv, operands, 1);
+    int count = args_parse(&show_spec, argc, argv, operands, 1);
     if (count < 0)
         return EXIT_USAGE;
     if (count == 0) {

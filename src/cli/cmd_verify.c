@@ -24,21 +24,23 @@ static const struct option_spec verify_specs[] = {
     {0},
 };
 
-static const struct command_spec spec = {
+static const struct json_doc verify_json[] = {
+    {"verified", "right, pieces, pieces_right, bad_pieces (their numbers), bad_files (path, fault, "
+                 "pieces_wrong)"},
+    {NULL},
+};
+
+const struct command_spec verify_spec = {
     .name = "verify",
     .operands = "TORRENT [FOLDER]",
     .summary = "check a folder against a .torrent file",
-    .text = "Hashes everything and says which files and pieces are wrong or missing; exit code 5\n"
-            "if any is. FOLDER is the folder that holds the torrent's file or folder (here), or\n"
+    .text = "Hashes everything and says which files and pieces are wrong or missing; exit code 5 "
+            "if any is. FOLDER is the folder that holds the torrent's file or folder (here), or "
             "that file or folder itself. Nothing is ever written.",
     .examples = "  kith verify film.torrent ~/films",
+    .json = verify_json,
     .groups = {{"Verifying", verify_specs, &how}, {"Output", output_specs, &output}},
 };
-
-const struct command_spec *verify_spec(void)
-{
-    return &spec;
-}
 
 struct check_up {
     struct work work;
@@ -251,7 +253,7 @@ int cmd_verify(int argc, char **argv)
     const char *operands[2];
     struct builder input;
     struct format_error error;
-    int count = args_parse(&spec, argc, argv, operands, 2);
+    int count = args_parse(&verify_spec, argc, argv, operands, 2);
     if (count < 1) {
         if (count == 0)
             fputs("kith verify: say which .torrent file (see 'kith help verify')\n", stderr);

@@ -3,6 +3,26 @@
 
 #include <kith.h>
 
+const struct exit_doc *exit_code_at(size_t index)
+{
+    static const struct exit_doc table[] = {
+        {EXIT_OK, "done"},
+        {EXIT_FAILED, "failed"},
+        {EXIT_USAGE, "wrong usage"},
+        {EXIT_NO_PEERS, "not found, or nobody has it"},
+        {EXIT_TIMEOUT, "too late"},
+        {EXIT_BAD_DATA, "the data is not what the torrent says"},
+        {EXIT_DISK_FULL, "the disk is full, or too small"},
+        {EXIT_UNFINISHED, "interrupted; the same command goes on"},
+        {EXIT_EXISTS, "something else stands where the data should go"},
+        {EXIT_PERMISSION, "not allowed"},
+        {EXIT_BAD_LINK, "a link or torrent that cannot be read"},
+        {EXIT_REFUSED, "refused"},
+        {EXIT_KILLED, "ended by a second Ctrl-C"},
+    };
+    return index < sizeof table / sizeof *table ? &table[index] : NULL;
+}
+
 int exit_code_of(int err)
 {
     switch (err) {

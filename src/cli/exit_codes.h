@@ -2,6 +2,8 @@
 #ifndef KITH_CLI_EXIT_CODES_H
 #define KITH_CLI_EXIT_CODES_H
 
+#include <stddef.h>
+
 enum exit_code {
     EXIT_OK = 0,
     EXIT_FAILED = 1,
@@ -17,6 +19,13 @@ enum exit_code {
     EXIT_REFUSED = 12,
     EXIT_KILLED = 130 /* second Ctrl-C */
 };
+
+/* The table, for the help; NULL past the last. */
+struct exit_doc {
+    int code;
+    const char *text;
+};
+const struct exit_doc *exit_code_at(size_t index);
 
 /* For an error of the library. */
 int exit_code_of(int err);

@@ -43,23 +43,42 @@ bool input_is_link(const char *text)
     return strncasecmp(text, "magnet:", 7) == 0;
 }
 
+bool input_is_url(const char *text)
+{
+    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+}
+
+/* Without the blanks and line breaks that come along with a link. */
+static struct builder trimmed(struct builder b)
+{
+    const char *text = builder_text(&b);
+    size_t start = strspn(text, " \t\r\n");
+    if (!input_is_link(text + start) && !input_is_url(text + start))
+        return b;
+    struct builder out = builder_heap(INPUT_MAX);
+    builder_bytes_put(&out, text + start, strcspn(text + start, " \t\r\n"));
+    builder_free(&b);
+    return out;
+}
+
 int input_take(const char *operand, struct builder *out)
 {
     const char *environment = getenv("KITH_LINK");
     if (!operand && environment) {
         *out = builder_heap(INPUT_MAX);
         builder_str(out, environment);
+        *out = trimmed(*out);
         return 0;
     }
     if (!operand) {
-        *out = ask();
+        *out = trimmed(ask());
         return 0;
     }
     if (strcmp(operand, "-") == 0) {
-        *out = read_all(stdin);
+        *out = trimmed(read_all(stdin));
         return 0;
     }
-    if (input_is_link(operand)) {
+    if (input_is_link(operand) || input_is_url(operand)) {
         *out = builder_heap(INPUT_MAX);
         builder_str(out, operand);
         return 0;
@@ -67,8 +86,7 @@ int input_take(const char *operand, struct builder *out)
     FILE *in = fopen(operand, "rb");
     if (!in) {
         char *name = term_escape(bytes_of_str(operand));
-        fprintf(stderr, "kith: %s: %s (it is neither a magnet link nor a file)\n", name,
-            strerror(errno));
+        fprintf(stderr, "kith: %s: %s (it is neither a link nor a file)\n", name, strerror(errno));
         free(name);
         return -1;
     }
@@ -79,6 +97,6 @@ int input_take(const char *operand, struct builder *out)
 
 void input_blank(const char *operand)
 {
-    if (operand && input_is_link(operand))
+    if (operand && (input_is_link(operand) || input_is_url(operand)))
         memset((char *)(uintptr_t)operand, ' ', strlen(operand));
 }

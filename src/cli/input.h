@@ -11,6 +11,8 @@
  * input. -1 after a message. Free with builder_free. */
 int input_take(const char *operand, struct builder *out);
 bool input_is_link(const char *text);
+/* An http or https address: input_take returns it as it is. */
+bool input_is_url(const char *text);
 /* The process list is everybody's: a link that was an argument is not left there. */
 void input_blank(const char *operand);
 

@@ -7,6 +7,7 @@ const struct option_spec output_specs[] = {
     {'q', "quiet", NULL, OPTION_FLAG, AT(quiet), "nothing but the result and errors"},
     {'v', "verbose", NULL, OPTION_COUNT, AT(verbose), "say more; twice: much more"},
     {0, "color", "auto|always|never", OPTION_CHOICE, AT(colour), "colours (auto)", "colour"},
+    {'h', "help", NULL, OPTION_FLAG, AT(help), "this text", .no_environment = true},
     {0},
 };
 #undef AT
@@ -37,15 +38,23 @@ const struct option_spec network_specs[] = {
 #define AT(field) offsetof(struct torrent_options, field)
 const struct option_spec torrent_specs[] = {
     {'t', "tracker", "URL", OPTION_LIST, AT(trackers),
-        "announce to it; 'URL,URL' are one tier (repeat for more)", "announce"},
+        "announce to it; 'URL,URL' are one tier (repeat for more)", "announce", 'a'},
     {'w', "web-seed", "URL", OPTION_LIST, AT(web_seeds), "also served at this address (BEP 19)",
         "webseed"},
     {'p', "private", NULL, OPTION_FLAG, AT(is_private), "peers only from the trackers (BEP 27)"},
-    {'s', "piece-size", "SIZE", OPTION_SIZE, AT(piece_length), "16K to 16M; chosen if not given",
-        "piece-length|piecesize"},
+    {'s', "piece-size", "SIZE", OPTION_SIZE, AT(piece_length),
+        "16K to 16M, a power of two; chosen if not given", "piece-length|piecesize"},
     {0, "format", "hybrid|v1|v2", OPTION_CHOICE, AT(format), "kind of torrent (hybrid)"},
     {'c', "comment", "TEXT", OPTION_TEXT, AT(comment), "a comment in the torrent"},
     {'r', "source", "TEXT", OPTION_TEXT, AT(source), "a source tag; changes the info-hash"},
     {0},
 };
 #undef AT
+
+#define PIECE_LENGTH_MIN 16384u
+
+uint32_t torrent_piece_length(const struct torrent_options *o)
+{
+    uint64_t length = o->piece_length < PIECE_LENGTH_MIN ? o->piece_length * 1024 : o->piece_length;
+    return length > UINT32_MAX ? UINT32_MAX : (uint32_t)length; /* no power of two: refused */
+}

@@ -9,7 +9,7 @@
 
 /* How a command talks: every command has these. */
 struct output_options {
-    bool quiet, json;
+    bool quiet, json, help;
     int verbose;
     int colour; /* enum term_colour */
 };
@@ -36,5 +36,7 @@ struct torrent_options {
     bool is_private;
 };
 extern const struct option_spec torrent_specs[];
+/* In bytes; 0: to be chosen. A small number is KiB, as transmission-create has it. */
+uint32_t torrent_piece_length(const struct torrent_options *);
 
 #endif

@@ -7,6 +7,6 @@
 #include <stdio.h>
 
 /* False: the text is too long for a code, or the code too wide for `columns`. */
-bool qr_print(FILE *out, const char *text, unsigned columns);
+bool qr_print(FILE *out, const char *text, unsigned columns, bool unicode);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/exit_codes.h"
+#include "cli/tidy.h"
 #include "crypto/hash.h"
 #include "proto/proxy.h"
 #include <inttypes.h>
@@ -13,22 +14,29 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t interrupts, resized;
+static volatile sig_atomic_t interrupts, resized, suspended;
 
 static void on_signal(int number)
 {
-    if (number == SIGWINCH) {
+    if (number == SIGWINCH || number == SIGCONT)
         resized = 1;
-        return;
-    }
-    /* The first asks, the second does not wait. */
-    if (++interrupts > 1)
+    else if (number == SIGTSTP)
+        suspended = 1;
+    else if (++interrupts > 1) /* the first asks, the second does not wait */
         _exit(EXIT_KILLED);
 }
 
 bool session_interrupted(void)
 {
-    return interrupts > 0;
+    return interrupts > 0 || term_is_gone();
+}
+
+/* What was ignored when we were started stays so: nohup, jobs of a shell without job control. */
+static void take_signal(int number)
+{
+    struct sigaction action = {.sa_handler = on_signal}, before;
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(number, &action, NULL);
 }
 
 void session_take_signals(void)
@@ -36,8 +44,32 @@ void session_take_signals(void)
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGWINCH, &action, NULL);
+    take_signal(SIGHUP);
+    take_signal(SIGTSTP);
+    take_signal(SIGCONT);
+    take_signal(SIGWINCH);
     signal(SIGPIPE, SIG_IGN);
+}
+
+/* Stops as the user wished, with nothing half drawn left on the screen. */
+static void suspend(struct term *t)
+{
+    suspended = 0;
+    term_clear(t);
+    signal(SIGTSTP, SIG_DFL);
+    raise(SIGTSTP);
+    take_signal(SIGTSTP);
+}
+
+void session_heed_signals(struct term *t)
+{
+    if (suspended)
+        suspend(t);
+    if (resized) {
+        resized = 0;
+        t->lines_shown = 0; /* what the terminal made of them is anybody's guess */
+        term_resized(t);
+    }
 }
 
 static void write_log(void *user, int level, const char *subsystem, const char *text)
@@ -81,21 +113,27 @@ const char *session_absolute(const char *path, char out[PATH_MAX])
     return out;
 }
 
+void session_name(const void *what, size_t size, const char *where, char out[33])
+{
+    struct builder b = builder_heap(size + PATH_MAX + 1);
+    builder_bytes_put(&b, what, size);
+    builder_u8(&b, 0);
+    builder_str(&b, where);
+    struct sha1_digest digest = sha1(b.data, b.size);
+    hex_encode(digest.b, 16, out);
+    builder_free(&b);
+}
+
 void session_remember(
     struct session_config *config, const void *what, size_t size, const char *where)
 {
     char folder[PATH_MAX], absolute[PATH_MAX], name[33];
-    struct sha1_digest digest;
-    struct builder b = builder_heap(size + PATH_MAX + 1);
     state_folder(folder, sizeof folder);
-    builder_bytes_put(&b, what, size);
-    builder_u8(&b, 0);
-    builder_str(&b, session_absolute(where, absolute));
-    digest = sha1(b.data, b.size);
-    hex_encode(digest.b, 16, name);
-    if (folder[0] && builder_ok(&b))
-        snprintf(config->state_file, sizeof config->state_file, "%.4000s/%s.db", folder, name);
-    builder_free(&b);
+    session_name(what, size, session_absolute(where, absolute), name);
+    if (!folder[0])
+        return;
+    tidy_records(folder);
+    snprintf(config->state_file, sizeof config->state_file, "%.4000s/%s.db", folder, name);
 }
 
 /* Without a memory kith works the same, and checks what it finds. */
@@ -165,6 +203,7 @@ int session_open(struct session *s, const struct session_config *config)
     const struct network_options *network = config->network;
     const struct output_options *output = config->output;
     s->output = output;
+    s->per_file = config->per_file;
     term_init(&s->term, (enum term_colour)output->colour, output->quiet || output->json);
     s->json = json_to(stdout);
     session_take_signals();
@@ -197,10 +236,7 @@ int session_open(struct session *s, const struct session_config *config)
 
 int session_wait(struct session *s, int64_t milliseconds)
 {
-    if (resized) {
-        resized = 0;
-        term_resized(&s->term);
-    }
+    session_heed_signals(&s->term);
     return kith_run(s->node, milliseconds);
 }
 
@@ -219,106 +255,4 @@ void session_close(struct session *s)
     }
     kith_close(s->node);
     s->node = NULL;
-}
-
-/* ---- progress
- * ---------------------------------------------------------------------------------------- */
-
-static const char *verb_of(int state)
-{
-    switch (state) {
-    case KITH_STATE_HASHING:
-        return "hashing";
-    case KITH_STATE_METADATA:
-        return "looking it up";
-    case KITH_STATE_CHECKING:
-        return "checking";
-    case KITH_STATE_DOWNLOADING:
-        return "getting";
-    case KITH_STATE_SEEDING:
-        return "sharing";
-    case KITH_STATE_PAUSED:
-        return "paused";
-    case KITH_STATE_QUEUED:
-        return "queued";
-    default:
-        return "stopped";
-    }
-}
-
-static int percent_of(uint64_t done, uint64_t total)
-{
-    return total ? (int)((double)done * 100 / (double)total) : -1;
-}
-
-static void put_amounts(struct builder *b, uint64_t done, uint64_t total)
-{
-    char a[16], z[16];
-    builder_format(b, "  %s of %s", human_size(done, a), human_size(total, z));
-}
-
-static int describe(struct session *s, const struct kith_status *st, struct builder *b)
-{
-    char rate[20], left[16];
-    bool working = st->state == KITH_STATE_HASHING || st->state == KITH_STATE_CHECKING;
-    uint64_t done = working ? st->work_done : st->bytes_done;
-    uint64_t total = working ? st->work_total : st->bytes_total;
-    int percent = percent_of(done, total);
-    builder_format(b, "%s", verb_of(st->state));
-    if (st->state == KITH_STATE_SEEDING) {
-        builder_format(b, "  %s sent, %s, %u peer%s", human_size(st->uploaded, left),
-            human_rate(st->upload_rate, rate), st->peers_connected,
-            st->peers_connected == 1 ? "" : "s");
-        return -1;
-    }
-    if (percent >= 0 && st->state != KITH_STATE_METADATA) {
-        builder_str(b, "  ");
-        if (s->term.interactive)
-            term_bar(&s->term, percent / 100.0, 20, b);
-        builder_format(b, " %3d %%", percent);
-        put_amounts(b, done, total);
-    }
-    if (st->waiting_for[0])
-        builder_format(b, "  %s", st->waiting_for);
-    else if (st->state == KITH_STATE_DOWNLOADING)
-        builder_format(b, "  %s  %s left  %u peer%s", human_rate(st->download_rate, rate),
-            human_time(st->eta_seconds, left), st->peers_connected,
-            st->peers_connected == 1 ? "" : "s");
-    return percent;
-}
-
-void session_show_progress(struct session *s, struct kith_torrent *t)
-{
-    struct kith_status st;
-    KITH_INIT(st);
-    if (kith_status(t, &st) != 0)
-        return;
-    struct builder b = builder_heap(4096);
-    int percent = describe(s, &st, &b);
-    term_progress(&s->term, builder_text(&b), percent, MSECS(session_now_ms()));
-    builder_free(&b);
-}
-
-void session_json_status(struct session *s, const char *type, const struct kith_status *st)
-{
-    struct json *j = &s->json;
-    json_open_object(j);
-    json_put_text(j, "type", type);
-    json_put_text(j, "state", verb_of(st->state));
-    json_put_text(j, "name", st->name);
-    if (st->has_v1)
-        json_put_hash(j, "info_hash_v1", true, st->info_hash_v1, 20);
-    if (st->has_v2)
-        json_put_hash(j, "info_hash_v2", true, st->info_hash_v2, 32);
-    json_put_unsigned(j, "bytes_total", st->bytes_total);
-    json_put_unsigned(j, "bytes_done", st->bytes_done);
-    json_put_unsigned(j, "work_done", st->work_done);
-    json_put_unsigned(j, "work_total", st->work_total);
-    json_put_unsigned(j, "downloaded", st->downloaded);
-    json_put_unsigned(j, "uploaded", st->uploaded);
-    json_put_unsigned(j, "download_rate", st->download_rate);
-    json_put_unsigned(j, "upload_rate", st->upload_rate);
-    json_put_integer(j, "eta_seconds", st->eta_seconds);
-    json_put_unsigned(j, "peers", st->peers_connected);
-    json_put_text(j, "waiting_for", st->waiting_for);
 }

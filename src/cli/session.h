@@ -12,6 +12,7 @@
 struct session_config {
     const struct network_options *network;
     const struct output_options *output;
+    bool per_file;             /* progress shows each file */
     char state_file[PATH_MAX]; /* "": nothing is remembered; see session_remember */
 };
 
@@ -20,12 +21,17 @@ struct session {
     struct term term;
     struct json json;
     struct kith_node *node;
+    bool per_file;
+    int64_t alone_since; /* when the last peer left; 0: there is one, or nothing is wanted */
+    bool advised;
 };
 
 /* What this command learns is remembered under a name of these bytes, so that the same command goes
  * on where it was. Each has a file of its own under $XDG_STATE_HOME/kith: two kiths at a time do
  * not stand in each other's way. */
 void session_remember(struct session_config *, const void *what, size_t size, const char *where);
+/* A name made of what was asked for and where it goes: 32 hex digits. */
+void session_name(const void *what, size_t size, const char *where, char out[33]);
 /* The path from the root, also of what is not there yet. Returns out. */
 const char *session_absolute(const char *path, char out[PATH_MAX]);
 /* Opens the node and takes over SIGINT, SIGTERM and SIGWINCH. 0, or an exit code after a message.
@@ -33,16 +39,15 @@ const char *session_absolute(const char *path, char out[PATH_MAX]);
 int session_open(struct session *, const struct session_config *);
 /* Stops cleanly (at most about two seconds; a second Ctrl-C ends at once) and closes. */
 void session_close(struct session *);
-/* SIGINT and SIGTERM ask to stop (the second time at once), SIGPIPE is an error of write. */
+/* SIGINT, SIGTERM and SIGHUP ask to stop (the second time at once), SIGTSTP stops with a clean
+ * screen, SIGPIPE is an error of write. */
 void session_take_signals(void);
-/* The user asked to stop. */
+/* Does what they have asked for since, but stopping. */
+void session_heed_signals(struct term *);
+/* The user asked to stop, or is gone: nobody reads what we say. */
 bool session_interrupted(void);
-/* Waits for events at most this long; handles a changed window. 1: an event waits. */
+/* Waits for events at most this long; handles what signals have asked for. 1: an event waits. */
 int session_wait(struct session *, int64_t milliseconds);
-/* "name  63 %  1.2 GB of 1.9 GB  45 MB/s  12 s left  3 peers", or why nothing moves. */
-void session_show_progress(struct session *, struct kith_torrent *);
-/* An object with the status as --json has it, without its end. */
-void session_json_status(struct session *, const char *type, const struct kith_status *);
 int64_t session_now_ms(void);
 
 #endif

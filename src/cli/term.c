@@ -9,11 +9,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #define PLAIN_EVERY SECONDS(10)
 #define PLAIN_PERCENT 10
 #define COLUMNS_DEFAULT 80u
+#define ROWS_DEFAULT 24u
 #define TEXT_MAX 65536u
+
+static bool is_utf8(void)
+{
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
 
 static bool can_redraw(void)
 {
@@ -36,7 +43,7 @@ void term_init(struct term *t, enum term_colour colour, bool quiet)
     *t = (struct term){.quiet = quiet, .last_percent = -1};
     t->interactive = can_redraw();
     t->colour = wants_colour(colour, t->interactive);
-    t->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    t->unicode = is_utf8();
     term_resized(t);
 }
 
@@ -44,18 +51,28 @@ void term_resized(struct term *t)
 {
     struct winsize size;
     t->columns = COLUMNS_DEFAULT;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    t->rows = ROWS_DEFAULT;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0)
+        return;
+    if (size.ws_col > 1)
         t->columns = size.ws_col;
+    if (size.ws_row > 1)
+        t->rows = size.ws_row;
 }
 
-/* Bytes of `text` that fit in so many columns, counting a code point as one. */
+/* Bytes of `text` that fit in so many columns. */
 static size_t cut_to_columns(const char *text, unsigned columns)
 {
     struct bytes left = bytes_of_str(text);
     size_t used = 0;
-    while (left.size > 0 && columns-- > 0) {
+    while (left.size > 0) {
         uint32_t c;
         size_t n = utf8_next(left, &c);
+        int wide = c < 0x80 ? 1 : wcwidth((wchar_t)c);
+        unsigned width = wide < 0 ? 1 : (unsigned)wide;
+        if (width > columns)
+            break;
+        columns -= width;
         used += n;
         left.data += n;
         left.size -= n;
@@ -63,60 +80,137 @@ static size_t cut_to_columns(const char *text, unsigned columns)
     return used;
 }
 
-static bool plain_is_due(const struct term *t, int percent, usec now)
+/* What the locale cannot show comes out as \u{NNNN}. */
+static void put_shown(struct builder *out, struct bytes text)
 {
+    bool all = is_utf8();
+    while (text.size > 0) {
+        uint32_t c;
+        size_t n = utf8_next(text, &c);
+        if (all || c < 0x80)
+            builder_bytes_put(out, text.data, n);
+        else
+            builder_format(out, "\\u{%04x}", (unsigned)c);
+        text.data += n;
+        text.size -= n;
+    }
+}
+
+static void say(const char *prefix, const char *format, va_list args)
+{
+    char *text;
+    if (vasprintf(&text, format, args) < 0)
+        return;
+    struct builder b = builder_heap(TEXT_MAX);
+    builder_str(&b, prefix);
+    put_shown(&b, bytes_of_str(text));
+    builder_str(&b, "\n");
+    fwrite(b.data, 1, b.size, stderr);
+    builder_free(&b);
+    free(text);
+}
+
+static bool plain_is_due(const struct term *t, const char *text, int percent, usec now)
+{
+    if (strncmp(text, t->last_text, TERM_PLAIN_MAX - 1) == 0)
+        return false;
     if (t->last_plain == 0 || now - t->last_plain >= PLAIN_EVERY)
         return true;
     return percent >= 0 && percent >= t->last_percent + PLAIN_PERCENT;
+}
+
+static void show_plain(struct term *t, const char *text, int percent, usec now)
+{
+    const char *last = strrchr(text, '\n');
+    if (last)
+        text = last + 1;
+    if (!plain_is_due(t, text, percent, now))
+        return;
+    t->last_plain = now;
+    t->last_percent = percent;
+    snprintf(t->last_text, sizeof t->last_text, "%s", text);
+    fprintf(stderr, "%s\n", text);
+}
+
+/* A job in the background has no business on the screen. */
+static bool in_foreground(void)
+{
+    pid_t group = tcgetpgrp(STDERR_FILENO);
+    return group < 0 || group == getpgrp();
+}
+
+static void put_line(const struct term *t, const char *line, size_t size, struct builder *out)
+{
+    struct builder copy = builder_heap(TEXT_MAX);
+    builder_bytes_put(&copy, line, size);
+    const char *text = builder_text(&copy);
+    builder_bytes_put(out, text, cut_to_columns(text, t->columns - 1));
+    builder_str(out, "\x1b[K");
+    builder_free(&copy);
+}
+
+/* In one write, so that nothing is seen half drawn. */
+static void redraw(struct term *t, const char *text)
+{
+    struct builder b = builder_heap(TEXT_MAX);
+    unsigned lines = 1;
+    builder_str(&b, "\r");
+    if (t->lines_shown > 1)
+        builder_format(&b, "\x1b[%uA\x1b[J", t->lines_shown - 1);
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1, lines++) {
+        put_line(t, text, (size_t)(end - text), &b);
+        builder_str(&b, "\r\n");
+    }
+    put_line(t, text, strlen(text), &b);
+    fwrite(b.data, 1, b.size, stderr);
+    builder_free(&b);
+    t->lines_shown = lines;
 }
 
 void term_progress(struct term *t, const char *text, int percent, usec now)
 {
     if (t->quiet)
         return;
-    if (t->interactive) {
-        fprintf(stderr, "\r%.*s\x1b[K", (int)cut_to_columns(text, t->columns - 1), text);
-        fflush(stderr);
-        t->line_shown = true;
-        return;
-    }
-    if (!plain_is_due(t, percent, now))
-        return;
-    t->last_plain = now;
-    t->last_percent = percent;
-    fprintf(stderr, "%s\n", text);
+    if (!t->interactive)
+        show_plain(t, text, percent, now);
+    else if (in_foreground())
+        redraw(t, text);
 }
 
 void term_clear(struct term *t)
 {
-    if (!t->line_shown)
+    if (t->lines_shown == 0)
         return;
-    fputs("\r\x1b[K", stderr);
-    fflush(stderr);
-    t->line_shown = false;
+    if (t->lines_shown > 1)
+        fprintf(stderr, "\r\x1b[%uA\x1b[J", t->lines_shown - 1);
+    else
+        fputs("\r\x1b[K", stderr);
+    t->lines_shown = 0;
+}
+
+bool term_is_gone(void)
+{
+    return ferror(stderr) || ferror(stdout);
 }
 
 void term_note(struct term *t, const char *format, ...)
 {
+    va_list args;
     if (t->quiet)
         return;
     term_clear(t);
-    va_list args;
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    say("", format, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
 void term_error(struct term *t, const char *format, ...)
 {
-    term_clear(t);
-    fputs(t->colour ? "\x1b[31mkith:\x1b[0m " : "kith: ", stderr);
     va_list args;
+    term_clear(t);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    say(t->colour ? "\x1b[31mkith:\x1b[0m " : "kith: ", format, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
 void term_bar(const struct term *t, double fraction, unsigned width, struct builder *out)
@@ -178,8 +272,11 @@ const char *human_time(int64_t seconds, char out[16])
 char *term_escape(struct bytes foreign)
 {
     struct builder b = builder_heap(TEXT_MAX);
+    struct builder shown = builder_heap(TEXT_MAX);
     text_escape(foreign, &b);
-    char *copy = strdup(builder_text(&b));
+    put_shown(&shown, builder_bytes(&b));
+    char *copy = strdup(builder_text(&shown));
+    builder_free(&shown);
     builder_free(&b);
     if (!copy) {
         fputs("kith: out of memory\n", stderr);

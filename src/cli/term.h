@@ -1,4 +1,4 @@
-/* The terminal: what it can do, and one line of progress that is redrawn in place.
+/* The terminal: what it can do, and a line or a few of progress that are redrawn in place.
  *
  * On a pipe the same facts come out as plain lines, at most one each ten seconds or ten percent.
  * Foreign text passes term_escape before it gets here. */
@@ -10,25 +10,31 @@
 
 enum term_colour { TERM_COLOUR_AUTO, TERM_COLOUR_ALWAYS, TERM_COLOUR_NEVER };
 
+#define TERM_PLAIN_MAX 256u
+
 struct term {
     bool interactive; /* stderr is a terminal that can redraw */
     bool colour;
     bool unicode; /* the locale is UTF-8 */
     bool quiet;
-    unsigned columns;
-    bool line_shown; /* a progress line stands on the screen */
-    usec last_plain; /* when a plain line was printed last */
+    unsigned columns, rows;
+    unsigned lines_shown; /* lines of progress that stand on the screen */
+    usec last_plain;      /* when a plain line was printed last */
     int last_percent;
+    char last_text[TERM_PLAIN_MAX]; /* of the last plain line: the same is not said again */
 };
 
 /* Looks at stderr, TERM, NO_COLOR, CLICOLOR_FORCE and the locale. */
 void term_init(struct term *, enum term_colour, bool quiet);
 /* Asks again how wide the terminal is (after SIGWINCH). */
 void term_resized(struct term *);
-/* Shows `text` as the progress line, cut to the width; on a pipe prints it now and then. `percent`
- * -1: unknown. */
+/* Shows `text`, one line or several, in place of what it showed before, each cut to the width; a
+ * job in the background shows nothing. On a pipe prints the last line now and then. `percent` -1:
+ * unknown. */
 void term_progress(struct term *, const char *text, int percent, usec now);
-/* Takes the progress line off the screen, so that something else can be printed. */
+/* Whoever read our output or error output is gone: there is nobody to talk to. */
+bool term_is_gone(void);
+/* Takes the progress off the screen, so that something else can be printed. */
 void term_clear(struct term *);
 /* A line on stderr that stays, above the progress line. Not in quiet mode. */
 void term_note(struct term *, const char *format, ...) __attribute__((format(printf, 2, 3)));

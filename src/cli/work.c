@@ -43,6 +43,7 @@ void work_run(struct work *w, void (*cancel)(void *user), void *user)
 {
     while (!w->ended) {
         uv_env_run(w->env, 100);
+        session_heed_signals(&w->term);
         if (!w->ended)
             show(w);
         if (session_interrupted() && !w->cancelled) {

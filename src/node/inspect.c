@@ -1,5 +1,6 @@
 /* What kith.h lets people look at: status, files, peers, links. See node_internal.h. */
 #include "node/egress.h"
+#include "node/network.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -74,6 +75,19 @@ static const char *say(struct kith_torrent *k, const char *whose, const char *wo
     return k->waiting_for ? k->waiting_for : "";
 }
 
+static const char *why_alone(struct kith_torrent *k, const struct torrent_stats *s)
+{
+    if (torrent_web_seeds(k->torrent) > 0)
+        return "waiting for the web seed";
+    if (s->known > 0 && (s->connecting > 0 || s->attempts_failed == 0))
+        return "connecting";
+    if (network_is_offline(k->node))
+        return "waiting for a network: this machine is on none";
+    if (s->known == 0 && s->attempts_failed == 0)
+        return "waiting for peers: the link names none, and none has been found";
+    return "waiting for peers: nobody answers at the addresses known";
+}
+
 /* In words, why nothing moves. */
 static const char *explain(struct kith_torrent *k, const struct torrent_stats *s, int state)
 {
@@ -89,14 +103,8 @@ static const char *explain(struct kith_torrent *k, const struct torrent_stats *s
         return say(k, "waiting for peers: the web seed says: ", web);
     if (s->peers == 0 && s->known == 0 && tracker)
         return say(k, "waiting for peers: the tracker says: ", tracker);
-    if (s->peers == 0 && torrent_web_seeds(k->torrent) > 0)
-        why = "waiting for the web seed";
-    else if (s->peers == 0 && s->known == 0)
-        why = "waiting for peers: the link names none, and none has been found";
-    else if (s->peers == 0 && s->connecting > 0)
-        why = "connecting";
-    else if (s->peers == 0)
-        why = "waiting for peers: nobody answers at the addresses known";
+    if (s->peers == 0)
+        why = why_alone(k, s);
     else if (state == KITH_STATE_METADATA)
         why = "asking peers what is in the torrent";
     else if (s->unchoked_us == 0)
@@ -164,6 +172,9 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
     struct kith_status out = {.size = given->size,
         .state = k->state,
         .error = k->error,
+        .root = k->root       ? k->root
+                : k->metainfo ? k->metainfo->root
+                              : "",
         .error_text = k->error_text ? k->error_text : "",
         .name = k->name,
         .folder = k->folder,
@@ -222,6 +233,22 @@ int kith_file(struct kith_torrent *k, uint32_t index, struct kith_file *given)
         return ERR_INVALID;
     memcpy(given, &out, given->size);
     return 0;
+}
+
+uint64_t kith_file_ready(struct kith_torrent *k, uint32_t index, uint64_t offset)
+{
+    const struct bitfield *have = k->torrent ? torrent_have(k->torrent) : NULL;
+    if (!have || !have->bits || !k->metainfo || index >= k->metainfo->file_count)
+        return 0;
+    const struct metainfo_file *f = &k->metainfo->files[index];
+    if (offset >= f->length)
+        return 0;
+    uint64_t at = f->offset + offset;
+    uint32_t piece = (uint32_t)(at / k->metainfo->piece_length);
+    uint64_t end = (uint64_t)bitfield_next_clear(have, piece) * k->metainfo->piece_length;
+    if (end > f->offset + f->length)
+        end = f->offset + f->length;
+    return end > at ? end - at : 0;
 }
 
 int kith_peer(struct kith_torrent *k, uint32_t index, struct kith_peer *given)

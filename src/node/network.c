@@ -57,6 +57,15 @@ bool network_is_ours(const struct kith_node *n, const struct endpoint *e)
     return false;
 }
 
+bool network_is_offline(const struct kith_node *n)
+{
+    const struct network *net = n->network;
+    for (size_t i = 0; net && i < net->network_count; i++)
+        if (endpoint_class(&net->networks[i].address) != ADDR_LOOPBACK)
+            return false;
+    return net != NULL;
+}
+
 size_t network_gateways(const struct kith_node *n, struct endpoint *out, size_t max)
 {
     const struct network *net = n->network;

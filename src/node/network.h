@@ -18,6 +18,8 @@ void network_stop(struct kith_node *);
 bool network_is_local(const struct kith_node *, const struct endpoint *);
 /* Is it an address of this machine? */
 bool network_is_ours(const struct kith_node *, const struct endpoint *);
+/* This machine is on no network at all, loopback aside. */
+bool network_is_offline(const struct kith_node *);
 size_t network_gateways(const struct kith_node *, struct endpoint *out, size_t max);
 
 #endif

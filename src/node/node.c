@@ -235,6 +235,7 @@ void kith_stop(struct kith_node *n)
     if (n->stopping)
         return;
     n->stopping = true;
+    fetch_free(n);
     ports_stop_accepting(n);
     lsd_stop(n);
     network_stop(n);
@@ -249,6 +250,7 @@ void kith_stop(struct kith_node *n)
 void node_free(struct kith_node *n)
 {
     list_for_each_safe(at, &n->torrents) entry_free(list_entry(at, struct kith_torrent, link));
+    fetch_free(n);
     lsd_stop(n);
     network_stop(n);
     links_close_all(n, NULL);

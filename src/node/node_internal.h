@@ -22,6 +22,7 @@
  *   race.c     a connection attempt by both carriers
  *   lsd_io.c   local service discovery
  *   outside.c  how we look from outside
+ *   fetch.c    what the user names by its address on the web
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
 #ifndef KITH_NODE_NODE_INTERNAL_H
 #define KITH_NODE_NODE_INTERNAL_H
@@ -66,6 +67,7 @@ struct kith_event {
 struct link;
 struct stream;
 struct lsd_io;
+struct fetch;
 struct network;
 
 struct kith_node {
@@ -106,7 +108,8 @@ struct kith_node {
     struct network *network;
     struct external_ip external_ip; /* what others say of our address */
     bool reached_from_outside;
-    struct lsd_io *lsd; /* NULL: local service discovery is off */
+    struct lsd_io *lsd;  /* NULL: local service discovery is off */
+    struct fetch *fetch; /* what kith_fetch was asked for last, or NULL */
 
     struct list_link torrents;
     unsigned unstopped;        /* of them */
@@ -329,6 +332,10 @@ bool web_fetch_start(struct kith_torrent *, uint32_t seed, const char *url, uint
     uint64_t range, uint64_t size);
 /* Before the swarm is paused or stopped. */
 void web_seeds_cancel(struct kith_torrent *);
+
+/* ---- fetch.c
+ * --------------------------------------------------------------------------------------- */
+void fetch_free(struct kith_node *);
 
 /* ---- memory.c
  * ------------------------------------------------------------------------------------- */

@@ -67,6 +67,7 @@ struct torrent {
     uint32_t connecting;
     struct pex_log *pex;               /* made with the first peer */
     struct minute_count introductions; /* that we asked for (BEP 55) */
+    uint32_t attempts_failed;          /* connections that did not come about, ever */
     struct choker choker;
     bool choke_soon;
     bool turned_away; /* somebody, because it was full */

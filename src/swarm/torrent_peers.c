@@ -62,6 +62,7 @@ void torrent_connect_failed(struct torrent *t, const struct endpoint *endpoint, 
     t->connecting--;
     if (err != ERR_BLOCKED)
         torrent_ask_introduction(t, endpoint);
+    t->attempts_failed++;
     if (err == ERR_BLOCKED) /* nothing leaves this machine now: the peer is not to blame */
         peer_list_ended(t->candidates, endpoint, t->now);
     else

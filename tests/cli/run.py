@@ -6,18 +6,24 @@
 The formats are held against libtorrent (python3-libtorrent). Nothing here needs a network but
 loopback.
 """
+import fcntl
+import http.server
 import json
 import os
 import pathlib
 import pty
 import random
+import re
 import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 
 import libtorrent as lt
 
@@ -352,6 +358,294 @@ def a_terminal_gets_colour_and_a_pipe_does_not(case):
     expect_in("▀" if "▀" in seen.decode(errors="replace") else "█", seen.decode(errors="replace"), "a QR code")
 
 
+# ---- pages and completions --------------------------------------------------------------------------------
+
+
+def the_man_pages_are_the_help(case):
+    folder = case.work / "man" / "man1"
+    folder.mkdir(parents=True)
+    for name in COMMANDS:
+        page = case.kith("help", "--man", name)[0]
+        (folder / f"kith-{name}.1").write_text(page)
+        shown = subprocess.run(["mandoc", "-T", "ascii", str(folder / f"kith-{name}.1")], capture_output=True,
+                               text=True, timeout=BOUND_S, check=True).stdout
+        for option in re.findall(r"^ +(?:-\w, )?(--[\w-]+)", case.kith("help", name)[0], re.M):
+            expect_in(option, re.sub(".\x08", "", shown), f"the man page of {name}")
+    (folder / "kith.1").write_text(case.kith("help", "--man")[0])
+    pages = sorted(map(str, folder.iterdir()))
+    lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", *pages], capture_output=True, text=True,
+                          timeout=BOUND_S)
+    expect((lint.stdout, lint.returncode), ("", 0), "mandoc's opinion")
+
+
+def completions_complete(case):
+    for shell in ("bash", "zsh", "fish"):
+        script = case.work / f"kith.{shell}"
+        script.write_text(case.kith("completion", shell)[0])
+        subprocess.run([shell, "-n", str(script)], check=True, timeout=BOUND_S)
+
+    def bash(*words):
+        quoted = " ".join(f"'{word}'" for word in words)
+        code = (f"source kith.bash; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _kith; "
+                "printf '%s\\n' \"${COMPREPLY[@]}\"")
+        return subprocess.run(["bash", "-c", code], cwd=case.work, capture_output=True, text=True,
+                              timeout=BOUND_S).stdout.split()
+
+    expect(bash("kith", "sh"), ["share", "show"], "commands")
+    expect(bash("kith", "get", "--enc"), ["--encryption"], "options")
+    expect(bash("kith", "get", "--encryption", "r"), ["require"], "values")
+    expect(bash("kith", "get", "--encryption", "=", "o"), ["off"], "values after =")
+    (case.work / "some folder").mkdir()
+    (case.work / "some.torrent").touch()
+    expect(bash("kith", "get", "-o", "some"), ["some", "folder"], "folders")
+    expect(bash("kith", "verify", "some.t"), ["some.torrent"], "files")
+    out = subprocess.run(["fish", "--no-config", "-c", "source kith.fish; complete -C 'kith share --sup'"],
+                         cwd=case.work, capture_output=True, text=True, timeout=BOUND_S,
+                         env={**case.environment, "HOME": str(case.work)}).stdout
+    expect_in("--super-seed", out, "fish")
+
+
+def options_come_from_the_environment_too(case):
+    case.data()
+    shown = json.loads(case.kith("create", "Data", "-o", "a.torrent", KITH_JSON="1", KITH_TRACKER="udp://a:1 udp://b:2",
+                                 KITH_FORMAT="v1", KITH_PRIVATE="yes")[0])
+    expect(shown["info_hash_v2"], None, "KITH_FORMAT")
+    info = json.loads(case.kith("show", "--json", "a.torrent")[0])
+    expect([t["url"] for t in info["trackers"]], ["udp://a:1", "udp://b:2"], "KITH_TRACKER")
+    expect(info["private"], True, "KITH_PRIVATE")
+    case.kith("create", "Data", "-o", "b.torrent", "-t", "udp://c:3", KITH_TRACKER="udp://a:1")
+    info = json.loads(case.kith("show", "--json", "b.torrent")[0])
+    expect([t["url"] for t in info["trackers"]], ["udp://c:3"], "the command line wins")
+    expect_in("KITH_QUIET", case.kith("show", "b.torrent", KITH_QUIET="maybe", code=2)[1], "a bad value")
+
+
+def every_json_line_has_a_type_that_the_help_explains(case):
+    case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1", "--json")
+    lines = []
+    while not lines or json.loads(lines[-1])["type"] != "link":
+        lines.append(first_line(share))
+    link = json.loads(lines[-1])["link"]
+    said = {"get": case.kith("get", link, "-o", "out", "--exit", "--json", "--listen", "127.0.0.1")[0].splitlines()}
+    share.send_signal(signal.SIGINT)
+    said["share"] = lines + share.communicate(timeout=BOUND_S)[0].decode().splitlines()
+    said["create"] = case.kith("create", "Data", "-o", "d.torrent", "--json")[0].splitlines()
+    said["show"] = (case.kith("show", "d.torrent", "--json")[0] + case.kith("show", link, "--json")[0]).splitlines()
+    said["verify"] = case.kith("verify", "d.torrent", "--json")[0].splitlines()
+    for command, words in said.items():
+        text = " ".join(case.kith("help", command)[0].split())
+        for line in words:
+            message = json.loads(line)
+            expect_in(f" {message.pop('type')} ", text, f"the help of {command}")
+            for member in message:
+                expect_in(member, text, f"the help of {command}")
+
+
+# ---- what came later ----------------------------------------------------------------------------------------
+
+
+def trackers_are_never_dropped_in_silence(case):
+    case.data()
+    many = [arg for i in range(65) for arg in ("-t", f"udp://127.0.0.1:{i + 1}/announce")]
+    expect_in("64 trackers", case.kith("share", "Data", *many, code=10)[1], "too many for a share")
+    case.kith("create", "Data", "-o", "d.torrent", *many)
+    expect(len(json.loads(case.kith("show", "--json", "d.torrent")[0])["trackers"]), 65, "trackers of a torrent")
+    lots = [arg for i in range(251) for arg in ("-t", f"udp://a:{i + 1},udp://b:{i + 1}")]
+    expect_in("500 trackers", case.kith("create", "Data", "-o", "e.torrent", *lots, code=2)[1], "too many")
+    case.kith("create", "Data", "-o", "t.torrent", "-t", "udp://a:1,udp://b:1", "-t", "udp://c:1")
+    tiers = [t["tier"] for t in json.loads(case.kith("show", "--json", "t.torrent")[0])["trackers"]]
+    expect(tiers, [0, 0, 1], "tiers")
+
+
+def create_takes_the_letters_that_people_know(case):
+    case.data()
+    out, _ = case.kith("create", "Data", "-p", "-s", "32", "-c", "words", "-r", "S", "-d", "-a", "udp://a:1",
+                       "-n", "Other", "-o", "k.torrent", "--json")
+    shown = json.loads(case.kith("show", "--json", "k.torrent")[0])
+    expect(shown["piece_length"], 32768, "a piece size in KiB")
+    expect([shown[k] for k in ("private", "comment", "source", "created_unix", "name")],
+           [True, "words", "S", 0, "Other"], "the rest")
+    expect([t["url"] for t in shown["trackers"]], ["udp://a:1"], "mktorrent's letter")
+    expect(json.loads(out)["magnet"], shown["magnet"], "one link")
+
+
+class Served:
+    """The case's folder over HTTP."""
+
+    def __init__(self, case):
+        class Quiet(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *args):
+                super().__init__(*args, directory=str(case.work))
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        return self.url
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def get_takes_the_address_of_a_torrent(case):
+    root = case.data()
+    case.kith("create", root, "-o", "d.torrent")
+    port = free_port()
+    share = case.start("share", "Data", "--listen", "127.0.0.1", "-P", port)
+    first_line(share)
+    with Served(case) as url:
+        for _ in range(2):
+            case.kith("get", f"{url}/d.torrent", "-o", "out", "--exit", "--listen", "127.0.0.1", "-p", f"127.0.0.1:{port}")
+        expect((case.work / "out/Data/film.bin").read_bytes(), (root / "film.bin").read_bytes(), "the data")
+        expect_in("404", case.kith("get", f"{url}/none.torrent", "-o", "out", "--exit", code=3)[1], "what is not there")
+    case.kith("get", "http://127.0.0.1:1/x.torrent", code=3)
+
+
+def one_file_streams_to_standard_output(case):
+    root = case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1")
+    link = first_line(share)
+    cache = {"XDG_CACHE_HOME": str(case.work / "cache")}
+    command = [KITH, "get", link, "-o", "-", "--listen", "127.0.0.1"]
+    done = subprocess.run([*command, "--files", "*film.bin"], capture_output=True, cwd=case.work, timeout=BOUND_S,
+                          env={**case.environment, **cache})
+    expect(done.returncode, 0, "exit code")
+    expect(done.stdout, (root / "film.bin").read_bytes(), "the stream")
+    expect([p for p in (case.work / "cache").rglob("*") if p.is_file()], [], "files left behind")
+    several = subprocess.run(command, capture_output=True, cwd=case.work, timeout=BOUND_S,
+                             env={**case.environment, **cache})
+    expect((several.returncode, several.stdout), (2, b""), "a torrent of several files")
+    expect_in("--files", several.stderr.decode(), "the way out")
+
+
+def get_lists_without_fetching(case):
+    case.data()
+    case.kith("create", "Data", "-o", "d.torrent")
+    out, _ = case.kith("get", "d.torrent", "--list", "-o", "out")
+    expect(sorted(line.split()[-1] for line in out.splitlines()), ["deep/er/photo.jpg", "film.bin", "tiny"], "the list")
+    expect((case.work / "out").exists(), False, "a folder for nothing")
+
+
+def get_says_why_nobody_is_there_and_what_to_do(case):
+    get = case.start("get", "magnet:?xt=urn:btih:" + "ab" * 20, "--listen", "127.0.0.1", "--json", "--no-lsd")
+    kinds = []
+    while not kinds or kinds[-1]["type"] != "alone":
+        kinds.append(json.loads(first_line(get)))
+    expect_in("-p HOST:PORT", kinds[-1]["advice"], "the advice")
+    expect_in("waiting", kinds[-1]["waiting_for"], "the reason")
+    get.send_signal(signal.SIGINT)
+    get.communicate(timeout=BOUND_S)
+
+
+def who_leaves_the_terminal_ends_it_cleanly(case):
+    case.data()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        share = case.start("share", "Data", "--listen", "127.0.0.1")
+        first_line(share)
+        share.send_signal(number)
+        share.communicate(timeout=BOUND_S)
+        expect(share.returncode, 0, f"exit code after {number}")
+    share = case.start("share", "Data", "--listen", "127.0.0.1", "--json")
+    while json.loads(first_line(share))["type"] != "link":
+        pass
+    share.stdout.close()
+    expect(share.wait(timeout=BOUND_S), 0, "exit code when nobody reads")
+    expect(share.stderr.read(), b"", "words when nobody reads")
+
+
+def closed_descriptors_do_no_harm(case):
+    root = case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1")
+    link = first_line(share)
+    done = subprocess.run(["sh", "-c", '"$0" get "$1" -o out --exit --listen 127.0.0.1 <&- >&- 2>&-', KITH, link],
+                          cwd=case.work, timeout=BOUND_S, env=case.environment)
+    expect(done.returncode, 0, "exit code")
+    expect((case.work / "out/Data/film.bin").read_bytes(), (root / "film.bin").read_bytes(), "the data")
+
+
+def a_terminal_is_redrawn_after_a_stop(case):
+    master, slave = pty.openpty()
+    get = subprocess.Popen([KITH, "get", "magnet:?xt=urn:btih:" + "ab" * 20, "--listen", "127.0.0.1", "--no-lsd"],
+                           cwd=case.work, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                           env={**case.environment, "TERM": "xterm"})
+    case.processes.append(get)
+    os.close(slave)
+
+    def read_until(what):
+        seen = b""
+        while what not in seen:
+            ready, _, _ = select.select([master], [], [], BOUND_S)
+            if not ready:
+                raise Failure(f"no {what!r} in {seen!r}")
+            seen += os.read(master, 65536)
+        return seen
+
+    read_until(b"looking it up")
+    get.send_signal(signal.SIGSTOP)  # a terminal's Ctrl-Z does not stop a group without a parent
+    os.waitid(os.P_PID, get.pid, os.WSTOPPED | os.WNOWAIT)
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 10, 0, 0))
+    while select.select([master], [], [], 0)[0]:
+        os.read(master, 65536)
+    get.send_signal(signal.SIGCONT)
+    read_until(b"looking i\x1b[K")
+    get.send_signal(signal.SIGINT)
+    read_until(b"goes on from here")
+    expect(get.wait(timeout=BOUND_S), 7, "exit code")
+    os.close(master)
+
+
+def a_link_is_asked_for_without_echo(case):
+    master, slave = pty.openpty()
+    get = subprocess.Popen([KITH, "get", "--list"], cwd=case.work, stdin=slave, stdout=slave, stderr=slave,
+                           env={**case.environment, "TERM": "dumb"})
+    case.processes.append(get)
+    os.close(slave)
+    seen = b""
+    while b"link: " not in seen:
+        seen += os.read(master, 65536)
+    os.write(master, b"magnet:?xt=urn:btih:secretsecret\n")
+    try:
+        while part := os.read(master, 65536):
+            seen += part
+    except OSError:
+        pass
+    expect(get.wait(timeout=BOUND_S), 10, "exit code")
+    if b"magnet" in seen:
+        raise Failure("the link was echoed")
+    os.close(master)
+
+
+def only_ascii_where_the_locale_has_no_more(case):
+    name = "Fotos-\u00e4\u00f6"
+    case.data(name)
+    out, _ = case.kith("create", name, "-o", "d.torrent", LC_ALL="C")
+    shown, _ = case.kith("show", "d.torrent", LC_ALL="C")
+    if not (out + shown).isascii():
+        raise Failure("more than ASCII in the C locale")
+    expect_in("\\u{00e4}", shown, "an escape")
+    expect_in(name, case.kith("show", "d.torrent")[0], "the name in UTF-8")
+
+
+def old_records_go_and_used_ones_stay(case):
+    state = case.work / "state" / "kith"
+    state.mkdir(parents=True)
+    old, recent, foreign = "a" * 32 + ".db", "b" * 32 + ".db", "notes.db"
+    for name in (old, old + ".1", old + ".lock", recent, foreign):
+        (state / name).write_bytes(b"")
+    for name in (old, old + ".1", old + ".lock", foreign):
+        os.utime(state / name, (1_600_000_000, 1_600_000_000))
+    case.kith("get", "magnet:?xt=urn:btih:zz", code=10)
+    there = sorted(p.name for p in state.iterdir())
+    expect([n for n in (old, old + ".1", old + ".lock") if n in there], [], "what nobody used for years")
+    expect([n for n in (recent, foreign) if n not in there], [], "what is not ours to remove")
+
+
+COMMANDS = ["share", "get", "create", "show", "verify", "completion", "help"]
 CASES = [value for value in list(globals().values())
          if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:1] == ("case",)]
 

@@ -1,0 +1,12 @@
+/* get and share remember what they were asked for in a small database each. Nobody tells them that
+ * one is not needed any more, so old ones go by themselves. Only these records: never data. */
+#ifndef KITH_CLI_TIDY_H
+#define KITH_CLI_TIDY_H
+
+#define TIDY_AGE_DAYS 90      /* a record that nobody opened for so long is removed, */
+#define TIDY_RECORDS_MAX 512u /* and the oldest ones beyond so many */
+
+/* Removes old records from the folder. One that another kith has open stays. */
+void tidy_records(const char *folder);
+
+#endif
