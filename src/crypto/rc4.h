@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 struct rc4 {
-    uint8_t s[256];
-    uint8_t i, j;
+    uint32_t s[256]; /* bytes: words of their own are read back sooner after a store */
+    uint32_t i, j;
 };
 void rc4_init(struct rc4 *r, const void *key, size_t key_size); /* 1 to 256 bytes */
 void rc4_skip(struct rc4 *r, size_t count);
