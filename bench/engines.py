@@ -1,0 +1,63 @@
+"""The engines: how each is told to seed or to fetch one torrent, without discovery of its own.
+
+A leecher is given the seeder's port if it can call (`calls`); else the seeder has to call it.
+"""
+import os
+
+
+class Kith:
+    name = "kith"
+    calls = True
+    modes = {"plain": ["--encryption", "off", "--no-utp"], "rc4": ["--encryption", "require", "--no-utp"],
+             "utp": ["--encryption", "off", "--no-tcp"]}
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def get(self, data, folder, port, mode):
+        return [self.binary, "get", str(data.torrent), "-o", str(folder), "-q", "--no-lsd", "--listen", "127.0.0.1",
+                "--port", str(port), *self.modes[mode]]
+
+    def seed(self, data, port, mode="plain"):
+        return self.get(data, data.folder, port, mode)
+
+    def leech(self, data, out, port, seeder, mode="plain"):
+        return self.get(data, out, port, mode) + ["--exit", "--overwrite", "-p", f"127.0.0.1:{seeder}"]
+
+
+class Libtorrent:
+    name = "libtorrent 2.0.8"
+    calls = True
+    modes = ("plain", "rc4", "utp")
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def seed(self, data, port, mode="plain"):
+        return [self.binary, "seed", mode, str(data.torrent), str(data.folder), str(port)]
+
+    def leech(self, data, out, port, seeder, mode="plain"):
+        return [self.binary, "leech", mode, str(data.torrent), str(out), str(port), str(seeder)]
+
+
+class Aria2:
+    name = "aria2 1.36"
+    calls = False
+    modes = ("plain",)
+    common = ["aria2c", "-q", "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
+              "--enable-peer-exchange=false", "--file-allocation=none", "--disk-cache=32M"]
+
+    def seed(self, data, port, mode="plain"):
+        return self.common + ["--seed-ratio=0.0", "--bt-seed-unverified=true", f"--listen-port={port}", "-d",
+                              str(data.folder), str(data.torrent)]
+
+    def leech(self, data, out, port, seeder, mode="plain"):
+        return self.common + ["--seed-time=0", f"--listen-port={port}", "-d", str(out), str(data.torrent)]
+
+
+def environment(work):
+    """Nobody's own settings, and no state but ours."""
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME"):
+        folder = os.path.join(work, name.lower())
+        os.makedirs(folder, exist_ok=True)
+        os.environ[name] = folder

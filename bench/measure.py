@@ -1,0 +1,119 @@
+"""Processes and what they cost; files to move."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+GIB = 2**30
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_listening(port, process):
+    """Looks at the kernel's table: a connection to see would be the one that a listener waits for."""
+    wanted = f":{port:04X}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for line in open("/proc/net/tcp"):
+            fields = line.split()
+            if fields[3] == "0A" and fields[1].endswith(wanted):
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.01)
+    raise SystemExit("a peer did not begin to listen")
+
+
+class Measured:
+    """A process, whole: CPU seconds, memory (sampled), page faults, context switches."""
+
+    def __init__(self, argv, **more):
+        self.begun = time.monotonic()
+        self.anonymous = self.resident = 0
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, **more)
+        self.sampler = threading.Thread(target=self.sample, daemon=True)
+        self.sampler.start()
+
+    def sample(self):
+        while True:
+            try:
+                status = dict(l.split(":", 1) for l in open(f"/proc/{self.process.pid}/status") if ":" in l)
+            except OSError:
+                return
+            if "RssAnon" not in status:
+                return
+            self.anonymous = max(self.anonymous, int(status["RssAnon"].split()[0]) / 1024)
+            self.resident = max(self.resident, int(status["VmHWM"].split()[0]) / 1024)
+            time.sleep(0.03)
+
+    def cpu_so_far(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def end(self, send=None, kill_after=20):
+        if send:
+            os.kill(self.process.pid, send)  # send_signal() would reap it, and its usage with it
+        patience = threading.Timer(kill_after if send else 900, self.process.kill)
+        patience.start()
+        _, status, usage = os.wait4(self.process.pid, 0)
+        patience.cancel()
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.wall = time.monotonic() - self.begun
+        self.cpu = usage.ru_utime + usage.ru_stime
+        self.faults = usage.ru_minflt + usage.ru_majflt
+        self.switches = usage.ru_nvcsw + usage.ru_nivcsw
+        return self
+
+    def stop(self):
+        return self.end(signal.SIGTERM)
+
+    def must_succeed(self):
+        if self.end().process.returncode != 0:
+            raise SystemExit(f"{self.process.args} failed")
+        return self
+
+
+class Data:
+    """Something to move: a file or a folder, its torrent, and its bytes end to end."""
+
+    def __init__(self, kith, work, name, sizes):
+        self.root = pathlib.Path(work) / "source" / name
+        self.folder = self.root.parent
+        self.torrent = pathlib.Path(work) / f"{name}.torrent"
+        self.image = self.root if len(sizes) == 1 else pathlib.Path(work) / f"{name}.image"
+        self.size = sum(sizes)
+        self.folder.mkdir(exist_ok=True)
+        if len(sizes) == 1:
+            self.write(self.root, self.size)
+        else:
+            self.write(self.image, self.size)
+            self.root.mkdir()
+            with open(self.image, "rb") as image:
+                for i, size in enumerate(sizes):
+                    (self.root / f"{i:06}.bin").write_bytes(image.read(size))
+        piece = "2M" if len(sizes) == 1 else "256K"
+        subprocess.run([kith, "create", str(self.root), "-o", str(self.torrent), "-q", "--format", "v1", "-s", piece],
+                       check=True)
+
+    @staticmethod
+    def write(path, size):
+        with open(path, "wb") as f:
+            while size > 0:
+                size -= f.write(os.urandom(min(size, 1 << 24)))
+
+    def same_as(self, folder):
+        return subprocess.run(["diff", "-rq", str(self.root), str(folder / self.root.name)],
+                              stdout=subprocess.DEVNULL).returncode == 0
+
+    def remove(self):
+        shutil.rmtree(self.root) if self.root.is_dir() else self.root.unlink()
+        self.image.unlink(missing_ok=True)
