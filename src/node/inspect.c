@@ -237,6 +237,7 @@ int kith_file(struct kith_torrent *k, uint32_t index, struct kith_file *given)
 
 uint64_t kith_file_ready(struct kith_torrent *k, uint32_t index, uint64_t offset)
 {
+    (void)entry_wake(k);
     const struct bitfield *have = k->torrent ? torrent_have(k->torrent) : NULL;
     if (!have || !have->bits || !k->metainfo || index >= k->metainfo->file_count)
         return 0;
