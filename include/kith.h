@@ -136,6 +136,7 @@ struct kith_options {
     size_t listen_address_count;
     const char *block_list; /* a file of addresses to have nothing to do with: eMule .dat, P2P,
                              * CIDR, any of them gzip; NULL: none */
+    int32_t no_port_mapping; /* 1: do not ask the router for a port (PCP, NAT-PMP, UPnP) */
 };
 
 /* Opens a node, brings back the torrents that its state file remembers, and starts to listen.

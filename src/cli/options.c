@@ -29,6 +29,8 @@ const struct option_spec network_specs[] = {
     {0, "no-lsd", NULL, OPTION_FLAG, AT(no_lsd), "do not look for peers on the local network"},
     {0, "no-utp", NULL, OPTION_FLAG, AT(no_utp), "TCP only"},
     {0, "no-tcp", NULL, OPTION_FLAG, AT(no_tcp), "uTP only"},
+    {0, "no-port-mapping", NULL, OPTION_FLAG, AT(no_port_mapping),
+        "do not ask the router for a port"},
     {0, "encryption", "prefer|require|off", OPTION_CHOICE, AT(encryption),
         "of connections (prefer)"},
     {0},

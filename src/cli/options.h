@@ -23,7 +23,7 @@ struct network_options {
     const char *interface, *proxy, *block_list;
     uint64_t download_max, upload_max;
     int encryption; /* enum kith_encryption */
-    bool no_lsd, no_utp, no_tcp;
+    bool no_lsd, no_port_mapping, no_utp, no_tcp;
 };
 extern const struct option_spec network_specs[];
 

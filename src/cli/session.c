@@ -226,6 +226,7 @@ int session_open(struct session *s, const struct session_config *config)
     o.no_lsd = network->no_lsd;
     o.no_utp = network->no_utp;
     o.no_tcp = network->no_tcp;
+    o.no_port_mapping = network->no_port_mapping;
     o.state_file = config->state_file[0] ? config->state_file : NULL;
     int err = open_node(s, &o);
     if (err == 0)

@@ -186,6 +186,18 @@ int env_network_watch_start(
     return ops_of(e)->network_watch_start(e, changed, user, out);
 }
 
+int env_upnp_start(struct env *e, const struct env_upnp_request *request,
+    void (*done)(void *user, int err, const struct env_upnp_result *), void *user,
+    struct env_upnp **out)
+{
+    return ops_of(e)->upnp_start(e, request, done, user, out);
+}
+
+void env_upnp_cancel(struct env_upnp *u)
+{
+    ops_of(u)->upnp_cancel(u);
+}
+
 void env_network_watch_stop(struct env_network_watch *w)
 {
     ops_of(w)->network_watch_stop(w);

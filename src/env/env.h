@@ -172,6 +172,34 @@ int env_network_watch_start(
     struct env *, void (*changed)(void *user), void *user, struct env_network_watch **out);
 void env_network_watch_stop(struct env_network_watch *);
 
+/* ---- UPnP-IGD: a port on the home router --------------------------------------------------------
+ */
+
+#define ENV_UPNP_URL_MAX 256u
+struct env_upnp;
+struct env_upnp_request {
+    struct endpoint router; /* the only host whose description and commands are used; port 0 */
+    struct endpoint local;  /* our address on its network, port 0 */
+    uint16_t port;          /* of ours: TCP and UDP are mapped, or let go */
+    uint16_t external_tcp, external_udp; /* the router's ports that are wished for, or let go */
+    uint32_t lifetime;                   /* seconds; 0: lets go */
+    char description[ENV_UPNP_URL_MAX];  /* where the last result found it; "": it is searched */
+};
+struct env_upnp_result {
+    struct endpoint external;            /* the router's outer address, port 0; or ADDR_NONE */
+    uint16_t external_tcp, external_udp; /* that it gave; 0: it did not */
+    uint32_t lifetime;                   /* 0: until the router forgets */
+    char description[ENV_UPNP_URL_MAX];
+};
+/* Takes up to half a minute with a router that dawdles. done() gets 0 if one of the two was mapped
+ * (or let go), ERR_NOT_FOUND if the router does not speak it, ERR_REFUSED, ERR_NETWORK.
+ * ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM. */
+int env_upnp_start(struct env *, const struct env_upnp_request *,
+    void (*done)(void *user, int err, const struct env_upnp_result *), void *user,
+    struct env_upnp **out);
+/* No callback follows; what is under way with the router ends by itself, unseen. */
+void env_upnp_cancel(struct env_upnp *);
+
 /* ---- HTTP client --------------------------------------------------------------------------------
  */
 

@@ -49,6 +49,10 @@ struct env_ops {
     int (*network_watch_start)(struct env *, void (*)(void *), void *, struct env_network_watch **);
     void (*network_watch_stop)(struct env_network_watch *);
 
+    int (*upnp_start)(struct env *, const struct env_upnp_request *,
+        void (*)(void *, int, const struct env_upnp_result *), void *, struct env_upnp **);
+    void (*upnp_cancel)(struct env_upnp *);
+
     int (*http_start)(struct env *, const struct env_http_request *, const struct env_http_events *,
         void *, struct env_http **);
     void (*http_cancel)(struct env_http *);

@@ -2,6 +2,7 @@
 #include "node/egress.h"
 #include "node/network.h"
 #include "node/node_internal.h"
+#include "node/outside.h"
 
 #include "base/err.h"
 #include "base/text.h"
@@ -307,12 +308,31 @@ static size_t port_addresses(struct kith_node *n, const struct port *p, struct e
     return count;
 }
 
-/* This machine's own addresses, the ones that others can reach first; loopback only when the user
- * listens there, or when there is no other. */
+static bool is_there(const struct magnet_peer *peers, size_t count, const struct endpoint *e)
+{
+    for (size_t i = 0; i < count; i++)
+        if (endpoint_equal(&peers[i].endpoint, e))
+            return true;
+    return false;
+}
+
+/* What the world sees of us, if the world can reach it. */
+static size_t outer_peers(struct kith_node *n, struct magnet_peer *out)
+{
+    static const enum addr_family families[] = {ADDR_V4, ADDR_V6};
+    size_t count = 0;
+    for (unsigned i = 0; i < 2 && outside_is_reachable(n); i++)
+        if (outside_address(n, families[i], &out[count].endpoint))
+            out[count++].host = NULL;
+    return count;
+}
+
+/* First what the world sees, then this machine's own addresses; loopback only when the user listens
+ * there, or when there is no other. */
 static size_t own_peers(struct kith_node *n, struct magnet_peer *out)
 {
     struct endpoint all[OWN_ADDRESSES_MAX];
-    size_t count = 0;
+    size_t count = outer_peers(n, out);
     for (unsigned pass = 0; pass < 2 * n->port_count; pass++) {
         const struct port *p = &n->ports[pass % n->port_count];
         size_t total = port_addresses(n, p, all);
@@ -324,6 +344,8 @@ static size_t own_peers(struct kith_node *n, struct magnet_peer *out)
             if (pass < n->port_count ? !good : !last_resort)
                 continue;
             all[i].port = n->port;
+            if (is_there(out, count, &all[i]))
+                continue;
             out[count++] = (struct magnet_peer){.endpoint = all[i]};
         }
     }

@@ -5,6 +5,7 @@
 #include "node/lsd_io.h"
 #include "node/node_internal.h"
 #include "node/outside.h"
+#include "node/port_mapping.h"
 
 #include "base/err.h"
 #include <stdlib.h>
@@ -66,6 +67,26 @@ bool network_is_offline(const struct kith_node *n)
     return net != NULL;
 }
 
+/* IPv4: the one on its network. IPv6: routers are known by link-local addresses, and what is to be
+ * opened is an address of ours that the world sees. */
+bool network_ours_towards(
+    const struct kith_node *n, const struct endpoint *router, struct endpoint *out)
+{
+    const struct network *net = n->network;
+    bool v6 = router->family == ADDR_V6;
+    for (size_t i = 0; net && i < net->network_count; i++) {
+        const struct env_network *at = &net->networks[i];
+        bool fits =
+            v6 ? at->address.family == ADDR_V6 && endpoint_class(&at->address) == ADDR_GLOBAL
+               : in_prefix(at, router);
+        if (!fits)
+            continue;
+        *out = at->address;
+        return true;
+    }
+    return false;
+}
+
 size_t network_gateways(const struct kith_node *n, struct endpoint *out, size_t max)
 {
     const struct network *net = n->network;
@@ -107,6 +128,7 @@ static void tell(struct network *net, const char *what)
         return;
     log_info(n->log_call ? &n->log : NULL, "network", "%s", what);
     outside_network_changed(n);
+    port_mapping_network_changed(n);
     lsd_network_changed(n);
     trackers_network_changed(n);
     list_for_each(at, &n->torrents)

@@ -20,6 +20,9 @@ bool network_is_local(const struct kith_node *, const struct endpoint *);
 bool network_is_ours(const struct kith_node *, const struct endpoint *);
 /* This machine is on no network at all, loopback aside. */
 bool network_is_offline(const struct kith_node *);
+/* The address of ours by which we speak to a router. */
+bool network_ours_towards(
+    const struct kith_node *, const struct endpoint *router, struct endpoint *out);
 size_t network_gateways(const struct kith_node *, struct endpoint *out, size_t max);
 
 #endif

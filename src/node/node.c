@@ -6,6 +6,7 @@
 #include "node/network.h"
 #include "node/node_env.h"
 #include "node/node_internal.h"
+#include "node/port_mapping.h"
 #include "node/utp_io.h"
 
 #include "base/err.h"
@@ -162,6 +163,8 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         err = network_start(n);
     if (!err && !o->no_lsd)
         err = lsd_start(n);
+    if (!err && !o->no_port_mapping)
+        err = port_mapping_start(n);
     return err || !o->state_file ? err : memory_open(n, o->state_file);
 }
 
@@ -215,7 +218,7 @@ void node_maybe_stopped(struct kith_node *n)
 {
     if (!n->stopping || n->stopped)
         return;
-    if (n->unstopped > 0 || !memory_is_quiet(n))
+    if (n->unstopped > 0 || !memory_is_quiet(n) || !port_mapping_is_quiet(n))
         return;
     n->stopped = true;
     timer_cancel(&n->timers, &n->stop_timer);
@@ -243,6 +246,7 @@ void kith_stop(struct kith_node *n)
     list_for_each_safe(at, &n->torrents) entry_stop(list_entry(at, struct kith_torrent, link));
     if (timer_heap_reserve(&n->timers, n->timers.count + 8) == 0)
         timer_set(&n->timers, &n->stop_timer, env_now(n->env) + NODE_STOP_PATIENCE);
+    port_mapping_release(n);
     node_arm(n);
     node_maybe_stopped(n);
 }
@@ -252,6 +256,7 @@ void node_free(struct kith_node *n)
     list_for_each_safe(at, &n->torrents) entry_free(list_entry(at, struct kith_torrent, link));
     fetch_free(n);
     lsd_stop(n);
+    port_mapping_free(n);
     network_stop(n);
     links_close_all(n, NULL);
     links_bury(n);

@@ -21,6 +21,7 @@
  *   utp_io.c   byte streams over uTP: between src/utp and the ports
  *   race.c     a connection attempt by both carriers
  *   lsd_io.c   local service discovery
+ *   port_mapping.c our port on the home router
  *   outside.c  how we look from outside
  *   fetch.c    what the user names by its address on the web
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
@@ -69,6 +70,7 @@ struct stream;
 struct lsd_io;
 struct fetch;
 struct network;
+struct port_mapping;
 
 struct kith_node {
     struct env *env;
@@ -106,7 +108,8 @@ struct kith_node {
     usec scraped_at; /* the last one began */
     uint32_t tracker_key;
     struct network *network;
-    struct external_ip external_ip; /* what others say of our address */
+    struct port_mapping *port_mapping; /* NULL: ports are not mapped */
+    struct external_ip external_ip;    /* what others say of our address */
     bool reached_from_outside;
     struct lsd_io *lsd;  /* NULL: local service discovery is off */
     struct fetch *fetch; /* what kith_fetch was asked for last, or NULL */

@@ -1,6 +1,7 @@
 /* See outside.h. */
 #include "node/outside.h"
 #include "node/node_internal.h"
+#include "node/port_mapping.h"
 
 void outside_seen_at(struct kith_node *n, const struct endpoint *voter, const struct endpoint *ours)
 {
@@ -19,20 +20,29 @@ void outside_reached_by(struct kith_node *n, const struct endpoint *from)
 
 bool outside_address(const struct kith_node *n, enum addr_family family, struct endpoint *out)
 {
+    struct endpoint mapped = {0};
+    bool is_mapped = port_mapping_external(n, family, &mapped);
+    if (is_mapped && endpoint_class(&mapped) == ADDR_GLOBAL) {
+        *out = mapped;
+        return true;
+    }
     if (!external_ip_get(&n->external_ip, family, env_now(n->env), out))
         return false;
-    out->port = outside_port(n);
+    out->port = is_mapped ? mapped.port : n->port;
     return out->port != 0;
 }
 
+/* Trackers and peers take one port for both families; only IPv4's is ever another than ours. */
 uint16_t outside_port(const struct kith_node *n)
 {
-    return n->port;
+    struct endpoint mapped;
+    return port_mapping_external(n, ADDR_V4, &mapped) ? mapped.port : n->port;
 }
 
 bool outside_is_reachable(const struct kith_node *n)
 {
-    return n->reached_from_outside;
+    struct endpoint mapped;
+    return n->reached_from_outside || port_mapping_external(n, ADDR_V4, &mapped);
 }
 
 void outside_network_changed(struct kith_node *n)

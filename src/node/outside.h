@@ -18,7 +18,7 @@ void outside_reached_by(struct kith_node *, const struct endpoint *from);
 bool outside_address(const struct kith_node *, enum addr_family, struct endpoint *out);
 /* The port to tell to trackers, peers and the DHT; 0: we do not listen. */
 uint16_t outside_port(const struct kith_node *);
-/* Somebody from the open internet has connected to us: so others can. */
+/* Our port is mapped, or somebody from the open internet has connected to us: so others can. */
 bool outside_is_reachable(const struct kith_node *);
 /* Nothing of what was known holds on another network. */
 void outside_network_changed(struct kith_node *);

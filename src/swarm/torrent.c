@@ -254,6 +254,11 @@ void torrent_count_upload(struct torrent *t, uint64_t bytes)
         token_bucket_take(&t->node_limits->upload, bytes, t->now);
 }
 
+void torrent_set_listen_port(struct torrent *t, uint16_t port)
+{
+    t->listen_port = port;
+}
+
 struct rate_limits *torrent_limits(struct torrent *t)
 {
     return &t->limits;

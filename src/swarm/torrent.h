@@ -114,6 +114,8 @@ int torrent_set_file_priority(struct torrent *, uint32_t file, int priority);
 void torrent_set_sequential(struct torrent *, bool on);
 /* BEP 16; for who joins from now on. Off: everybody is told of everything. */
 void torrent_set_super_seeding(struct torrent *, bool on);
+/* What peers that join from now on are told. */
+void torrent_set_listen_port(struct torrent *, uint16_t port);
 struct rate_limits *torrent_limits(struct torrent *);
 struct storage *torrent_storage(struct torrent *);
 

@@ -48,7 +48,7 @@ def main():
     chance = random.Random(SEED)
     work = pathlib.Path(tempfile.mkdtemp(prefix="kith-kills-"))
     os.environ["XDG_STATE_HOME"] = str(work / "state")
-    os.environ["KITH_NO_LSD"] = "1"
+    os.environ["KITH_NO_LSD"] = os.environ["KITH_NO_PORT_MAPPING"] = "1"
     source, out = work / "source" / "Data", work / "out"
     source.mkdir(parents=True)
     for i in range(4):

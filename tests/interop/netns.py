@@ -136,6 +136,47 @@ class Network:
         self.ip(host, "link", "set", device, "up")
         self.address(host, device, *addresses)
 
+    def cable(self, a, device_a, b, device_b):
+        """A cable between two hosts; addresses come later."""
+        run("ip", "link", "add", device_a, "netns", self.full(a), "type", "veth",
+            "peer", "name", device_b, "netns", self.full(b))
+        self.ip(a, "link", "set", device_a, "up")
+        self.ip(b, "link", "set", device_b, "up")
+
+    def home_router(self, name, inner="lan", outer="wan"):
+        """Masquerades, and lets in only what answers: the chains that miniupnpd fills are there."""
+        self.sysctl(name, "net.ipv4.ip_forward=1")
+        rules = f"""
+            table inet filter {{
+                chain forward {{
+                    type filter hook forward priority 0; policy drop;
+                    ct state established,related accept
+                    iifname "{inner}" accept
+                    jump miniupnpd
+                }}
+                chain input {{
+                    type filter hook input priority 0; policy accept;
+                    iifname "{outer}" ct state new drop
+                }}
+                chain miniupnpd {{ }}
+                chain prerouting {{
+                    type nat hook prerouting priority -100; policy accept;
+                    jump prerouting_miniupnpd
+                }}
+                chain postrouting {{
+                    type nat hook postrouting priority 100; policy accept;
+                    jump postrouting_miniupnpd
+                    oifname "{outer}" masquerade
+                }}
+                chain prerouting_miniupnpd {{ }}
+                chain postrouting_miniupnpd {{ }}
+            }}
+        """
+        done = subprocess.run(["ip", "netns", "exec", self.full(name), "nft", "-f", "-"], input=rules, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise Failure(f"nft: {done.stdout}")
+
     def address(self, host, device, *addresses):
         for address in addresses:
             self.ip(host, "addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))

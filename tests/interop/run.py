@@ -128,7 +128,7 @@ class Case:
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="kith-interop-"))
         self.processes, self.logs, self.sessions = [], [], []
         os.environ["XDG_STATE_HOME"] = str(self.work / "state")
-        os.environ["KITH_NO_LSD"] = "1"
+        os.environ["KITH_NO_LSD"] = os.environ["KITH_NO_PORT_MAPPING"] = "1"
 
     def share(self, path, *options):
         port = free_port()

@@ -45,6 +45,23 @@ size_t sim_gateways(struct env *face, struct endpoint *out, size_t max)
     return 0;
 }
 
+int sim_upnp_start(struct env *face, const struct env_upnp_request *request,
+    void (*done)(void *user, int err, const struct env_upnp_result *), void *user,
+    struct env_upnp **out)
+{
+    (void)face;
+    (void)request;
+    (void)done;
+    (void)user;
+    (void)out;
+    return ERR_UNSUPPORTED;
+}
+
+void sim_upnp_cancel(struct env_upnp *upnp)
+{
+    (void)upnp;
+}
+
 /* ---- watching */
 
 struct sim_watch {

@@ -14,6 +14,11 @@ size_t sim_gateways(struct env *, struct endpoint *out, size_t max);
 int sim_network_watch_start(
     struct env *, void (*changed)(void *user), void *user, struct env_network_watch **out);
 void sim_network_watch_stop(struct env_network_watch *);
+/* ERR_UNSUPPORTED. */
+int sim_upnp_start(struct env *, const struct env_upnp_request *,
+    void (*done)(void *user, int err, const struct env_upnp_result *), void *user,
+    struct env_upnp **out);
+void sim_upnp_cancel(struct env_upnp *);
 /* The host's addresses are not what they were. */
 void sim_lan_changed(struct sim_host *);
 

@@ -262,6 +262,7 @@ static void on_async(uv_async_t *handle)
     real_workers_reap(e->workers);
     real_resolver_reap(e->resolver);
     real_http_reap(e->http);
+    real_upnp_reap(e);
 }
 
 static void env_loop_wake_op(struct env *env)
@@ -343,6 +344,9 @@ static const struct env_ops real_ops = {
     .device_addresses = real_device_addresses,
     .network_watch_start = real_network_watch_start,
     .network_watch_stop = real_network_watch_stop,
+
+    .upnp_start = real_upnp_start,
+    .upnp_cancel = real_upnp_cancel,
 
     .http_start = real_http_start,
     .http_cancel = real_http_cancel,
@@ -441,6 +445,7 @@ int uv_env_new(const struct uv_env_config *config, struct env **out)
     e->http_max = c->http_max;
     e->descriptors_max = c->descriptors_max != 0 ? c->descriptors_max : default_descriptors_max();
     e->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    list_init(&e->upnps);
     timer_heap_init(&e->timers);
     real_disk_init(&e->disk, &c->fault);
 
@@ -480,6 +485,7 @@ void uv_env_free(struct env *env)
     /* Jobs first: their done() may still close handles or cancel exchanges. */
     real_workers_free(e->workers);
     real_http_free(e->http);
+    real_upnp_abandon(e);
     real_resolver_free(e->resolver);
     drain_loop(e);
     assert(e->descriptors == 0);

@@ -5,6 +5,7 @@
 #define KITH_ENV_UV_REAL_H
 
 #include "base/heap.h"
+#include "base/list.h"
 #include "env/ops.h"
 #include "env/uv/disk.h"
 #include "env/uv/uv_env.h"
@@ -59,6 +60,7 @@ struct real_env {
     struct real_resolver *resolver;
     struct real_http_client *http; /* made by the first request */
     unsigned http_max;
+    struct list_link upnps; /* under way */
 };
 
 static inline struct real_env *real_env_of(struct env *e)
@@ -119,6 +121,14 @@ unsigned real_device_index(struct env *, const char *);
 size_t real_device_addresses(struct env *, const char *, struct endpoint *, size_t);
 int real_network_watch_start(struct env *, void (*)(void *), void *, struct env_network_watch **);
 void real_network_watch_stop(struct env_network_watch *);
+
+/* upnp.c */
+/* Hands finished exchanges to their askers; lets go of those that are not. */
+void real_upnp_reap(struct real_env *);
+void real_upnp_abandon(struct real_env *);
+int real_upnp_start(struct env *, const struct env_upnp_request *,
+    void (*)(void *, int, const struct env_upnp_result *), void *, struct env_upnp **);
+void real_upnp_cancel(struct env_upnp *);
 
 /* resolve.c */
 int real_resolver_new(struct real_env *, struct real_resolver **out);
