@@ -206,6 +206,13 @@ static void host_random(void *host, void *out, size_t size)
     env_random(((struct kith_torrent *)host)->node->env, out, size);
 }
 
+static bool host_punch(void *host, struct torrent *t, const struct endpoint *to)
+{
+    struct kith_torrent *k = host;
+    (void)t;
+    return link_punch(k->node, k, to);
+}
+
 static void host_seen_at(void *host, const struct endpoint *voter, const struct endpoint *ours)
 {
     outside_seen_at(((struct kith_torrent *)host)->node, voter, ours);
@@ -268,7 +275,7 @@ static bool host_refuses(void *host, const struct endpoint *e)
 }
 
 const struct swarm_host_ops entry_host_ops = {host_connect, host_pump, host_hang_up,
-    host_reschedule, host_event, host_web_fetch, host_now, host_random, NULL, host_seen_at,
+    host_reschedule, host_event, host_web_fetch, host_now, host_random, host_punch, host_seen_at,
     host_refuses};
 
 int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
@@ -279,6 +286,7 @@ int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
         .metainfo = k->metainfo ? metainfo_ref(k->metainfo) : NULL,
         .peer_id = n->peer_id,
         .listen_port = outside_port(n),
+        .punches = n->utp != NULL,
         .node_limits = &n->limits,
         .sequential = k->sequential,
         .super_seeding = k->super_seeding,

@@ -4,6 +4,7 @@
 #include "node/node_internal.h"
 #include "node/outside.h"
 #include "node/stream.h"
+#include "node/utp_io.h"
 
 #include "base/err.h"
 #include <assert.h>
@@ -11,6 +12,11 @@
 
 #define READS_PER_TURN 8 /* then others get their turn */
 #define SEND_CHUNKS_MAX 64
+
+enum link_way {
+    LINK_BY_ANY, /* as the node's settings have it */
+    LINK_BY_UTP  /* and nothing else: a hole is being punched */
+};
 
 struct link {
     struct list_link all;
@@ -20,6 +26,7 @@ struct link {
     struct stream *stream;
     struct endpoint remote;
     bool incoming;
+    enum link_way way;
     bool in_plaintext;         /* a second attempt, after one with MSE came to nothing */
     struct greeting *greeting; /* until there is a peer */
     struct peer *peer;
@@ -91,8 +98,8 @@ void links_bury(struct kith_node *n)
     }
 }
 
-static bool open_link(
-    struct kith_node *, struct kith_torrent *, const struct endpoint *, enum greeting_encryption);
+static bool open_link(struct kith_node *, struct kith_torrent *, const struct endpoint *,
+    enum greeting_encryption, enum link_way);
 
 /* The greeting came to nothing. Some peers close when they meet MSE: those are tried once more in
  * plaintext. */
@@ -100,10 +107,11 @@ static void give_up(struct link *l, int err)
 {
     struct kith_torrent *k = l->incoming ? NULL : l->torrent;
     struct endpoint remote = l->remote;
+    enum link_way way = l->way;
     bool again =
         k && k->torrent && l->greeting && greeting_may_fall_back(l->greeting, err) && l->wants_read;
     link_close(l);
-    if (again && open_link(l->node, k, &remote, GREETING_OFF))
+    if (again && open_link(l->node, k, &remote, GREETING_OFF, way))
         return;
     if (k && k->torrent)
         torrent_connect_failed(k->torrent, &remote, err);
@@ -434,7 +442,7 @@ static bool has_room(struct kith_node *n)
 }
 
 static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to,
-    enum greeting_encryption encryption)
+    enum greeting_encryption encryption, enum link_way way)
 {
     if (n->connections >= n->connections_max)
         return false;
@@ -455,7 +463,10 @@ static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct 
     }
     config.has_other_hash = has_v1 && has_v2;
     config.other_hash = short_v2;
-    if (stream_connect(n, to, &link_events, l, &l->stream) != 0) {
+    l->way = way;
+    int err = way == LINK_BY_UTP ? utp_io_connect(n, to, &link_events, l, &l->stream)
+                                 : stream_connect(n, to, &link_events, l, &l->stream);
+    if (err) {
         l->stream = NULL;
         link_close(l);
         return false;
@@ -469,7 +480,12 @@ static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct 
 
 bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
 {
-    return open_link(n, k, to, n->encryption);
+    return open_link(n, k, to, n->encryption, LINK_BY_ANY);
+}
+
+bool link_punch(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
+{
+    return open_link(n, k, to, n->encryption, LINK_BY_UTP);
 }
 
 void link_take(struct kith_node *n, struct stream *stream, const struct endpoint *from)

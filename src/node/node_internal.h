@@ -359,6 +359,8 @@ void memory_forget(struct kith_torrent *);
  * --------------------------------------------------------------------------------------- */
 /* Opens a connection for a torrent; false if there is none to spare. */
 bool link_open(struct kith_node *, struct kith_torrent *, const struct endpoint *);
+/* The same by uTP alone: the other side does it at this moment, too (BEP 55). */
+bool link_punch(struct kith_node *, struct kith_torrent *, const struct endpoint *);
 /* A stream that somebody else began. */
 void link_take(struct kith_node *, struct stream *, const struct endpoint *from);
 /* The same, for a listener of TCP. */

@@ -42,8 +42,8 @@ struct swarm_host_ops {
         uint64_t range, uint64_t size);
     usec (*now)(void *host);
     void (*random)(void *host, void *out, size_t size);
-    /* As connect, but by uTP and at once, because the other side does the same now (BEP 55). NULL:
-     * the host cannot, and peers are not told that it could. */
+    /* As connect, but by uTP and at once, because the other side does the same now (BEP 55). May
+     * be NULL where the torrent was made without `punches`. */
     bool (*punch)(void *host, struct torrent *, const struct endpoint *);
     /* `voter` says that it sees us at `ours` (port 0; BEP 10). May be NULL. */
     void (*seen_at)(void *host, const struct endpoint *voter, const struct endpoint *ours);

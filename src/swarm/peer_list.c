@@ -119,6 +119,12 @@ bool peer_list_take(struct peer_list *l, const struct endpoint *e, enum addr_sou
     return true;
 }
 
+bool peer_list_is_hidden(const struct peer_list *l, const struct endpoint *e)
+{
+    const struct candidate *c = find(l, e);
+    return c && (c->flags & UT_PEX_HOLEPUNCH) && !(c->flags & UT_PEX_REACHABLE);
+}
+
 bool peer_list_may_punch(struct peer_list *l, const struct endpoint *e, usec now, uint32_t *giver)
 {
     struct candidate *c = find(l, e);

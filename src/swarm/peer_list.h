@@ -31,6 +31,9 @@ bool peer_list_add(struct peer_list *, const struct endpoint *, const struct pee
 /* This one is in use from now on, due or not, also if it is so already: two attempts at one time
  * (BEP 55). False: not in the list, banned, or not allowed to this source. */
 bool peer_list_take(struct peer_list *, const struct endpoint *, enum addr_source);
+/* Is it said to punch holes, and not that anybody ever connected to it? Then it is behind a router.
+ */
+bool peer_list_is_hidden(const struct peer_list *, const struct endpoint *);
 /* May we ask for an introduction to it now, and whom (BEP 55)? Not again for a while. */
 bool peer_list_may_punch(struct peer_list *, const struct endpoint *, usec now, uint32_t *giver);
 /* The next candidate that is due and not in use; it counts as in use from now on. */

@@ -27,6 +27,7 @@ struct torrent *torrent_new(const struct torrent_config *c)
         c->peers_max && c->peers_max < TORRENT_PEERS_MAX ? c->peers_max : TORRENT_PEERS_MAX;
     t->sequential = c->sequential;
     t->super_seeding = c->super_seeding;
+    t->punches = c->punches;
     t->seed = c->seed;
     t->next_tick = NEVER;
     t->state = TORRENT_NEW;

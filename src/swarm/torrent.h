@@ -39,6 +39,7 @@ struct torrent_config {
     unsigned peers_max;              /* 0: TORRENT_PEERS_MAX */
     uint64_t seed;                   /* for the choices that are left to chance */
     bool sequential, super_seeding;
+    bool punches; /* the host can connect by uTP: holes are punched (BEP 55) */
 };
 
 enum torrent_state {

@@ -65,7 +65,8 @@ struct torrent {
     struct list_link graveyard; /* peers that wait for their reads to end */
     struct peer_list *candidates;
     uint32_t connecting;
-    struct pex_log *pex;               /* made with the first peer */
+    struct pex_log *pex; /* made with the first peer */
+    bool punches;
     struct minute_count introductions; /* that we asked for (BEP 55) */
     uint32_t attempts_failed;          /* connections that did not come about, ever */
     struct choker choker;
@@ -141,7 +142,7 @@ void torrent_add_hinted(struct torrent *, const struct endpoint *, const struct 
  * --------------------------------------------------------------------------------- */
 bool torrent_punches(const struct torrent *);
 int torrent_hear_holepunch(struct torrent *, struct peer *, struct bytes payload);
-/* It does not answer: asks whoever named it to introduce us, if that may help. */
+/* It does not answer, or hardly will: asks whoever named it to introduce us, if that may help. */
 void torrent_ask_introduction(struct torrent *, const struct endpoint *);
 
 /* ---- torrent_pieces.c

@@ -53,6 +53,9 @@ static void connect_more(struct torrent *t)
             return;
         }
         t->connecting++;
+        /* Nobody waits half a minute for what will most likely fail. */
+        if (peer_list_is_hidden(t->candidates, &endpoint))
+            torrent_ask_introduction(t, &endpoint);
     }
 }
 

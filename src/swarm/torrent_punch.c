@@ -16,7 +16,7 @@
 
 bool torrent_punches(const struct torrent *t)
 {
-    return t->host.ops->punch != NULL;
+    return t->punches;
 }
 
 static void say(

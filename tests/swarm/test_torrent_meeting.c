@@ -298,7 +298,7 @@ static void who_could_not_be_reached_is_asked_for_where_he_was_named(void **stat
     (void)state;
     struct ut_holepunch m;
     struct bench_peer *relay = meet('r', true, true);
-    say_pex(relay, 0, 1, 7000, UT_PEX_HOLEPUNCH);
+    say_pex(relay, 0, 1, 7000, UT_PEX_HOLEPUNCH | UT_PEX_REACHABLE);
     say_pex(relay, 1, 1, 7000, 0);
     bench_pass(&b, SECONDS(2));
     assert_int_equal(b.connect_count, 1);
@@ -311,6 +311,25 @@ static void who_could_not_be_reached_is_asked_for_where_he_was_named(void **stat
     assert_int_equal(b.connect_count, 2);
     torrent_connect_failed(b.torrent, &b.connects[1], ERR_TIMEOUT);
     assert_false(heard_punch(relay, &m)); /* not again so soon */
+}
+
+static void who_is_behind_a_router_is_asked_for_at_once(void **state)
+{
+    (void)state;
+    struct ut_holepunch m;
+    struct bench_peer *relay = meet('r', true, true);
+    say_pex(relay, 0, 1, 7000, UT_PEX_HOLEPUNCH);
+    bench_pass(&b, SECONDS(2));
+    assert_int_equal(b.connect_count, 1);
+    assert_true(heard_punch(relay, &m));
+    assert_true(endpoint_equal(&m.address, &b.connects[0]));
+    /* And the answer finds the first attempt still under way. */
+    say_punch(relay, UT_HOLEPUNCH_CONNECT, m.address);
+    assert_int_equal(b.punch_count, 1);
+    assert_int_equal(b.torrent->connecting, 2);
+    torrent_connect_failed(b.torrent, &b.connects[0], ERR_TIMEOUT);
+    torrent_connect_failed(b.torrent, &b.punches[0], ERR_TIMEOUT);
+    assert_int_equal(b.torrent->connecting, 0);
 }
 
 static void our_address_is_passed_on_as_a_peer_sees_it(void **state)
@@ -340,6 +359,7 @@ int main(void)
         CASE(who_does_not_speak_it_is_not_answered),
         CASE(one_who_asks_too_often_is_ignored_and_one_target_is_not_sent_about),
         CASE(told_to_connect_both_sides_do_and_only_where_they_may),
+        CASE(who_is_behind_a_router_is_asked_for_at_once),
         CASE(who_could_not_be_reached_is_asked_for_where_he_was_named),
         CASE(our_address_is_passed_on_as_a_peer_sees_it),
     };

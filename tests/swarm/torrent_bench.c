@@ -186,7 +186,8 @@ void bench_new(struct bench *b, const struct bench_config *c)
         .peer_id = {"-KH0000-mmmmmmmmmmmm"},
         .listen_port = 6881,
         .peers_max = c->peers_max,
-        .seed = 1};
+        .seed = 1,
+        .punches = true};
     if (c->metadata_missing) {
         config.has_v1 = b->metainfo->has_v1;
         config.has_v2 = b->metainfo->has_v2;
