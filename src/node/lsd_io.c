@@ -143,7 +143,7 @@ static void open_socket(struct lsd_io *l, enum addr_family family)
     struct env_udp **socket = &l->sockets[family == ADDR_V6];
     struct endpoint group = lsd_group(family);
     const struct port *port = ports_of(n, family);
-    if (!port || !port->tcp || endpoint_class(&port->at) == ADDR_LOOPBACK)
+    if (n->port == 0 || !port || endpoint_class(&port->at) == ADDR_LOOPBACK)
         return;
     struct env_tcp_options options = {.bind_ip = is_any(&port->at) ? NULL : &port->at};
     int err = egress_udp_open(n, &group, &options, readable, l, socket);
@@ -163,8 +163,6 @@ int lsd_start(struct kith_node *n)
 {
     uint8_t seed[16];
     uint32_t cookie;
-    if (n->port == 0) /* nobody could come to us */
-        return 0;
     struct lsd_io *l = calloc(1, sizeof *l);
     if (!l)
         return ERR_NOMEM;

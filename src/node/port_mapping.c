@@ -148,7 +148,7 @@ static void begin(struct asking *a, enum addr_family family)
     struct kith_node *n = a->of->node;
     struct port_map_config config = {.port = n->port};
     const struct port *port = ports_of(n, family);
-    if (!port || !port->tcp || endpoint_class(&port->at) == ADDR_LOOPBACK ||
+    if (n->port == 0 || !port || endpoint_class(&port->at) == ADDR_LOOPBACK ||
         !find_router(n, family, &config.router, &config.client))
         return;
     config.router.port = NATPMP_PORT;
@@ -262,8 +262,6 @@ static void begin_all(struct port_mapping *p)
 
 int port_mapping_start(struct kith_node *n)
 {
-    if (n->port == 0)
-        return 0;
     struct port_mapping *p = calloc(1, sizeof *p);
     if (!p)
         return ERR_NOMEM;

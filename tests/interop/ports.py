@@ -62,11 +62,11 @@ class Home(Network):
         return Program(self, "router", "/usr/sbin/miniupnpd", "-d", "-f", str(config), "-P",
                        str(self.work / "miniupnpd.pid"))
 
-    def mapped(self, port):
+    def mapped(self, port, home="192.168.7.2"):
         """The protocols that the router lets through to the home's port."""
         rules = self.on("router", "nft", "list", "chain", "inet", "filter", "prerouting_miniupnpd")
         return {kind for kind, number in (("tcp", "0x6"), ("udp", "0x11"))
-                if re.search(rf"@nh,72,8 {number} th dport {port} dnat ip to 192\.168\.7\.2:{port}", rules)}
+                if re.search(rf"@nh,72,8 {number} th dport \d+ dnat ip to {re.escape(home)}:{port}", rules)}
 
     def kith(self, host, *argv):
         return Program(self, host, KITH, *argv)
@@ -120,6 +120,22 @@ def the_link_names_the_outer_address():
         return "x.pe"
 
 
+def another_address_is_mapped_within_ten_seconds():
+    """The cable goes to another room: another address, and the router still keeps the port for the old
+    one. Another port is taken then, and that is the one that links and peers are told."""
+    with Home(natpmp=True, upnp=False) as net:
+        fill(net.work / "film.bin", 100_000, 14)
+        share = net.kith("home", "share", "--port", "7415", "-v", str(net.work / "film.bin"))
+        share.line()
+        until("the port is mapped", lambda: net.mapped(7415) == {"tcp", "udp"}, 10)
+        net.ip("home", "addr", "del", "192.168.7.2/24", "dev", "eth0")
+        net.address("home", "eth0", "192.168.7.77/24")
+        net.ip("home", "route", "add", "default", "via", "192.168.7.1")
+        took = until("the new address is mapped", lambda: net.mapped(7415, "192.168.7.77") == {"tcp", "udp"}, 10)
+        until("kith knows of it", lambda: f"mapped by PCP: {OUTER}:7416" in share.text(), 5)
+        return f"{took:.1f} s"
+
+
 def no_port_mapping_asks_for_nothing():
     with Home(natpmp=True, upnp=True) as net:
         fill(net.work / "film.bin", 100_000, 13)
@@ -132,7 +148,8 @@ def no_port_mapping_asks_for_nothing():
 
 
 CASES = {case.__name__: case for case in (
-    pcp_or_natpmp, upnp, the_link_names_the_outer_address, no_port_mapping_asks_for_nothing)}
+    pcp_or_natpmp, upnp, the_link_names_the_outer_address,
+    another_address_is_mapped_within_ten_seconds, no_port_mapping_asks_for_nothing)}
 
 if __name__ == "__main__":
     sys.exit(main(CASES, sys.argv[2:]))
