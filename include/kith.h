@@ -134,8 +134,8 @@ struct kith_options {
     const char *const
         *listen_addresses; /* besides listen_address: numeric, or names of interfaces */
     size_t listen_address_count;
-    const char *block_list; /* a file of addresses to have nothing to do with: eMule .dat, P2P,
-                             * CIDR, any of them gzip; NULL: none */
+    const char *block_list;  /* a file of addresses to have nothing to do with: eMule .dat, P2P,
+                              * CIDR, any of them gzip; NULL: none */
     int32_t no_port_mapping; /* 1: do not ask the router for a port (PCP, NAT-PMP, UPnP) */
 };
 
@@ -168,6 +168,16 @@ KITH_API void kith_wake(struct kith_node *node);
 KITH_API const char *kith_last_error(struct kith_node *node);
 /* The port that the node listens on; 0 if it does not. */
 KITH_API uint16_t kith_listen_port(struct kith_node *node);
+/* How the node is reached from outside. */
+struct kith_network {
+    size_t size;
+    char address_v4[64], address_v6[64]; /* with the port; "": not known */
+    const char *mapping;   /* how the router was asked for the port: "PCP", "NAT-PMP", "UPnP"; NULL:
+                              it   has not given one */
+    int32_t asking_router; /* 1: and its answer is still awaited */
+    int32_t reachable;     /* 1: the port is mapped, or somebody from the internet has connected */
+};
+KITH_API int kith_network(struct kith_node *node, struct kith_network *network);
 /* Changes limits while running; 0: none. */
 KITH_API void kith_set_rates(struct kith_node *node, uint64_t download_max, uint64_t upload_max);
 

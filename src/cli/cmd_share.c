@@ -78,6 +78,24 @@ static void show_link(struct session *s, struct kith_torrent *t)
         &s->term, "Send this link; keep kith running until somebody has it all. Ctrl-C stops.");
 }
 
+/* A link that is sent to friends elsewhere should name the address that they can reach: the router
+ * gets a moment to say it. */
+#define ROUTER_PATIENCE_MS 3000
+static int64_t link_due; /* 0: it is shown, or not there yet */
+
+static void show_link_in_time(struct session *s, struct kith_torrent *t)
+{
+    struct kith_network n;
+    KITH_INIT(n);
+    if (link_due == 0)
+        return;
+    bool waits = kith_network(s->node, &n) == 0 && n.asking_router;
+    if (waits && session_now_ms() < link_due)
+        return;
+    link_due = 0;
+    show_link(s, t);
+}
+
 static uint32_t copies_seen; /* the most complete copies at a time */
 
 /* What the people who share want to know: is it safe to stop? */
@@ -124,7 +142,7 @@ static int handle(struct session *s, const struct kith_event *e)
     KITH_INIT(st);
     switch (kith_event_type(e)) {
     case KITH_EVENT_READY:
-        show_link(s, t);
+        link_due = session_now_ms() + ROUTER_PATIENCE_MS;
         add_peers(s, t);
         return -1;
     case KITH_EVENT_PEER:
@@ -182,6 +200,7 @@ static int run(struct session *s, struct kith_torrent *t)
             if (code >= 0)
                 return code;
         }
+        show_link_in_time(s, t);
         progress_show(s, t);
         if (s->output->json && session_now_ms() - last_json >= 1000 && kith_status(t, &st) == 0) {
             last_json = session_now_ms();

@@ -73,7 +73,9 @@ static void heard(struct lsd_io *l, const struct env_datagram *d, usec now)
     for (unsigned i = 0; i < a.count; i++) {
         struct lsd_member *m = lsd_pacer_asked(&l->pacer, &a.hashes[i], now);
         struct kith_torrent *k = m ? container_of(m, struct kith_torrent, lsd) : NULL;
-        if (k && entry_wake(k) == 0 && k->torrent)
+        /* One that is asleep has everything: the answer is enough, and nobody on this network gets
+         * to wake thousands. */
+        if (k && k->torrent)
             torrent_add_candidate(k->torrent, &from, ADDR_FROM_LAN);
     }
 }

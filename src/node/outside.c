@@ -3,6 +3,9 @@
 #include "node/node_internal.h"
 #include "node/port_mapping.h"
 
+#include "base/err.h"
+#include <string.h>
+
 void outside_seen_at(struct kith_node *n, const struct endpoint *voter, const struct endpoint *ours)
 {
     external_ip_vote(&n->external_ip, voter, ours, env_now(n->env));
@@ -43,6 +46,23 @@ bool outside_is_reachable(const struct kith_node *n)
 {
     struct endpoint mapped;
     return n->reached_from_outside || port_mapping_external(n, ADDR_V4, &mapped);
+}
+
+int kith_network(struct kith_node *n, struct kith_network *given)
+{
+    struct kith_network out = {.size = given->size,
+        .mapping = port_mapping_kind(n),
+        .asking_router = port_mapping_is_asking(n),
+        .reachable = outside_is_reachable(n)};
+    struct endpoint e;
+    if (given->size > sizeof out)
+        return ERR_INVALID;
+    if (outside_address(n, ADDR_V4, &e))
+        endpoint_text(&e, out.address_v4);
+    if (outside_address(n, ADDR_V6, &e))
+        endpoint_text(&e, out.address_v6);
+    memcpy(given, &out, given->size);
+    return 0;
 }
 
 void outside_network_changed(struct kith_node *n)

@@ -76,6 +76,17 @@ const char *port_mapping_kind(const struct kith_node *n)
     return p->asking[0].map.dialect == PORT_MAP_PCP ? "PCP" : "NAT-PMP";
 }
 
+bool port_mapping_is_asking(const struct kith_node *n)
+{
+    const struct port_mapping *p = n->port_mapping;
+    struct endpoint e;
+    if (!p || p->releasing || !p->asking[0].socket || port_mapping_external(n, ADDR_V4, &e))
+        return false;
+    const struct port_map *m = &p->asking[0].map;
+    return p->upnp || !(m->silent || m->refused) ||
+           (egress_is_open(n) && p->upnp_due <= env_now(n->env));
+}
+
 /* The outer port is nearly always ours; where it is not, torrents tell their peers the other one.
  */
 static void told(struct port_mapping *p)

@@ -18,6 +18,8 @@ void port_mapping_network_changed(struct kith_node *);
 
 /* Where TCP to our port comes in from outside, if it is mapped; the address may be ADDR_NONE. */
 bool port_mapping_external(const struct kith_node *, enum addr_family, struct endpoint *out);
+/* The router's first word is still awaited. */
+bool port_mapping_is_asking(const struct kith_node *);
 /* In words: "NAT-PMP", "PCP", "UPnP"; NULL: no mapping. */
 const char *port_mapping_kind(const struct kith_node *);
 

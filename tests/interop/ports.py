@@ -110,9 +110,9 @@ def upnp():
 
 
 def the_link_names_the_outer_address():
-    """Of a second share, whose link is made when the mapping stands."""
-    with Home(natpmp=True, upnp=False) as net:
-        fill(net.work / "film.bin", 60_000_000, 12)
+    """Also where the router takes its time: it is waited for, but not for long."""
+    with Home(natpmp=False, upnp=True) as net:
+        fill(net.work / "film.bin", 100_000, 12)
         share = net.kith("home", "share", "--port", "7413", str(net.work / "film.bin"))
         link = share.line()
         if f"x.pe={OUTER}:7413" not in link.replace("%3A", ":"):
