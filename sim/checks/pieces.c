@@ -28,7 +28,7 @@ static void look(struct swarm_node *n, const char *when)
     struct builder disk[4];
     char path[128];
     for (unsigned i = 0; i < 4; i++) {
-        disk[i] = builder_heap((size_t)64 << 20);
+        disk[i] = builder_heap((size_t)512 << 20);
         swarm_file_path(path, sizeof path, n->folder, i);
         if (s->config.file_sizes[i])
             sim_disk_get(n->host, path, &disk[i]);

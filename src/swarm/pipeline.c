@@ -5,7 +5,8 @@
 
 #define BLOCK_SIZE 16384.0
 #define GROWTH_THAT_COUNTS 1.1 /* a round this much faster than the last keeps slow start on */
-#define ROOM 1.5               /* of the product, so that the peer never waits for us */
+#define QUEUE_ENOUGH MSECS(500)
+#define ROOM 1.5 /* of the product, so that the peer never waits for us */
 
 void pipeline_init(struct pipeline *p, usec now)
 {
@@ -48,12 +49,20 @@ static uint32_t clamp(const struct pipeline *p, double depth)
     return depth < 1 ? 1 : (uint32_t)depth;
 }
 
+/* Blocks wait at the peer rather than on the way: more of them asked for would only be held back
+ * from others, each of whom asks the same slow peer for the same pieces. */
+static bool peer_is_full(const struct pipeline *p)
+{
+    return p->block_time_least != NEVER && p->block_time > 2 * p->block_time_least + QUEUE_ENOUGH;
+}
+
 /* A round has passed: what did its depth bring? */
 static void end_round(struct pipeline *p, usec now)
 {
     usec took = now - p->round_began;
     double rate = (double)p->round_bytes / (double)(took > 0 ? took : 1);
-    if (p->slow_start && rate > p->last_rate * GROWTH_THAT_COUNTS) {
+    bool full = peer_is_full(p);
+    if (p->slow_start && !full && rate > p->last_rate * GROWTH_THAT_COUNTS) {
         p->depth = clamp(p, p->depth * 2.0);
     } else {
         p->slow_start = false;
@@ -63,7 +72,7 @@ static void end_round(struct pipeline *p, usec now)
         double product = rate * ((double)delay * ROOM + 100e3) / BLOCK_SIZE;
         /* A quarter of the way there; upwards at least one, or small depths would never grow. */
         double next = (p->depth * 3.0 + product) / 4;
-        p->depth = clamp(p, product > p->depth ? next + 1 : next);
+        p->depth = clamp(p, full ? product : product > p->depth ? next + 1 : next);
     }
     p->last_rate = rate;
     start_round(p, now);
