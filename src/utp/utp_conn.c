@@ -86,6 +86,7 @@ void utp_conn_close(struct utp_conn *c, usec now)
     utp_reorder_free(&c->reorder, c->pool);
     c->state = UTP_CLOSING;
     c->fin_due = c->flush = true;
+    utp_conn_watch_window(c, now);
     c->linger_until = now + UTP_LINGER;
 }
 
@@ -159,6 +160,7 @@ ssize_t utp_conn_writev(struct utp_conn *c, const struct iovec *v, int count, bo
         all = size == v[i].iov_len;
     }
     c->flush = !more && all;
+    utp_conn_watch_window(c, now);
     return total > 0 ? (ssize_t)total : ERR_AGAIN;
 }
 

@@ -263,4 +263,5 @@ void utp_conn_input(struct utp_conn *c, const struct utp_packet *p, usec now)
         take_data(c, p, now);
     else if (p->type == UTP_FIN)
         take_fin(c, p, now);
+    utp_conn_watch_window(c, now);
 }

@@ -167,8 +167,10 @@ static void put_fin(struct utp_conn *c, struct utp_batch *b, usec now)
 
 /* Nothing is under way and the peer has no room: ask it now and then, because its word that it has
  * may be lost. */
-static void watch_closed_window(struct utp_conn *c, usec now)
+void utp_conn_watch_window(struct utp_conn *c, usec now)
 {
+    if (c->state == UTP_DEAD)
+        return;
     bool closed = unsent(c) > 0 && c->window.first == c->window.next && new_payload(c) == 0 &&
                   (c->flush || unsent(c) >= full_payload(c));
     if (!closed) {
@@ -220,6 +222,6 @@ bool utp_conn_output(struct utp_conn *c, struct utp_batch *b, unsigned packets, 
         put_state(c, b, now);
     if (left < packets)
         c->limited = (double)(c->window.in_flight + 2 * full_payload(c)) > c->ledbat.window;
-    watch_closed_window(c, now);
+    utp_conn_watch_window(c, now);
     return utp_conn_has_output(c);
 }

@@ -1,0 +1,421 @@
+/* One torrent's data on a simulated disk: what is right is written and nothing else is, pieces
+ * longer than memory are hashed in slices, and nothing of somebody else's is touched. */
+#include "base/err.h"
+#include "crypto/hash.h"
+#include "crypto/merkle.h"
+#include "env/sim/sim.h"
+#include "format/metainfo_write.h"
+#include "store/storage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define FILES 3u
+
+static struct sim_world *world;
+static struct sim_host *host;
+static struct chunk_pool *pool;
+static struct file_cache *cache;
+static struct storage *storage;
+static struct metainfo *metainfo;
+static struct builder content[FILES];
+static uint32_t piece_length;
+
+/* ---- the torrent
+ * ---------------------------------------------------------------------------------------- */
+
+/* Files d/a, d/b, d/c; the stream of a hybrid is padded between them. */
+static void make_torrent(bool v1, bool v2, const size_t sizes[FILES])
+{
+    static const char *const names[FILES] = {"a", "b", "c"};
+    struct torrent_draft_file files[FILES] = {{0}};
+    struct sha256_digest *layers[FILES] = {0};
+    struct builder stream = builder_heap(64 << 20), out = builder_heap(1 << 20);
+    struct format_error error;
+    struct torrent_draft draft = {.name = "d",
+        .v1 = v1,
+        .v2 = v2,
+        .piece_length = piece_length,
+        .files = files,
+        .file_count = FILES};
+    for (unsigned f = 0; f < FILES; f++) {
+        content[f] = builder_heap(sizes[f] + 1);
+        for (size_t i = 0; i < sizes[f]; i++)
+            builder_u8(&content[f], (uint8_t)(i * 13 + f * 101 + (i >> 10)));
+        size_t blocks = (sizes[f] + MERKLE_BLOCK_SIZE - 1) / MERKLE_BLOCK_SIZE;
+        struct sha256_digest *leaves = calloc(blocks + 1, sizeof *leaves);
+        for (size_t i = 0; i < blocks; i++) {
+            size_t at = i * MERKLE_BLOCK_SIZE, left = sizes[f] - at;
+            leaves[i] =
+                sha256(content[f].data + at, left < MERKLE_BLOCK_SIZE ? left : MERKLE_BLOCK_SIZE);
+        }
+        layers[f] = calloc(sizes[f] / piece_length + 2, sizeof **layers);
+        merkle_layer_up(
+            leaves, blocks, 0, merkle_height(piece_length / MERKLE_BLOCK_SIZE), layers[f]);
+        files[f] = (struct torrent_draft_file){.path = names[f],
+            .length = sizes[f],
+            .root = merkle_root(leaves, blocks, 0, merkle_height(blocks)),
+            .layer = sizes[f] > piece_length ? layers[f] : NULL};
+        free(leaves);
+    }
+    for (unsigned f = 0; f < FILES; f++) {
+        builder_span(&stream, builder_bytes(&content[f]));
+        uint64_t pad = v1 ? torrent_draft_pad_after(&draft, f) : 0;
+        memset(builder_reserve(&stream, pad), 0, pad);
+    }
+    size_t count = (stream.size + piece_length - 1) / piece_length;
+    struct sha1_digest *pieces = calloc(count, sizeof *pieces);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i * piece_length, left = stream.size - at;
+        pieces[i] = sha1(stream.data + at, left < piece_length ? left : piece_length);
+    }
+    draft.v1_pieces = pieces;
+    assert_int_equal(torrent_write(&draft, &out, &error), 0);
+    assert_int_equal(metainfo_parse_torrent(builder_bytes(&out), &metainfo, &error), 0);
+    builder_free(&out);
+    builder_free(&stream);
+    free(pieces);
+    for (unsigned f = 0; f < FILES; f++)
+        free(layers[f]);
+}
+
+static void pass(void)
+{
+    sim_world_run_until(world, sim_world_now(world) + SECONDS(2), NULL, NULL);
+}
+
+static void begin(bool v1, bool v2, uint32_t length, const size_t sizes[FILES])
+{
+    struct sim_config calm = sim_config_calm(1);
+    world = sim_world_new(&calm);
+    host = sim_host_new(world, &(struct sim_host_config){.name = "h"});
+    pool = chunk_pool_new(16 << 20);
+    cache = file_cache_new();
+    piece_length = length;
+    make_torrent(v1, v2, sizes);
+    storage = storage_new(&(struct storage_config){.env = sim_host_env(host),
+        .metainfo = metainfo,
+        .pool = pool,
+        .files = cache,
+        .folder = "/t"});
+    assert_non_null(storage);
+}
+
+static void end(void)
+{
+    pass();
+    storage_free(storage);
+    metainfo_unref(metainfo);
+    for (unsigned f = 0; f < FILES; f++)
+        builder_free(&content[f]);
+    file_cache_free(cache);
+    chunk_pool_free(pool);
+    sim_world_free(world);
+}
+
+static void put(unsigned f, size_t size)
+{
+    char path[16];
+    snprintf(path, sizeof path, "/t/d/%c", 'a' + (int)f);
+    sim_disk_put(host, path, bytes_of(content[f].data, size));
+}
+
+static bool is_on_disk(unsigned f)
+{
+    char path[16];
+    struct builder b = builder_heap(64 << 20);
+    snprintf(path, sizeof path, "/t/d/%c", 'a' + (int)f);
+    bool right = sim_disk_get(host, path, &b) == 0 && b.size == content[f].size &&
+                 memcmp(b.data, content[f].data, b.size) == 0;
+    builder_free(&b);
+    return right;
+}
+
+/* ---- checking
+ * ---------------------------------------------------------------------------------------- */
+
+static unsigned right_count, checked_count;
+static int check_err;
+
+static void piece_checked(void *user, uint32_t piece, bool right)
+{
+    (void)user;
+    (void)piece;
+    checked_count++;
+    right_count += right;
+}
+
+static void check_done(void *user, int err)
+{
+    (void)user;
+    check_err = err;
+}
+
+/* How many pieces are right. */
+static unsigned check(void)
+{
+    static const struct storage_check_events events = {piece_checked, check_done};
+    struct bitfield all;
+    bitfield_init(&all, metainfo->piece_count);
+    bitfield_set_all(&all);
+    right_count = checked_count = 0;
+    check_err = 1;
+    assert_int_equal(storage_check(storage, &all, &events, NULL), 0);
+    bitfield_free(&all);
+    while (check_err == 1)
+        pass();
+    assert_int_equal(check_err, 0);
+    assert_int_equal(checked_count, metainfo->piece_count);
+    return right_count;
+}
+
+static const struct {
+    bool v1, v2;
+} kinds[] = {{true, false}, {false, true}, {true, true}};
+
+static const size_t sizes_long[FILES] = {(8u << 20) + 12345, 100, (9u << 20)};
+static const size_t sizes_short[FILES] = {100000, 1, 70000};
+
+static void pieces_longer_than_a_batch_are_checked_in_slices(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 3; k++) {
+        begin(kinds[k].v1, kinds[k].v2, STORAGE_CHECK_BATCH * 2, sizes_long);
+        for (unsigned f = 0; f < FILES; f++)
+            put(f, content[f].size);
+        assert_int_equal(check(), metainfo->piece_count);
+        sim_disk_rot(host, "/t/d/a", (5 << 20) + 7);
+        assert_int_equal(check(), metainfo->piece_count - 1);
+        put(2, content[2].size - 1);
+        unsigned expected = metainfo->piece_count - 2; /* the last of c, and the first of a */
+        assert_int_equal(check(), expected);
+        end();
+    }
+}
+
+static void what_is_not_there_is_not_right_and_no_error(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 3; k++) {
+        begin(kinds[k].v1, kinds[k].v2, 32768, sizes_short);
+        assert_int_equal(check(), 0);
+        put(0, content[0].size);
+        assert_true(check() >= 3);
+        assert_true(check() < metainfo->piece_count);
+        end();
+    }
+}
+
+/* ---- finishing
+ * --------------------------------------------------------------------------------------- */
+
+static int finished;
+
+static void done(void *user, struct piece_buffer *pb, int err)
+{
+    (void)user;
+    (void)pb;
+    finished = err;
+}
+
+/* The piece's bytes as they go over the wire. */
+static void fill(struct piece_buffer *pb, uint32_t from, uint32_t to, bool truly)
+{
+    for (uint32_t b = from; b < to; b++) {
+        uint8_t *at = piece_buffer_place(pb, b);
+        assert_non_null(at);
+        struct metainfo_slice s = metainfo_slices(
+            metainfo, pb->piece, b * PIECE_BLOCK_SIZE, piece_buffer_block_size(pb, b));
+        while (metainfo_slice_next(metainfo, &s)) {
+            unsigned f = s.pad ? 0 : (unsigned)(metainfo->files[s.file].path[0] - 'a');
+            for (uint64_t i = 0; i < s.length; i++)
+                *at++ = s.pad ? 0 : content[f].data[s.file_offset + i];
+        }
+        at[-1] ^= !truly;
+        piece_buffer_mark(pb, b, 1);
+    }
+}
+
+static int finish(struct piece_buffer *pb)
+{
+    finished = 1;
+    assert_int_equal(storage_finish(storage, pb, done, NULL), 0);
+    storage_finish_now(storage);
+    while (finished == 1)
+        pass();
+    return finished;
+}
+
+static struct piece_buffer *make(uint32_t piece)
+{
+    return piece_buffer_new(pool, piece, metainfo_piece_size(metainfo, piece));
+}
+
+static void only_what_is_right_is_written(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 3; k++) {
+        begin(kinds[k].v1, kinds[k].v2, 32768, sizes_short);
+        for (uint32_t i = 0; i < metainfo->piece_count; i++) {
+            struct piece_buffer *pb = make(i);
+            fill(pb, 0, pb->block_count, false);
+            assert_int_equal(finish(pb), ERR_HASH);
+            piece_buffer_free(pb);
+            assert_false(is_on_disk(0));
+        }
+        struct env_stat st;
+        assert_int_not_equal(sim_disk_stat(host, "/t/d/a", &st), 0); /* not even made */
+        for (uint32_t i = 0; i < metainfo->piece_count; i++) {
+            struct piece_buffer *pb = make(i);
+            fill(pb, 0, pb->block_count, true);
+            assert_int_equal(finish(pb), 0);
+            piece_buffer_free(pb);
+        }
+        for (unsigned f = 0; f < FILES; f++)
+            assert_true(is_on_disk(f));
+        end();
+    }
+}
+
+static struct piece_buffer *make_half_spilled(uint32_t piece, bool truly)
+{
+    struct piece_buffer *pb = make(piece);
+    uint32_t half = pb->block_count / 2;
+    fill(pb, 1, half, truly);
+    finished = 1;
+    assert_int_equal(storage_spill(storage, pb, done, NULL), 0);
+    while (finished == 1)
+        pass();
+    assert_int_equal(finished, 0);
+    assert_int_equal(pb->on_disk, half - 1);
+    fill(pb, 0, 1, true);
+    fill(pb, half, pb->block_count, true);
+    return pb;
+}
+
+static void a_piece_that_was_spilled_in_part_is_judged_as_a_whole(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 3; k++) {
+        begin(kinds[k].v1, kinds[k].v2, 4 << 20, sizes_long);
+        struct piece_buffer *bad = make_half_spilled(0, false);
+        assert_int_equal(finish(bad), ERR_HASH);
+        piece_buffer_free(bad);
+        struct piece_buffer *good = make_half_spilled(0, true);
+        assert_int_equal(finish(good), 0);
+        piece_buffer_free(good);
+        assert_int_equal(check(), 1);
+        end();
+    }
+}
+
+/* Nobody may be blamed for what our own disk has lost. */
+static void what_was_spilled_and_is_gone_is_not_a_lie(void **state)
+{
+    (void)state;
+    begin(true, false, 4 << 20, sizes_long);
+    struct piece_buffer *pb = make_half_spilled(0, true);
+    sim_disk_put(host, "/t/d/a", bytes_of(content[0].data, 1000));
+    assert_int_equal(finish(pb), ERR_CHANGED);
+    piece_buffer_free(pb);
+    end();
+}
+
+/* ---- somebody else's
+ * --------------------------------------------------------------------------------- */
+
+static int simple_err;
+
+static void simple(void *user, int err)
+{
+    (void)user;
+    simple_err = err;
+}
+
+static int ended(void)
+{
+    while (simple_err == 1)
+        pass();
+    return simple_err;
+}
+
+static void a_move_replaces_nothing_and_leaves_all_where_it_was(void **state)
+{
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    for (unsigned f = 0; f < FILES; f++)
+        put(f, content[f].size);
+    assert_int_equal(check(), metainfo->piece_count);
+    sim_disk_put(host, "/other/d/c", bytes_of_str("precious"));
+    simple_err = 1;
+    assert_int_equal(storage_move(storage, "/other", simple, NULL), 0);
+    assert_int_equal(ended(), ERR_EXISTS);
+    for (unsigned f = 0; f < FILES; f++)
+        assert_true(is_on_disk(f));
+    struct builder b = builder_heap(100);
+    assert_int_equal(sim_disk_get(host, "/other/d/c", &b), 0);
+    assert_string_equal(builder_text(&b), "precious");
+    builder_free(&b);
+    assert_int_equal(check(), metainfo->piece_count);
+    end();
+}
+
+static void only_what_is_marked_is_deleted_and_a_folder_that_is_not_empty_stays(void **state)
+{
+    static const uint8_t which[FILES] = {1, 0, 1};
+    struct env_stat st;
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    for (unsigned f = 0; f < FILES; f++)
+        put(f, content[f].size);
+    sim_disk_put(host, "/t/d/notes", bytes_of_str("precious"));
+    assert_int_equal(check(), metainfo->piece_count);
+    simple_err = 1;
+    assert_int_equal(storage_delete(storage, which, simple, NULL), 0);
+    assert_int_equal(ended(), 0);
+    assert_false(is_on_disk(0));
+    assert_true(is_on_disk(1));
+    assert_false(is_on_disk(2));
+    assert_int_equal(sim_disk_stat(host, "/t/d/notes", &st), 0);
+    end();
+}
+
+static void a_file_that_is_not_wanted_is_not_made_and_its_neighbours_are_whole(void **state)
+{
+    struct env_stat st;
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    storage_set_wanted(storage, 1, false, NULL, NULL);
+    simple_err = 1;
+    assert_int_equal(storage_prepare(storage, simple, NULL), 0);
+    assert_int_equal(ended(), 0);
+    for (uint32_t i = 0; i < metainfo->piece_count; i++) {
+        struct piece_buffer *pb = make(i);
+        fill(pb, 0, pb->block_count, true);
+        assert_int_equal(finish(pb), 0);
+        piece_buffer_free(pb);
+    }
+    assert_true(is_on_disk(0) && is_on_disk(2));
+    assert_int_not_equal(sim_disk_stat(host, "/t/d/b", &st), 0);
+    assert_int_equal(check(), metainfo->piece_count); /* out of the sidecar */
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pieces_longer_than_a_batch_are_checked_in_slices),
+        cmocka_unit_test(what_is_not_there_is_not_right_and_no_error),
+        cmocka_unit_test(only_what_is_right_is_written),
+        cmocka_unit_test(a_piece_that_was_spilled_in_part_is_judged_as_a_whole),
+        cmocka_unit_test(what_was_spilled_and_is_gone_is_not_a_lie),
+        cmocka_unit_test(a_move_replaces_nothing_and_leaves_all_where_it_was),
+        cmocka_unit_test(only_what_is_marked_is_deleted_and_a_folder_that_is_not_empty_stays),
+        cmocka_unit_test(a_file_that_is_not_wanted_is_not_made_and_its_neighbours_are_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* The congestion window and the delays that it is steered by. */
+#include "base/check.h"
+#include "utp/delay.h"
+#include "utp/ledbat.h"
+
+#define PACKET 1452u
+
+/* One round trip in which a whole window is acknowledged. */
+static void round_trip(struct ledbat *l, usec queue, bool limited, usec now)
+{
+    size_t window = (size_t)l->window;
+    for (size_t at = 0; at < window; at += PACKET)
+        ledbat_acked(l, PACKET, queue, limited, now);
+}
+
+static void the_queue_is_what_is_above_the_base(void **state)
+{
+    (void)state;
+    struct delay_history h = {0};
+    assert_int_equal(delay_history_queue(&h), 0);
+    delay_history_add(&h, 5000000, 0);
+    assert_int_equal(delay_history_queue(&h), 0);
+    for (int i = 0; i < 3; i++)
+        delay_history_add(&h, 5040000, SECONDS(1));
+    assert_int_equal(delay_history_queue(&h), 40000);
+    delay_history_add(&h, 5010000, SECONDS(1));
+    assert_int_equal(delay_history_queue(&h), 10000); /* one late packet is no queue */
+}
+
+static void samples_may_wrap(void **state)
+{
+    (void)state;
+    struct delay_history h = {0};
+    delay_history_add(&h, 0xffffff00u, 0);
+    for (int i = 0; i < 3; i++)
+        delay_history_add(&h, 0x00000100u, 0);
+    assert_int_equal(delay_history_queue(&h), 0x200);
+    delay_history_add(&h, 0xfffffe00u, 0);
+    assert_int_equal(delay_history_queue(&h), 0);
+}
+
+static void a_base_is_forgotten_after_thirteen_minutes(void **state)
+{
+    (void)state;
+    struct delay_history h = {0};
+    delay_history_add(&h, 1000, 0);
+    for (int minute = 1; minute <= 12; minute++)
+        delay_history_add(&h, 61000, SECONDS(61 * minute));
+    assert_int_equal(delay_history_queue(&h), 60000);
+    for (int minute = 13; minute <= 14; minute++)
+        delay_history_add(&h, 61000, SECONDS(61 * minute));
+    assert_int_equal(delay_history_queue(&h), 0);
+}
+
+static void a_base_moves_with_the_clocks(void **state)
+{
+    (void)state;
+    struct delay_history h = {0};
+    delay_history_add(&h, 1000, 0);
+    delay_history_shift(&h, 500);
+    for (int i = 0; i < 3; i++)
+        delay_history_add(&h, 1700, 0);
+    assert_int_equal(delay_history_queue(&h), 200);
+}
+
+static void slow_start_doubles_and_ends_on_delay(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    double before = l.window;
+    round_trip(&l, 0, true, 0);
+    assert_true(l.window >= before * 1.9);
+    before = l.window;
+    ledbat_acked(&l, PACKET, MSECS(80), true, 0);
+    assert_false(l.slow_start);
+    assert_true(l.window <= before * 0.51); /* what stands in the queue was sent with half */
+}
+
+static void below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.slow_start = false;
+    l.window = 100000;
+    round_trip(&l, 0, true, 0);
+    assert_true(l.window > 102500 && l.window <= 103001);
+    round_trip(&l, MSECS(50), true, 0);
+    assert_true(l.window > 103900 && l.window <= 104600);
+}
+
+static void above_the_target_it_shrinks_but_never_below_two_packets(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.slow_start = false;
+    l.window = 200000;
+    round_trip(&l, MSECS(150), true, 0);
+    assert_true(l.window < 190000);
+    for (int i = 0; i < 200; i++)
+        round_trip(&l, MSECS(400), true, 0);
+    assert_true(l.window == LEDBAT_PACKETS_MIN * PACKET);
+}
+
+static void a_sender_without_data_does_not_grow(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    double before = l.window;
+    round_trip(&l, 0, false, 0);
+    l.slow_start = false;
+    round_trip(&l, 0, false, 0);
+    assert_true(l.window == before);
+}
+
+static void losses_of_one_round_trip_are_one(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.window = 100000;
+    ledbat_lost(&l, MSECS(300), SECONDS(1));
+    assert_true(l.window == 50000);
+    ledbat_lost(&l, MSECS(300), SECONDS(1) + MSECS(299));
+    assert_true(l.window == 50000);
+    ledbat_lost(&l, MSECS(300), SECONDS(1) + MSECS(300));
+    assert_true(l.window == 25000);
+    ledbat_lost(&l, MSECS(1), SECONDS(1) + MSECS(399)); /* and at least 100 ms are */
+    assert_true(l.window == 25000);
+}
+
+static void a_loss_that_was_none_is_taken_back(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.window = 100000;
+    ledbat_lost(&l, MSECS(10), SECONDS(1));
+    ledbat_not_lost(&l);
+    assert_true(l.window == 100000);
+    ledbat_lost(&l, MSECS(10), SECONDS(2));
+    ledbat_not_lost(&l);
+    ledbat_not_lost(&l); /* once only */
+    assert_true(l.window == 100000);
+}
+
+static void a_timeout_and_a_rest_begin_anew_up_to_where_it_was(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.window = 400000;
+    l.slow_start = false;
+    ledbat_timeout(&l, 0);
+    assert_true(l.slow_start && l.window == LEDBAT_PACKETS_MIN * PACKET);
+    for (int i = 0; i < 20; i++)
+        round_trip(&l, 0, true, 0);
+    assert_true(l.window > 190000 && l.window < 300000); /* doubled to half, then slowly */
+    double before = l.window;
+    ledbat_rested(&l);
+    assert_true(l.slow_start && l.window == LEDBAT_PACKETS_FIRST * PACKET);
+    assert_true(l.threshold == before);
+}
+
+RUN(T(the_queue_is_what_is_above_the_base), T(samples_may_wrap),
+    T(a_base_is_forgotten_after_thirteen_minutes), T(a_base_moves_with_the_clocks),
+    T(slow_start_doubles_and_ends_on_delay),
+    T(below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip),
+    T(above_the_target_it_shrinks_but_never_below_two_packets),
+    T(a_sender_without_data_does_not_grow), T(losses_of_one_round_trip_are_one),
+    T(a_loss_that_was_none_is_taken_back), T(a_timeout_and_a_rest_begin_anew_up_to_where_it_was))
