@@ -103,6 +103,8 @@ enum kith_log_level {
     KITH_LOG_TRACE
 };
 
+enum kith_dht_mode { KITH_DHT_ON = 0, KITH_DHT_OFF = 1, KITH_DHT_READ_ONLY = 2 };
+
 struct kith_options {
     size_t size;
     const char *listen_address; /* numeric; NULL: every IPv4 and IPv6 address */
@@ -137,6 +139,11 @@ struct kith_options {
     const char *block_list;  /* a file of addresses to have nothing to do with: eMule .dat, P2P,
                               * CIDR, any of them gzip; NULL: none */
     int32_t no_port_mapping; /* 1: do not ask the router for a port (PCP, NAT-PMP, UPnP) */
+    int32_t dht; /* enum kith_dht_mode; read-only: asks and does not answer (BEP 43) */
+    /* Nodes of the DHT to begin with, "host:port". Not needed where an earlier run, a link, a peer or
+     * the local network knows one. */
+    const char *const *dht_hosts;
+    size_t dht_host_count;
 };
 
 /* Opens a node, brings back the torrents that its state file remembers, and starts to listen.

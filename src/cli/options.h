@@ -23,7 +23,8 @@ struct network_options {
     const char *interface, *proxy, *block_list;
     uint64_t download_max, upload_max;
     int encryption; /* enum kith_encryption */
-    bool no_lsd, no_port_mapping, no_utp, no_tcp;
+    bool no_lsd, no_port_mapping, no_utp, no_tcp, no_dht;
+    struct text_list bootstrap; /* "none": none; empty: the well-known ones */
 };
 extern const struct option_spec network_specs[];
 

@@ -196,6 +196,22 @@ static const char *hint_of(int err, const struct network_options *network)
     }
 }
 
+/* Nodes that have answered newcomers for years: needed once, by who knows nobody. */
+static const char *const well_known[] = {
+    "dht.libtorrent.org:25401", "dht.transmissionbt.com:6881", "router.bittorrent.com:6881"};
+
+static void fill_dht(struct kith_options *o, const struct network_options *network)
+{
+    const struct text_list *given = &network->bootstrap;
+    o->dht = network->no_dht ? KITH_DHT_OFF : KITH_DHT_ON;
+    o->dht_hosts = well_known;
+    o->dht_host_count = sizeof well_known / sizeof *well_known;
+    if (given->count == 0)
+        return;
+    o->dht_hosts = given->items;
+    o->dht_host_count = strcmp(given->items[0], "none") == 0 ? 0 : given->count;
+}
+
 int session_open(struct session *s, const struct session_config *config)
 {
     struct kith_options o;
@@ -224,6 +240,7 @@ int session_open(struct session *s, const struct session_config *config)
         o.log_level = output->verbose > 1 ? KITH_LOG_DEBUG : KITH_LOG_INFO;
     }
     o.no_lsd = network->no_lsd;
+    fill_dht(&o, network);
     o.no_utp = network->no_utp;
     o.no_tcp = network->no_tcp;
     o.no_port_mapping = network->no_port_mapping;

@@ -41,8 +41,10 @@ struct dht_config {
     const struct node_id *id; /* NULL: by chance */
     bool read_only;           /* BEP 43: asks and does not answer */
     void (*send)(void *user, const struct endpoint *to, struct bytes datagram);
-    /* Our address as seen from outside is known, or has changed. May be NULL. */
-    void (*address)(void *user, const struct endpoint *external);
+    /* `by`, a node of the open internet, sees us at `ours`. May be NULL. */
+    void (*seen_at)(void *user, const struct endpoint *by, const struct endpoint *ours);
+    /* Somebody announced itself here: its own word, at its own address. May be NULL. */
+    void (*announced)(void *user, const struct info_hash *, const struct endpoint *);
     void *user;
 };
 
@@ -68,6 +70,9 @@ int dht_load(struct dht *, struct bytes saved, usec now);
 void dht_save(const struct dht *, struct builder *, usec now);
 /* The machine's network came back or changed: everybody is asked again soon. */
 void dht_network_changed(struct dht *, usec now);
+
+/* As whom a node at `from` may name addresses. */
+enum addr_source dht_source_of(const struct endpoint *from);
 
 /* ---- searches ---------------------------------------------------------------------------------
  */

@@ -160,6 +160,8 @@ static void answer_announce(struct answer *a)
         return;
     }
     send_answer(a);
+    if (d->config.announced)
+        d->config.announced(d->config.user, &p.hash, &p.at);
 }
 
 static void answer_sample(struct answer *a)

@@ -103,8 +103,6 @@ struct dht {
 /* ---- dht.c */
 /* Sends what the builder holds, if it holds it. */
 void dht_send(struct dht *, const struct endpoint *to, const struct builder *);
-/* As whom a node at `from` may name addresses. */
-enum addr_source dht_source_of(const struct endpoint *from);
 
 /* ---- dht_query.c */
 /* Fills in transaction and id and sends. False: too many are under way. */

@@ -255,7 +255,11 @@ void dht_network_changed(struct dht *d, usec now)
 void maintain_vote(struct dht *d, const struct endpoint *by, const struct endpoint *said, usec now)
 {
     if (said->family != d->config.family || endpoint_class(said) != ADDR_GLOBAL ||
-        node_address_is_local(by) || endpoint_same_ip(&d->external, said))
+        node_address_is_local(by))
+        return;
+    if (d->config.seen_at)
+        d->config.seen_at(d->config.user, by, said);
+    if (endpoint_same_ip(&d->external, said))
         return;
     if (!address_vote_cast(&d->votes, by, said, DHT_VOTES_NEEDED))
         return;
@@ -268,6 +272,4 @@ void maintain_vote(struct dht *d, const struct endpoint *by, const struct endpoi
             explore_at(d, now + EXPLORE_SOON);
         }
     }
-    if (d->config.address)
-        d->config.address(d->config.user, said);
 }

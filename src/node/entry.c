@@ -71,6 +71,7 @@ void entry_free(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &k->drowsy);
     trackers_free(k);
     lsd_leave(k);
+    dht_io_leave(k);
     web_seeds_cancel(k);
     entry_index_remove(k->node->index, k, names, entry_names(k, names));
     list_remove(&k->link);
@@ -128,6 +129,7 @@ void entry_stop(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &k->drowsy);
     trackers_stop(k);
     lsd_leave(k);
+    dht_io_leave(k);
     web_seeds_cancel(k);
     if (k->create)
         create_cancel(k->create);
@@ -213,6 +215,20 @@ static bool host_punch(void *host, struct torrent *t, const struct endpoint *to)
     return link_punch(k->node, k, to);
 }
 
+static uint16_t host_dht_port(void *host, enum addr_family family)
+{
+    struct kith_torrent *k = host;
+    return dht_io_may_tell(k) ? dht_io_port(k->node, family) : 0;
+}
+
+/* A peer's word about its own machine: as local as the peer is. */
+static void host_dht_node(void *host, const struct endpoint *at)
+{
+    struct kith_torrent *k = host;
+    if (dht_io_may_tell(k))
+        dht_io_guess(k->node, at, dht_source_of(at));
+}
+
 static void host_seen_at(void *host, const struct endpoint *voter, const struct endpoint *ours)
 {
     outside_seen_at(((struct kith_torrent *)host)->node, voter, ours);
@@ -276,7 +292,7 @@ static bool host_refuses(void *host, const struct endpoint *e)
 
 const struct swarm_host_ops entry_host_ops = {host_connect, host_pump, host_hang_up,
     host_reschedule, host_event, host_web_fetch, host_now, host_random, host_punch, host_seen_at,
-    host_refuses};
+    host_refuses, host_dht_port, host_dht_node};
 
 int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
 {
@@ -373,6 +389,7 @@ bool entry_find(void *user, const struct handshake *theirs, struct greeting_answ
     *out = (struct greeting_answer){.info_hash = upgrade ? short_v2 : theirs->info_hash,
         .v2 = has_v2 && !upgrade,
         .is_v2 = by_v2 || upgrade,
+        .dht = dht_io_may_tell(k),
         .torrent = k};
     return true;
 }
@@ -435,8 +452,10 @@ static void metadata_known(struct kith_torrent *k)
     k->name = name_of(k->metainfo);
     entry_choose_files(k);
     (void)learn_hashes(k); /* without memory it is found by the hash of its link only */
-    if (k->metainfo->is_private)
+    if (k->metainfo->is_private) {
         lsd_leave(k);
+        dht_io_leave(k);
+    }
     memory_save_entry(k);
     memory_save_metainfo(k);
     node_event(k->node, KITH_EVENT_METADATA, k, 0, k->name);
@@ -448,15 +467,19 @@ static void add_peers(struct kith_torrent *k, const struct kith_add *add)
 {
     struct endpoint e;
     for (size_t i = 0; k->torrent && i < add->peer_count; i++)
-        if (endpoint_parse(&e, bytes_of_str(add->peers[i])) == 0)
+        if (endpoint_parse(&e, bytes_of_str(add->peers[i])) == 0) {
             torrent_add_candidate(k->torrent, &e, ADDR_FROM_USER);
+            dht_io_guess(k->node, &e, ADDR_FROM_USER);
+        }
 }
 
 static void add_link_peers(struct kith_torrent *k, const struct magnet *m)
 {
     for (size_t i = 0; k->torrent && i < m->peer_count; i++)
-        if (m->peers[i].endpoint.family != ADDR_NONE)
+        if (m->peers[i].endpoint.family != ADDR_NONE) {
             torrent_add_candidate(k->torrent, &m->peers[i].endpoint, ADDR_FROM_LINK);
+            dht_io_guess(k->node, &m->peers[i].endpoint, ADDR_FROM_LINK);
+        }
 }
 
 static int remember_texts(struct text_list *list, const char **texts, size_t count, size_t max)
@@ -490,6 +513,7 @@ static int begin_magnet(struct kith_torrent *k, const struct magnet *m)
     torrent_start_metadata(k->torrent);
     trackers_start(k);
     lsd_join(k);
+    dht_io_join(k);
     add_link_peers(k, m);
     return 0;
 }
@@ -686,6 +710,7 @@ void kith_pause(struct kith_torrent *k)
         torrent_pause(k->torrent);
     trackers_stop(k);
     lsd_leave(k);
+    dht_io_leave(k);
     entry_queue(k->node);
     memory_save_entry(k);
 }
@@ -702,6 +727,7 @@ void kith_resume(struct kith_torrent *k)
         trackers_free(k);
         trackers_start(k);
         lsd_join(k);
+        dht_io_join(k);
         entry_queue(k->node);
     }
     memory_save_entry(k);

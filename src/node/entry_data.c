@@ -268,6 +268,7 @@ void entry_complete(struct kith_torrent *k)
         k->completed_unix = env_time_unix(k->node->env);
     memory_save_entry(k);
     trackers_completed(k);
+    dht_io_join(k); /* as a seed now */
     entry_queue(k->node);
 }
 
@@ -354,6 +355,7 @@ static void start(struct kith_torrent *k)
         torrent_pause(k->torrent);
     trackers_start(k);
     lsd_join(k);
+    dht_io_join(k);
     web_seeds_add(k);
     entry_queue(k->node);
     if (k->delete_when_awake) {
@@ -572,6 +574,7 @@ static void fetch_layers(struct kith_torrent *k)
     k->state = KITH_STATE_METADATA;
     trackers_start(k);
     lsd_join(k);
+    dht_io_join(k);
     if (err)
         entry_trouble(k, err, NULL);
 }

@@ -85,7 +85,8 @@ static const char *why_alone(struct kith_torrent *k, const struct torrent_stats 
     if (network_is_offline(k->node))
         return "waiting for a network: this machine is on none";
     if (s->known == 0 && s->attempts_failed == 0)
-        return "waiting for peers: the link names none, and none has been found";
+        return k->dht.joined ? "waiting for peers: "
+                             : "waiting for peers: the link names none, and none has been found";
     return "waiting for peers: nobody answers at the addresses known";
 }
 
@@ -112,7 +113,14 @@ static const char *explain(struct kith_torrent *k, const struct torrent_stats *s
         why = "connected; peers have not given us a turn yet";
     else
         why = "connected; nobody has what is missing";
-    return why;
+    if (s->peers > 0 || s->connecting > 0 || !k->dht.joined)
+        return why;
+    char text[NODE_TEXT_MAX];
+    struct builder b = builder_fixed(text, sizeof text);
+    builder_str(&b, why);
+    builder_str(&b, why[strlen(why) - 1] == ' ' ? "" : "; ");
+    dht_io_words(k, &b);
+    return say(k, "", builder_text(&b));
 }
 
 static void fill_transfer(struct kith_torrent *k, struct kith_status *out)

@@ -457,6 +457,7 @@ static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct 
     bool has_v2 = torrent_hash_v2(k->torrent, &v2);
     struct info_hash short_v2 = info_hash_of_sha256(&v2);
     config.say.v2 = has_v2;
+    config.say.dht = dht_io_may_tell(k);
     if (!has_v1) {
         config.say.info_hash = short_v2;
         config.say.is_v2 = true;

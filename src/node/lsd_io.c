@@ -78,6 +78,8 @@ static void heard(struct lsd_io *l, const struct env_datagram *d, usec now)
         if (k && k->torrent)
             torrent_add_candidate(k->torrent, &from, ADDR_FROM_LAN);
     }
+    /* Clients have the DHT at the same port. */
+    dht_io_guess(l->node, &from, ADDR_FROM_LAN);
 }
 
 static void readable(void *user)

@@ -137,6 +137,7 @@ static void tell(struct network *net, const char *what)
         if (k->torrent)
             torrent_network_changed(k->torrent);
     }
+    dht_io_network_changed(n);
 }
 
 static void settled(struct timer *timer, usec now)

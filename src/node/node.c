@@ -165,7 +165,9 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         err = lsd_start(n);
     if (!err && !o->no_port_mapping)
         err = port_mapping_start(n);
-    return err || !o->state_file ? err : memory_open(n, o->state_file);
+    if (!err && o->state_file)
+        err = memory_open(n, o->state_file);
+    return err ? err : dht_io_start(n, o);
 }
 
 static void stop_late(struct timer *timer, usec now);
@@ -241,6 +243,7 @@ void kith_stop(struct kith_node *n)
     fetch_free(n);
     ports_stop_accepting(n);
     lsd_stop(n);
+    dht_io_stop(n);
     network_stop(n);
     links_close_all(n, NULL);
     list_for_each_safe(at, &n->torrents) entry_stop(list_entry(at, struct kith_torrent, link));
@@ -257,6 +260,7 @@ void node_free(struct kith_node *n)
     fetch_free(n);
     lsd_stop(n);
     port_mapping_free(n);
+    dht_io_stop(n);
     network_stop(n);
     links_close_all(n, NULL);
     links_bury(n);

@@ -22,6 +22,7 @@
  *   race.c     a connection attempt by both carriers
  *   lsd_io.c   local service discovery
  *   port_mapping.c our port on the home router
+ *   dht_io.c   the DHT
  *   outside.c  how we look from outside
  *   fetch.c    what the user names by its address on the web
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
@@ -33,6 +34,7 @@
 #include "base/log.h"
 #include "env/env.h"
 #include "format/metainfo.h"
+#include "node/dht_io.h"
 #include "node/entry_index.h"
 #include "node/ports.h"
 #include "node/race.h"
@@ -69,6 +71,7 @@ struct link;
 struct stream;
 struct lsd_io;
 struct fetch;
+struct dht_io;
 struct network;
 struct port_mapping;
 
@@ -113,6 +116,7 @@ struct kith_node {
     bool reached_from_outside;
     struct lsd_io *lsd;  /* NULL: local service discovery is off */
     struct fetch *fetch; /* what kith_fetch was asked for last, or NULL */
+    struct dht_io *dht;  /* NULL: it is off */
 
     struct list_link torrents;
     unsigned unstopped;        /* of them */
@@ -196,6 +200,7 @@ struct kith_torrent {
     struct announcer *announcers[2]; /* of the v1 and the v2 swarm; NULL: no trackers */
     struct timer announce_timer;
     struct lsd_member lsd;
+    struct dht_member dht;
     bool goodbye; /* trackers are told that we leave */
     usec goodbye_until;
 

@@ -19,6 +19,8 @@ static void dispatch(struct port *p, const struct endpoint *from, struct bytes d
         return;
     if (utp_io_is_utp(datagram))
         utp_io_datagram(p->node, from, datagram);
+    else if (datagram.size > 0 && datagram.data[0] == 'd')
+        dht_io_datagram(p, from, datagram);
     else
         trackers_datagram(p->node, from, datagram);
 }

@@ -9,6 +9,7 @@ static void say(struct greeting *g, const struct greeting_answer *answer)
     struct handshake ours = {.extensions = true,
         .fast = true,
         .v2 = answer->v2,
+        .dht = answer->dht,
         .info_hash = answer->info_hash,
         .peer_id = g->config.our_id};
     uint8_t *at = g->out + g->out_size;

@@ -28,6 +28,7 @@ struct greeting_answer {
     struct info_hash info_hash; /* for a hybrid whose caller speaks v2: the truncated v2 hash */
     bool v2;                    /* the reserved bit that we set */
     bool is_v2;                 /* the connection will speak v2 */
+    bool dht;                   /* we have a DHT node (BEP 5) */
     void *torrent;
 };
 

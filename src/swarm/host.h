@@ -49,6 +49,11 @@ struct swarm_host_ops {
     void (*seen_at)(void *host, const struct endpoint *voter, const struct endpoint *ours);
     /* Is this an address to have nothing to do with? NULL: there are none. */
     bool (*refuses)(void *host, const struct endpoint *);
+    /* The UDP port of our DHT node of that family, to be told to peers that have one too (BEP 5,
+     * 32); 0: none, or not for this torrent. NULL: there is none. */
+    uint16_t (*dht_port)(void *host, enum addr_family);
+    /* A peer has a DHT node there. May be NULL. */
+    void (*dht_node)(void *host, const struct endpoint *);
 };
 
 struct swarm_host {

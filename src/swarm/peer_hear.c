@@ -200,6 +200,20 @@ static int hear_extended(struct peer *p, struct bytes payload)
     return peer_hear_extended(p, id, cursor_rest(&c));
 }
 
+/* BEP 5: its DHT node, at its own address. The first word counts, so that nobody makes us knock at
+ * many ports. */
+static void hear_port(struct peer *p, struct bytes payload)
+{
+    const struct swarm_host *host = &p->torrent->host;
+    struct cursor c = cursor_of(payload);
+    struct endpoint at = p->address;
+    at.port = cursor_u16(&c);
+    if (p->heard_port || at.port == 0 || !host->ops->dht_node)
+        return;
+    p->heard_port = true;
+    host->ops->dht_node(host->user, &at);
+}
+
 int peer_hear(struct peer *p, int id, struct bytes payload)
 {
     p->heard_at = p->torrent->now;
@@ -213,7 +227,9 @@ int peer_hear(struct peer *p, int id, struct bytes payload)
         return hear_extended(p, payload);
     if (id >= WIRE_HASH_REQUEST && id <= WIRE_HASH_REJECT)
         return p->v2 ? torrent_hear_hashes(p->torrent, p, id, payload) : ERR_PROTOCOL;
-    return 0; /* PORT, and what we do not know: harmless */
+    if (id == WIRE_PORT)
+        hear_port(p, payload);
+    return 0; /* what we do not know is harmless */
 }
 
 int peer_check_length(struct peer *p, uint8_t id, uint32_t length)

@@ -71,6 +71,7 @@ struct peer {
     enum addr_source source;
     struct peer_id peer_id;
     bool incoming, fast, extensions, dht, v2, encrypted, can_send_files;
+    bool heard_port; /* where its DHT node is (BEP 5) */
     struct rc4 encrypt, decrypt;
 
     /* BEP 3's four flags, and what the peer has */

@@ -64,6 +64,18 @@ static void say_what_we_have(struct peer *p)
         say_bitfield(p);
 }
 
+/* BEP 5: to those whose handshake says that they have a DHT node. */
+static void say_port(struct peer *p)
+{
+    const struct swarm_host *host = &p->torrent->host;
+    enum addr_family family = (enum addr_family)p->address.family;
+    uint16_t port = p->dht && host->ops->dht_port ? host->ops->dht_port(host->user, family) : 0;
+    uint8_t message[7] = {0, 0, 0, 3, WIRE_PORT};
+    store_u16(message + 5, port);
+    if (port)
+        peer_say_raw(p, bytes_of(message, sizeof message));
+}
+
 void peer_say_opening(struct peer *p)
 {
     if (p->extensions)
@@ -71,6 +83,7 @@ void peer_say_opening(struct peer *p)
     say_what_we_have(p);
     for (unsigned i = 0; i < p->fast_set_size; i++)
         say(p, WIRE_ALLOWED_FAST, &p->fast_set[i], 1);
+    say_port(p);
 }
 
 void peer_say_choke(struct peer *p, bool choke)

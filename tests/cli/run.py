@@ -50,7 +50,7 @@ class Case:
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="kith-cli-"))
         self.processes = []
         self.environment = {**os.environ, "XDG_STATE_HOME": str(self.work / "state"), "LC_ALL": "C.UTF-8",
-                            "KITH_NO_LSD": "1", "KITH_NO_PORT_MAPPING": "1"}
+                            "KITH_NO_LSD": "1", "KITH_NO_PORT_MAPPING": "1", "KITH_NO_DHT": "1"}
         for name in ("NO_COLOR", "CLICOLOR_FORCE", "KITH_LINK"):
             self.environment.pop(name, None)
 

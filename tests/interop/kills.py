@@ -49,6 +49,7 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="kith-kills-"))
     os.environ["XDG_STATE_HOME"] = str(work / "state")
     os.environ["KITH_NO_LSD"] = os.environ["KITH_NO_PORT_MAPPING"] = "1"
+    os.environ["KITH_NO_DHT"] = "1"
     source, out = work / "source" / "Data", work / "out"
     source.mkdir(parents=True)
     for i in range(4):

@@ -129,6 +129,7 @@ class Case:
         self.processes, self.logs, self.sessions = [], [], []
         os.environ["XDG_STATE_HOME"] = str(self.work / "state")
         os.environ["KITH_NO_LSD"] = os.environ["KITH_NO_PORT_MAPPING"] = "1"
+        os.environ["KITH_NO_DHT"] = "1"
 
     def share(self, path, *options):
         port = free_port()
