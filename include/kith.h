@@ -373,6 +373,58 @@ struct kith_tracker {
 KITH_API int kith_tracker(
     struct kith_torrent *torrent, uint32_t index, struct kith_tracker *tracker);
 
+/* ---- the DHT -----------------------------------------------------------------------------------
+ * Torrents use it by themselves. This is for what else can be stored there (BEP 44), and for those
+ * who want to see. KITH_E_UNSUPPORTED where it is off. */
+
+struct kith_dht_search; /* one that is under way; gone when done() was called or it was cancelled */
+
+struct kith_dht_result {
+    size_t size;
+    int32_t error;       /* 0; KITH_E_NETWORK: no node answered */
+    int32_t refusal;     /* the last error that a node gave when asked to store, e.g. 301; 0: none */
+    uint32_t asked, answered, stored; /* nodes */
+    int64_t seq;         /* of the newest item that was found or put */
+    uint8_t target[20];  /* where the item lies */
+};
+
+enum kith_dht_kind { KITH_DHT_PEERS = 1, KITH_DHT_GET = 2, KITH_DHT_PUT = 3 };
+
+/* All that it points to is copied. Callbacks come from inside kith_process and kith_run, and may
+ * start searches, but not cancel. */
+struct kith_dht_request {
+    size_t size;
+    int32_t kind;           /* enum kith_dht_kind */
+    int32_t announce_port;  /* PEERS: also say that we have it, at this port; 0: do not */
+    const void *target;     /* PEERS: the info-hash; GET of an immutable item: its hash. 20 bytes */
+    const void *public_key; /* GET of a mutable item: its key, 32 bytes */
+    const void *secret;     /* PUT of a mutable item: the seed of an Ed25519 key, 32 bytes */
+    const void *salt;       /* of a mutable item, at most 64 bytes */
+    size_t salt_size;
+    const void *value;      /* PUT: bencoded, at most 1000 bytes */
+    size_t value_size;
+    int64_t seq;              /* PUT of a mutable item; 0: one more than what is found */
+    int32_t compare_and_swap; /* PUT: 1: nodes that hold another than what was found refuse */
+    void (*peer)(void *user, const char *address);
+    /* Genuine items, each newer than the one before. */
+    void (*item)(void *user, const void *value, size_t value_size, int64_t seq);
+    void (*done)(void *user, const struct kith_dht_result *result);
+    void *user;
+};
+KITH_API int kith_dht_start(struct kith_node *node, const struct kith_dht_request *request,
+    struct kith_dht_search **out);
+KITH_API void kith_dht_cancel(struct kith_dht_search *search);
+
+struct kith_dht_status {
+    size_t size;
+    uint32_t nodes_v4, nodes_v6, good;
+    uint32_t hashes, peers, items; /* that others stored here */
+    uint64_t sent_bytes, received_bytes;
+    uint8_t id_v4[20], id_v6[20];
+    char external_v4[64], external_v6[64]; /* our address, as enough of them say; "": unknown */
+};
+KITH_API int kith_dht_status(struct kith_node *node, struct kith_dht_status *status);
+
 /* ---- events --------------------------------------------------------------------------------- */
 
 enum kith_event_type {

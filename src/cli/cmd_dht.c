@@ -45,7 +45,7 @@ static const struct option_spec dht_specs[] = {
 };
 #undef AT
 
-static const struct command_spec spec = {
+const struct command_spec dht_spec = {
     .name = "dht",
     .operands = "get TARGET|KEY | put VALUE | peers INFOHASH | status",
     .summary = "look into the DHT by hand",
@@ -56,11 +56,6 @@ static const struct command_spec spec = {
     .groups = {{"Items and peers", dht_specs, &how}, {"Network", network_specs, &network},
         {"Output", output_specs, &output}},
 };
-
-const struct command_spec *dht_spec(void)
-{
-    return &spec;
-}
 
 /* What the searches bring. */
 struct outcome {
@@ -311,17 +306,17 @@ int cmd_dht(int argc, char **argv)
     const char *words[2];
     struct session s;
     struct session_config config = {.network = &network, .output = &output};
-    int count = args_parse(&spec, argc, argv, words, 2);
+    int count = args_parse(&dht_spec, argc, argv, words, 2);
     if (count < 0)
         return EXIT_USAGE;
     bool status = count == 1 && strcmp(words[0], "status") == 0;
-    int (*run)(struct session *, const char *) = count != 2                  ? NULL
+    int (*run)(struct session *, const char *) = count != 2                   ? NULL
                                                  : !strcmp(words[0], "get")   ? run_get
                                                  : !strcmp(words[0], "put")   ? run_put
                                                  : !strcmp(words[0], "peers") ? run_peers
                                                                               : NULL;
     if (!run && !status) {
-        fprintf(stderr, "kith dht: %s (see 'kith help dht')\n", spec.operands);
+        fprintf(stderr, "kith dht: %s (see 'kith help dht')\n", dht_spec.operands);
         return EXIT_USAGE;
     }
     session_remember(&config, "dht", 3, "/");

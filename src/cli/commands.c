@@ -9,6 +9,7 @@ static const struct command commands[] = {
     {cmd_create, &create_spec},
     {cmd_show, &show_spec},
     {cmd_verify, &verify_spec},
+    {cmd_dht, &dht_spec},
     {cmd_completion, &completion_spec},
     {cmd_help, &help_spec},
 };

@@ -18,10 +18,11 @@ int cmd_get(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_dht(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 extern const struct command_spec share_spec, get_spec, create_spec, show_spec, verify_spec,
-    completion_spec, help_spec;
+    dht_spec, completion_spec, help_spec;
 
 #endif

@@ -2,6 +2,7 @@
  * first of each that is due begins its searches, at a pace, so that 100,000 of them cost no more at
  * a time than one does. */
 #include "node/dht_io.h"
+#include "node/egress.h"
 #include "node/node_internal.h"
 #include "node/outside.h"
 
@@ -30,6 +31,8 @@ struct dht_io {
     struct timer timer;
     struct list_link seekers, servers; /* struct dht_member, by `due` */
     usec begin_at;                     /* the next torrent, at the earliest */
+    size_t nodes;                      /* that were known */
+    usec grown_at;                     /* while we knew few: when one more was */
     usec save_at, hosts_at;
     unsigned host_rounds;
     struct host hosts[DHT_IO_HOSTS_MAX];
@@ -155,7 +158,7 @@ static void ask_host(struct dht_io *io, struct host *h)
         return;
     if (endpoint_parse_ip(&e, bytes_of_str(h->name), h->port) == 0)
         dht_io_guess(n, &e, ADDR_FROM_USER);
-    else if (env_resolve_start(n->env, h->name, h->port, resolved, h, &h->resolve) != 0)
+    else if (egress_resolve(n, h->name, h->port, resolved, h, &h->resolve) != 0)
         h->resolve = NULL;
 }
 
@@ -334,15 +337,29 @@ static void requeue(struct kith_torrent *k, usec due)
     list_insert_before(at, &k->dht.link);
 }
 
-static usec due_of(const struct list_link *queue)
+/* In a small network a newcomer may be the only one that is left, or looks for what we have: those
+ * that were not announced since it came are due. */
+static usec due_of(const struct dht_io *io, const struct list_link *queue)
 {
-    return list_empty(queue) ? NEVER : list_entry(queue->next, struct dht_member, link)->due;
+    if (list_empty(queue))
+        return NEVER;
+    const struct dht_member *m = list_entry(queue->next, struct dht_member, link);
+    return m->began < io->grown_at ? usec_min(m->due, io->grown_at) : m->due;
+}
+
+static void note_growth(struct dht_io *io, usec now)
+{
+    size_t nodes = known_nodes(io);
+    if (nodes > io->nodes && nodes <= DHT_IO_FEW_NODES)
+        io->grown_at = now;
+    io->nodes = nodes;
 }
 
 static void begin_one(struct dht_io *io, struct list_link *queue, usec now)
 {
     struct kith_torrent *k =
         container_of(list_entry(queue->next, struct dht_member, link), struct kith_torrent, dht);
+    k->dht.began = now;
     if (begin_searches(k)) {
         list_remove(&k->dht.link); /* until they are over */
         io->begin_at = now + DHT_IO_PACE;
@@ -354,7 +371,7 @@ static void begin_one(struct dht_io *io, struct list_link *queue, usec now)
 /* When the next may begin: not before we know anybody. */
 static usec begins_at(const struct dht_io *io)
 {
-    usec due = usec_min(due_of(&io->seekers), due_of(&io->servers));
+    usec due = usec_min(due_of(io, &io->seekers), due_of(io, &io->servers));
     if (due == NEVER || known_nodes(io) == 0)
         return NEVER;
     return due > io->begin_at ? due : io->begin_at;
@@ -364,7 +381,7 @@ static usec begins_at(const struct dht_io *io)
 static void begin_due(struct dht_io *io, usec now)
 {
     if (now >= begins_at(io))
-        begin_one(io, due_of(&io->seekers) <= now ? &io->seekers : &io->servers, now);
+        begin_one(io, due_of(io, &io->seekers) <= now ? &io->seekers : &io->servers, now);
 }
 
 bool dht_io_may_tell(const struct kith_torrent *k)
@@ -440,6 +457,8 @@ void dht_io_datagram(struct port *p, const struct endpoint *from, struct bytes d
     if (!d || ports_of(n, (enum addr_family)from->family) != p)
         return;
     dht_receive(d, from, datagram, env_now(n->env));
+    if (n->dht->nodes < DHT_IO_FEW_NODES)
+        note_growth(n->dht, env_now(n->env));
     dht_io_arm(n);
 }
 
@@ -534,6 +553,7 @@ void dht_io_stop(struct kith_node *n)
     if (!io)
         return;
     save(io);
+    dht_api_free_all(n);
     n->dht = NULL;
     timer_cancel(&n->timers, &io->timer);
     list_for_each_safe(at, &io->seekers) list_remove(at);

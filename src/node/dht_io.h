@@ -22,8 +22,9 @@ struct port;
 #define DHT_IO_ANNOUNCE_EVERY SECONDS(900) /* each torrent, as libtorrent does */
 #define DHT_IO_STARVING_EVERY SECONDS(60)  /* one that wants data and has nobody; doubling */
 #define DHT_IO_RETRY SECONDS(5)            /* when no node answered at all */
-#define DHT_IO_PACE MSECS(250)             /* between two torrents that begin a search */
-#define DHT_IO_TORRENT_NODES_MAX 8u        /* of one torrent's `nodes` that are asked */
+#define DHT_IO_FEW_NODES 8u         /* while we know fewer, a new one is told everything at once */
+#define DHT_IO_PACE MSECS(250)      /* between two torrents that begin a search */
+#define DHT_IO_TORRENT_NODES_MAX 8u /* of one torrent's `nodes` that are asked */
 
 struct dht_member_search {
     struct kith_torrent *torrent;
@@ -34,7 +35,7 @@ struct dht_member_search {
 /* A torrent's part. Starts zeroed. */
 struct dht_member {
     struct list_link link; /* in the order of `due`, among those that seek or those that serve */
-    usec due;
+    usec due, began;       /* the next search, the last one */
     bool joined;
     unsigned starved;                     /* searches in a row that brought nobody */
     uint32_t found;                       /* peers that the DHT named, ever; repeats included */
@@ -61,6 +62,8 @@ uint16_t dht_io_port(struct kith_node *, enum addr_family);
 /* "DHT 312 nodes, 0 found"; "" where there is none. */
 void dht_io_words(const struct kith_torrent *, struct builder *out);
 struct dht *dht_io_node(struct kith_node *, enum addr_family); /* NULL: none */
+/* The searches of an embedder end without a word (dht_api.c). */
+void dht_api_free_all(struct kith_node *);
 /* The nodes were handed something: time and deadlines follow. */
 void dht_io_arm(struct kith_node *);
 

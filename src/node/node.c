@@ -185,6 +185,7 @@ int node_open_in(struct env *env, const struct kith_options *o, struct kith_node
     list_init(&n->announces);
     scrapes_init(n);
     list_init(&n->torrents);
+    list_init(&n->dht_searches);
     list_init(&n->events);
     n->stop_timer.fire = stop_late;
     n->log_call = o->log;

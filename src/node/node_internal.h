@@ -22,7 +22,7 @@
  *   race.c     a connection attempt by both carriers
  *   lsd_io.c   local service discovery
  *   port_mapping.c our port on the home router
- *   dht_io.c   the DHT
+ *   dht_io.c   the DHT; dht_api.c: kith.h's part of it
  *   outside.c  how we look from outside
  *   fetch.c    what the user names by its address on the web
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
@@ -117,6 +117,7 @@ struct kith_node {
     struct lsd_io *lsd;  /* NULL: local service discovery is off */
     struct fetch *fetch; /* what kith_fetch was asked for last, or NULL */
     struct dht_io *dht;  /* NULL: it is off */
+    struct list_link dht_searches; /* of the embedder */
 
     struct list_link torrents;
     unsigned unstopped;        /* of them */

@@ -1,0 +1,270 @@
+/* One search's bookkeeping: whom it asks, when it is over, and what liars can do to it. */
+#include "tests/base/check.h"
+
+#include "dht/lookup.h"
+#include "dht/random.h"
+
+static struct lookup l;
+static struct dht_random chance;
+static struct node_id target, own;
+
+static int set_up(void **state)
+{
+    (void)state;
+    chance = (struct dht_random){.key = {4}};
+    target = dht_random_id(&chance);
+    own = dht_random_id(&chance);
+    lookup_init(&l, &target, &own);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    lookup_free(&l);
+    return 0;
+}
+
+/* The n-th node of the open internet, in a network of its own. */
+static struct endpoint address(unsigned n)
+{
+    return endpoint_v4(0x08000101 + n * 65536, 6881);
+}
+
+/* An id at `bits` shared bits with the target that its address may not bear. */
+static struct node_id misfit_at(unsigned bits, const struct endpoint *at)
+{
+    struct node_id id;
+    do {
+        struct node_id random = dht_random_id(&chance);
+        id = node_id_at_bits(&target, bits, &random);
+    } while (node_id_fits(&id, at));
+    return id;
+}
+
+/* A node of the local network, where any id fits. */
+static struct endpoint local(unsigned n)
+{
+    return endpoint_v4(0x0a000000 + n, 6881);
+}
+
+static bool add_local(unsigned n, unsigned bits, const struct lookup_candidate *by)
+{
+    struct endpoint at = local(n);
+    struct node_id random = dht_random_id(&chance), id = node_id_at_bits(&target, bits, &random);
+    return lookup_add(&l, &id, &at, by);
+}
+
+static struct lookup_candidate *ask(void)
+{
+    struct lookup_candidate *c = lookup_next(&l);
+    if (c)
+        lookup_asked(&l, c);
+    return c;
+}
+
+static void the_nearest_is_asked_first_and_few_at_a_time(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20; i++)
+        assert_true(add_local(i, i, NULL));
+    for (unsigned i = 0; i < LOOKUP_PARALLEL; i++) {
+        struct lookup_candidate *c = ask();
+        assert_int_equal(node_id_shared_bits(&target, &c->id), 19 - i);
+    }
+    assert_null(ask());
+    struct endpoint at = local(18);
+    lookup_answered(&l, lookup_find(&l, &at));
+    assert_non_null(ask());
+    assert_null(ask());
+}
+
+static void it_is_over_when_the_nearest_eight_have_answered(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 30; i++)
+        add_local(i, i, NULL);
+    unsigned asked = 0;
+    struct lookup_candidate *c;
+    while ((c = ask()) != NULL) {
+        assert_false(lookup_is_over(&l));
+        asked++;
+        lookup_answered(&l, c);
+    }
+    assert_true(lookup_is_over(&l));
+    assert_int_equal(asked, LOOKUP_K);
+}
+
+static void a_silent_node_gives_its_place_to_the_next_and_may_still_answer(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++)
+        add_local(i, i, NULL);
+    struct lookup_candidate *first = ask();
+    while (ask())
+        ;
+    lookup_late(&l, first);
+    assert_non_null(ask());
+    lookup_answered(&l, first);
+    assert_int_equal(l.answered, 1);
+}
+
+static void who_is_late_is_asked_once_more_at_the_end(void **state)
+{
+    (void)state;
+    add_local(1, 1, NULL);
+    add_local(2, 2, NULL);
+    struct lookup_candidate *a = ask(), *b = ask();
+    lookup_late(&l, a);
+    assert_false(lookup_is_over(&l));
+    assert_null(ask()); /* others are still waited for */
+    lookup_answered(&l, b);
+    assert_ptr_equal(ask(), a);
+    lookup_late(&l, a);
+    assert_null(ask());
+    assert_true(lookup_is_over(&l));
+}
+
+static void while_nobody_has_answered_the_late_are_waited_for(void **state)
+{
+    (void)state;
+    add_local(1, 1, NULL);
+    struct lookup_candidate *a = ask();
+    lookup_late(&l, a);
+    assert_ptr_equal(ask(), a);
+    lookup_late(&l, a);
+    assert_false(lookup_is_over(&l));
+    lookup_failed(&l, a);
+    assert_true(lookup_is_over(&l));
+}
+
+static void we_ourselves_and_known_addresses_are_not_added(void **state)
+{
+    (void)state;
+    struct endpoint at = local(1), nowhere = local(2);
+    nowhere.port = 0;
+    struct node_id id = dht_random_id(&chance);
+    assert_false(lookup_add(&l, &own, &at, NULL));
+    assert_false(lookup_add(&l, &id, &nowhere, NULL));
+    assert_true(lookup_add(&l, &id, &at, NULL));
+    assert_false(lookup_add(&l, &id, &at, NULL));
+}
+
+static void a_prefix_has_few_candidates_and_the_failed_do_not_count(void **state)
+{
+    (void)state;
+    struct endpoint at;
+    for (unsigned i = 0; i <= LOOKUP_PREFIX_MAX; i++) {
+        at = endpoint_v4(0x08080801 + i, 6881);
+        struct node_id id = misfit_at(5, &at);
+        assert_int_equal(lookup_add(&l, &id, &at, NULL), i < LOOKUP_PREFIX_MAX);
+    }
+    lookup_failed(&l, &l.candidates[0]);
+    struct node_id id = misfit_at(5, &at);
+    assert_true(lookup_add(&l, &id, &at, NULL));
+}
+
+/* BEP 42: who does not fit does not count towards the end, and few of them are asked. */
+static void ids_that_do_not_fit_cannot_end_a_search(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        struct endpoint at = address(i);
+        struct node_id id = misfit_at(40 + i % 100, &at);
+        lookup_add(&l, &id, &at, NULL);
+    }
+    for (unsigned i = 0; i < LOOKUP_K; i++) {
+        struct endpoint at = address(100 + i);
+        struct node_id random = dht_random_id(&chance), id = node_id_for_address(&at, &random);
+        assert_true(lookup_add(&l, &id, &at, NULL));
+    }
+    unsigned fitting = 0, others = 0;
+    struct lookup_candidate *c;
+    while ((c = ask()) != NULL) {
+        fitting += c->fits;
+        others += !c->fits;
+        lookup_answered(&l, c);
+    }
+    assert_true(lookup_is_over(&l));
+    assert_int_equal(fitting, LOOKUP_K);
+    assert_true(others <= LOOKUP_MISFITS_MAX);
+}
+
+/* A liar names nodes that are nearer than all and do not exist. */
+static void what_a_liar_names_has_to_prove_itself(void **state)
+{
+    (void)state;
+    add_local(1, 2, NULL);
+    add_local(2, 1, NULL);
+    struct lookup_candidate *liar = ask();
+    struct lookup_candidate *honest = ask();
+    lookup_answered(&l, liar);
+    struct lookup_candidate by = *liar, by_honest = *honest;
+    for (unsigned i = 0; i < 20; i++)
+        add_local(100 + i, 50 + i, &by);
+    struct endpoint at = local(2);
+    lookup_answered(&l, lookup_find(&l, &at));
+    for (unsigned i = 0; i < 8; i++)
+        add_local(200 + i, 10 + i, &by_honest);
+    unsigned lies = 0, truths = 0;
+    for (unsigned i = 0; i < 10; i++) {
+        struct lookup_candidate *c = ask();
+        if (!c)
+            break;
+        bool lie = load_u32(c->at.ip) - 0x0a000000 < 200;
+        lies += lie;
+        truths += !lie;
+        if (lie)
+            lookup_failed(&l, c);
+        else
+            lookup_answered(&l, c);
+    }
+    assert_int_equal(lies, LOOKUP_UNPROVEN_MAX);
+    assert_true(truths >= 7);
+}
+
+static void the_whole_search_is_bounded(void **state)
+{
+    (void)state;
+    unsigned asked = 0, n = 0;
+    add_local(n++, 0, NULL);
+    struct lookup_candidate *c;
+    while ((c = ask()) != NULL) { /* each names nearer ones, for ever */
+        asked++;
+        lookup_answered(&l, c);
+        struct lookup_candidate by = *c;
+        for (unsigned i = 0; i < LOOKUP_PER_ANSWER_MAX; i++, n++)
+            add_local(n, n / 12 < 160 ? n / 12 : 159, &by);
+        assert_true(l.count <= LOOKUP_CANDIDATES_MAX);
+    }
+    assert_true(asked <= LOOKUP_QUERIES_MAX);
+    assert_true(lookup_is_over(&l));
+}
+
+static void things_are_stored_where_a_token_was_given(void **state)
+{
+    (void)state;
+    struct lookup_candidate *storers[2 * LOOKUP_K];
+    for (unsigned i = 0; i < 12; i++)
+        add_local(i, i, NULL);
+    struct lookup_candidate *c;
+    while ((c = ask()) != NULL) {
+        c->token_size = node_id_shared_bits(&target, &c->id) != 11;
+        lookup_answered(&l, c);
+    }
+    size_t count = lookup_storers(&l, storers);
+    assert_int_equal(count, LOOKUP_K - 1);
+    assert_int_equal(node_id_shared_bits(&target, &storers[0]->id), 10);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+RUN(TEST(the_nearest_is_asked_first_and_few_at_a_time),
+    TEST(it_is_over_when_the_nearest_eight_have_answered),
+    TEST(a_silent_node_gives_its_place_to_the_next_and_may_still_answer),
+    TEST(who_is_late_is_asked_once_more_at_the_end),
+    TEST(while_nobody_has_answered_the_late_are_waited_for),
+    TEST(we_ourselves_and_known_addresses_are_not_added),
+    TEST(a_prefix_has_few_candidates_and_the_failed_do_not_count),
+    TEST(ids_that_do_not_fit_cannot_end_a_search), TEST(what_a_liar_names_has_to_prove_itself),
+    TEST(the_whole_search_is_bounded), TEST(things_are_stored_where_a_token_was_given))
