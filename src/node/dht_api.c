@@ -19,7 +19,7 @@ struct kith_dht_search {
     struct kith_dht_request request;
     struct ed25519_seed secret;
     struct bytes salt, value; /* in `bytes` */
-    int64_t seq;              /* of the newest item, found or put */
+    int64_t seq, put_seq;     /* of the newest item, found or put; of the one put */
     struct dht_result sum;
     struct node_id target;
     struct part parts[2];
@@ -78,7 +78,9 @@ static bool on_put(void *user, const struct dht_item *found, struct dht_item *ou
     *out = (struct dht_item){
         .is_mutable = s->request.secret != NULL, .value = s->value, .salt = s->salt};
     if (out->is_mutable) {
-        out->seq = s->request.seq ? s->request.seq : (found ? found->seq : s->seq) + 1;
+        int64_t next = (found ? found->seq : 0) + 1;
+        out->seq = s->request.seq ? s->request.seq : next > s->put_seq ? next : s->put_seq;
+        s->put_seq = out->seq; /* the other family's is to be the same */
         s->seq = out->seq > s->seq ? out->seq : s->seq;
         dht_item_sign(out, &s->secret);
     }

@@ -246,6 +246,14 @@ static bool is_hungry(const struct kith_torrent *k)
     return s.peers == 0;
 }
 
+static bool is_searching(const struct kith_torrent *k)
+{
+    for (unsigned i = 0; k->dht.searches && i < DHT_MEMBER_SEARCHES; i++)
+        if (k->dht.searches[i].search)
+            return true;
+    return false;
+}
+
 /* The last of its searches plans the next round. */
 static void searched(void *user, const struct dht_result *result)
 {
@@ -253,9 +261,10 @@ static void searched(void *user, const struct dht_result *result)
     struct kith_torrent *k = s->torrent;
     usec now = env_now(k->node->env);
     s->search = NULL;
-    for (unsigned i = 0; i < 4; i++)
-        if (k->dht.searches[i].search)
-            return;
+    if (is_searching(k))
+        return;
+    free(k->dht.searches);
+    k->dht.searches = NULL;
     bool hungry = is_hungry(k);
     usec pause = DHT_IO_ANNOUNCE_EVERY;
     if (result->answered == 0)
@@ -274,7 +283,7 @@ static void search_in(
     struct kith_node *n = k->node;
     struct dht_member_search *s = &k->dht.searches[slot];
     const struct port *port = ports_of(n, slot & 1 ? ADDR_V6 : ADDR_V4);
-    bool complete = k->torrent && torrent_is_complete(k->torrent);
+    bool complete = !k->torrent || torrent_is_complete(k->torrent); /* who sleeps has all */
     *s = (struct dht_member_search){.torrent = k, .dht = d};
     struct dht_request r = {.aim = DHT_GET_PEERS,
         .target = node_id_of_hash(hash),
@@ -291,6 +300,17 @@ static void search_in(
     s->search = dht_search(d, &r, env_now(n->env));
 }
 
+static void cancel_searches(struct kith_torrent *k)
+{
+    for (unsigned i = 0; k->dht.searches && k->node->dht && i < DHT_MEMBER_SEARCHES; i++) {
+        struct dht_member_search *s = &k->dht.searches[i];
+        if (s->search)
+            dht_search_cancel(s->dht, s->search);
+    }
+    free(k->dht.searches);
+    k->dht.searches = NULL;
+}
+
 /* Each of its hashes, in each family. False: there was nobody to ask. */
 static bool begin_searches(struct kith_torrent *k)
 {
@@ -298,23 +318,18 @@ static bool begin_searches(struct kith_torrent *k)
     struct info_hash names[ENTRY_NAMES_MAX];
     unsigned count = entry_names(k, names);
     bool any = false;
+    k->dht.searches = calloc(DHT_MEMBER_SEARCHES, sizeof *k->dht.searches);
+    if (!k->dht.searches)
+        return false;
     for (unsigned i = 0; i < count && i < 2; i++)
         for (unsigned f = 0; f < 2; f++)
             if (io->families[f].dht) {
                 search_in(k, io->families[f].dht, &names[i], i * 2 + f);
                 any |= k->dht.searches[i * 2 + f].search != NULL;
             }
+    if (!any)
+        cancel_searches(k);
     return any;
-}
-
-static void cancel_searches(struct kith_torrent *k)
-{
-    for (unsigned i = 0; i < 4; i++) {
-        struct dht_member_search *s = &k->dht.searches[i];
-        if (s->search)
-            dht_search_cancel(s->dht, s->search);
-        s->search = NULL;
-    }
 }
 
 /* ---- torrents: their queues
@@ -386,7 +401,8 @@ static void begin_due(struct dht_io *io, usec now)
 
 bool dht_io_may_tell(const struct kith_torrent *k)
 {
-    return k->node->dht && !(k->metainfo && k->metainfo->is_private);
+    bool is_private = k->metainfo ? k->metainfo->is_private : k->asleep && k->outline.is_private;
+    return k->node->dht && !is_private;
 }
 
 void dht_io_join(struct kith_torrent *k)
@@ -399,9 +415,8 @@ void dht_io_join(struct kith_torrent *k)
         list_init(&k->dht.link);
         take_torrent_nodes(k);
     }
-    for (unsigned i = 0; i < 4; i++)
-        if (k->dht.searches[i].search)
-            return; /* their end plans the next */
+    if (is_searching(k))
+        return; /* their end plans the next */
     requeue(k, now);
     dht_io_arm(k->node);
 }
@@ -410,8 +425,7 @@ void dht_io_leave(struct kith_torrent *k)
 {
     if (!k->dht.joined)
         return;
-    if (k->node->dht)
-        cancel_searches(k);
+    cancel_searches(k);
     list_remove(&k->dht.link);
     k->dht.joined = false;
 }

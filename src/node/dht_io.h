@@ -26,6 +26,8 @@ struct port;
 #define DHT_IO_PACE MSECS(250)      /* between two torrents that begin a search */
 #define DHT_IO_TORRENT_NODES_MAX 8u /* of one torrent's `nodes` that are asked */
 
+#define DHT_MEMBER_SEARCHES 4u /* two hashes, two families */
+
 struct dht_member_search {
     struct kith_torrent *torrent;
     struct dht_search *search; /* NULL: none is under way */
@@ -37,9 +39,9 @@ struct dht_member {
     struct list_link link; /* in the order of `due`, among those that seek or those that serve */
     usec due, began;       /* the next search, the last one */
     bool joined;
-    unsigned starved;                     /* searches in a row that brought nobody */
-    uint32_t found;                       /* peers that the DHT named, ever; repeats included */
-    struct dht_member_search searches[4]; /* two hashes, two families */
+    unsigned starved;                   /* searches in a row that brought nobody */
+    uint32_t found;                     /* peers that the DHT named, ever; repeats included */
+    struct dht_member_search *searches; /* DHT_MEMBER_SEARCHES while one is under way; else NULL */
 };
 
 /* ERR_NOMEM. Nothing is started with KITH_DHT_OFF. */

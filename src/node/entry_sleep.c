@@ -128,6 +128,7 @@ void entry_begin_asleep(struct kith_torrent *k, const struct entry_outline *outl
     k->complete_told = false;
     (void)entry_make_known(k); /* without memory nobody finds it; it can still be woken by hand */
     lsd_join(k);
+    dht_io_join(k);
     if (outline->has_trackers && !k->paused) {
         struct kith_node *n = k->node;
         timer_set(&n->timers, &k->drowsy, env_now(n->env) + n->greetings++ * GREET_EVERY);
