@@ -25,7 +25,8 @@ static void timer_fired(struct timer *timer, usec now)
     torrent_tick(k->torrent, now);
     usec next = torrent_deadline(k->torrent);
     timer_set(&k->node->timers, &k->timer, next);
-    if (next == NEVER)
+    /* One that has everything may go on knocking at addresses where nobody is. */
+    if (next == NEVER || torrent_is_complete(k->torrent))
         entry_drowse(k);
 }
 

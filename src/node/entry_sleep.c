@@ -37,7 +37,7 @@ static bool may_sleep(const struct kith_torrent *k)
 
 void entry_drowse(struct kith_torrent *k)
 {
-    if (k->falling_asleep || !may_sleep(k))
+    if (k->falling_asleep || timer_armed(&k->drowsy) || !may_sleep(k))
         return;
     struct kith_node *n = k->node;
     timer_set(&n->timers, &k->drowsy,

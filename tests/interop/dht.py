@@ -1,0 +1,344 @@
+#!/usr/bin/python3
+"""kith's DHT node among those of libtorrent, Transmission, aria2 and webtorrent, on one switch.
+
+    tests/interop/dht.py KITH [NAME...]
+
+Needs root: each node has a namespace and an address of its own, because several of them take no
+node on loopback and no two at one address. Nothing leaves the machine: there is no route out.
+webtorrent's packages come by tools/npm-peers."""
+import filecmp
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+from netns import Failure, Network, Program, fill, main, until
+
+KITH = os.path.abspath(sys.argv[1])
+HERE = pathlib.Path(__file__).resolve().parent
+JS = HERE.parents[1] / "build-test/npm/dht.mjs"
+os.environ["KITH_NO_LSD"] = "1"
+HASH = hashlib.sha1(b"a swarm").hexdigest()
+PORT = 6881
+
+
+class Dht(Network):
+    """Hosts on one switch; each is a node of the DHT, and begins with the first."""
+
+    def __init__(self):
+        super().__init__("dht")
+        self.addresses = {}
+
+    def __enter__(self):
+        self.switch("switch")
+        return self
+
+    def add(self, name):
+        self.host(name)
+        self.addresses[name] = f"10.44.0.{len(self.addresses) + 1}"
+        self.plug(name, "switch", "eth0", f"{self.addresses[name]}/24")
+        return self.at(name)
+
+    def at(self, name):
+        return f"{self.addresses[name]}:{PORT}"
+
+    def lt(self, name, first, *words):
+        here = self.add(name)
+        program = Program(self, name, "/usr/bin/python3", str(HERE / "dht_lt.py"), here, first or "-", *words)
+        program.line()
+        return program
+
+    def js(self, name, first, *words):
+        here = self.add(name)
+        program = Program(self, name, "node", str(JS), here, first or "-", *words)
+        program.line()
+        return program
+
+    def kith(self, name, *argv, first=None):
+        if name not in self.addresses:
+            self.add(name)
+        options = ["--bootstrap", first or "none", "--port", str(PORT)]
+        return Program(self, name, KITH, *argv, *options)
+
+    def kith_dht(self, name, first, *words, code=0):
+        """One command of `kith dht`; its output."""
+        if name not in self.addresses:
+            self.add(name)
+        argv = ["ip", "netns", "exec", self.full(name), KITH, "dht", *words, "--bootstrap", first, "--port", str(PORT)]
+        environment = dict(os.environ, XDG_STATE_HOME=str(self.work / f"state-{name}"))
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, timeout=60)
+        if code is not None and done.returncode != code:
+            raise Failure(f"kith dht {' '.join(words)}: exit {done.returncode}: {done.stderr}")
+        return done.stdout
+
+
+def say(program, key):
+    """The next line of a helper that has this key."""
+    while True:
+        line = json.loads(program.line())
+        if key in line:
+            return line[key]
+
+
+def a_network(net):
+    """Four nodes of other makes; the address of the first."""
+    first = net.add("lt0")
+    Program(net, "lt0", "/usr/bin/python3", str(HERE / "dht_lt.py"), first, "-", "node").line()
+    net.lt("lt1", first, "node")
+    net.js("js1", first, "node")
+    return first
+
+
+# ---- announce and get_peers -------------------------------------------------------------------------
+
+
+def kith_finds_what_others_announce():
+    with Dht() as net:
+        first = a_network(net)
+        by_lt = net.lt("lt2", first, "announce", HASH)
+        by_js = net.js("js2", first, "announce", HASH, "5002")
+        say(by_lt, "announced")
+        say(by_js, "announced")
+        wanted = {net.at("lt2"), f"{net.addresses['js2']}:5002"}
+        until("both are found", lambda: wanted <= set(net.kith_dht("k", first, "peers", HASH).split()))
+        return "libtorrent's and webtorrent's"
+
+
+def others_find_what_kith_announces():
+    with Dht() as net:
+        first = a_network(net)
+        net.kith_dht("k", first, "peers", HASH, "--announce", "5003")
+        wanted = f"{net.addresses['k']}:5003"
+        for program in net.lt("lt2", first, "peers", HASH), net.js("js2", first, "peers", HASH):
+            until("it is found", lambda: wanted in say(program, "peers"))
+        return "by libtorrent and webtorrent"
+
+
+def others_keep_what_kith_only_knows():
+    """A DHT whose first node is kith's: all others meet through it."""
+    with Dht() as net:
+        film = net.work / "film.bin"
+        fill(film, 100_000, 1)
+        net.kith("k", "share", str(film)).line()
+        first = net.at("k")
+        by_js = net.js("js1", first, "announce", HASH, "5004")
+        say(by_js, "announced")
+        program = net.lt("lt1", first, "peers", HASH)
+        until("it is found", lambda: f"{net.addresses['js1']}:5004" in say(program, "peers"))
+        return "webtorrent's announce, by libtorrent, through kith"
+
+
+# ---- items ------------------------------------------------------------------------------------------
+
+
+def values(out):
+    return dict(line.split(" ", 1) for line in out.splitlines())
+
+
+def items_of_others():
+    with Dht() as net:
+        first = a_network(net)
+        by_lt = net.lt("lt2", first, "put", "hello from libtorrent")
+        target = say(by_lt, "target")
+        say(by_lt, "stored")
+        if net.kith_dht("k", first, "get", target) != "hello from libtorrent":
+            raise Failure("libtorrent's item differs")
+        by_js = net.js("js2", first, "put", "hello from webtorrent")
+        target = say(by_js, "target")
+        if net.kith_dht("k", first, "get", target) != "hello from webtorrent":
+            raise Failure("webtorrent's item differs")
+        return "immutable, of both"
+
+
+def items_of_kith():
+    with Dht() as net:
+        first = a_network(net)
+        out = values(net.kith_dht("k", first, "put", "hello from kith"))
+        for program in net.lt("lt2", first, "get", out["target"]), net.js("js2", first, "get", out["target"]):
+            if say(program, "value") != "hello from kith":
+                raise Failure("the item differs")
+        return f"immutable, stored at {out['stored']}, read by both"
+
+
+def expanded(seed):
+    """A private key as libtorrent wants it: the hash of the seed, clamped."""
+    key = bytearray(hashlib.sha512(seed).digest())
+    key[0] &= 248
+    key[31] = key[31] & 127 | 64
+    return bytes(key)
+
+
+def mutable_items():
+    with Dht() as net:
+        first = a_network(net)
+        key_file = net.work / "key"
+        put = ["--key-file", str(key_file)]
+        one = values(net.kith_dht("k", first, "put", "one", *put))
+        two = values(net.kith_dht("k", first, "put", "two", *put))
+        if (one["seq"], two["seq"]) != ("1", "2"):
+            raise Failure(f"sequence numbers {one} {two}")
+        salted = values(net.kith_dht("k", first, "put", "salted", *put, "--salt", "foobar"))
+        program = net.lt("lt2", first, "get-key", two["key"], "")
+        until("libtorrent reads it", lambda: say(program, "value") == "two")
+        program = net.lt("lt3", first, "get-key", salted["key"], "foobar")
+        until("libtorrent reads the salted one", lambda: say(program, "value") == "salted")
+        program = net.js("js2", first, "get", two["target"])
+        until("webtorrent reads it", lambda: say(program, "value") == "two")
+        seed = bytes.fromhex(key_file.read_text())
+        program = net.js("js3", first, "put-key", seed.hex(), "7", "by webtorrent")
+        until("webtorrent stores", lambda: say(program, "stored") > 0)
+        if net.kith_dht("k", first, "get", two["key"]) != "by webtorrent":
+            raise Failure("webtorrent's update is not read")
+        program = net.lt("lt4", first, "put-key", expanded(seed).hex(), two["key"], "s", "by libtorrent")
+        say(program, "stored")
+        if net.kith_dht("k", first, "get", two["key"], "--salt", "s") != "by libtorrent":
+            raise Failure("libtorrent's item is not read")
+        # An older one may go to who has none; a newer one does not give way to it.
+        net.kith_dht("k", first, "put", "old", *put, "--seq", "1", code=None)
+        if net.kith_dht("k", first, "get", two["key"]) != "by webtorrent":
+            raise Failure("an old item took the place of a newer one")
+        return "seq, salt, both ways"
+
+
+# ---- links with nothing but an info-hash ------------------------------------------------------------------
+
+
+def share(net, name, film, first=None, kind="hybrid"):
+    program = net.kith(name, "share", "--json", "--format", kind, str(film), first=first)
+    status = json.loads(program.line())
+    return program, f"magnet:?xt=urn:btih:{status['info_hash_v1']}"
+
+
+def check(film, got):
+    if not filecmp.cmp(film, got, shallow=False):
+        raise Failure("the data differs")
+
+
+def fetch(net, name, link, first):
+    out = net.work / f"got-{name}"
+    out.mkdir(exist_ok=True)
+    net.kith(name, "get", link, "-o", str(out), "--exit", first=first).wait()
+    return out
+
+
+def a_film(net, name="film.bin"):
+    film = net.work / name
+    fill(film, 3_000_001, 5)
+    return film
+
+
+def between_two_kiths_alone():
+    with Dht() as net:
+        film = a_film(net)
+        _, link = share(net, "k1", film)
+        check(film, fetch(net, "k2", link, net.at("k1")) / film.name)
+        return "they know one address"
+
+
+def through_the_others():
+    with Dht() as net:
+        first, film = a_network(net), a_film(net)
+        _, link = share(net, "k1", film, first)
+        check(film, fetch(net, "k2", link, net.at("js1")) / film.name)
+        return "kith from kith"
+
+
+def libtorrent_from_kith():
+    with Dht() as net:
+        first, film = a_network(net), a_film(net)
+        _, link = share(net, "k1", film, first)
+        out = net.work / "out"
+        out.mkdir()
+        say(net.lt("lt2", first, "fetch", link, str(out)), "complete")
+        check(film, out / film.name)
+        return "by its hash alone"
+
+
+def kith_from_libtorrent():
+    with Dht() as net:
+        first, film = a_network(net), a_film(net)
+        link = "magnet:?xt=urn:btih:" + say(net.lt("lt2", first, "seed", str(film)), "hash")
+        check(film, fetch(net, "k1", link, first) / film.name)
+        return "by its hash alone"
+
+
+def aria2_from_kith():
+    with Dht() as net:
+        first, film = a_network(net), a_film(net)
+        _, link = share(net, "k1", film, first, "v1")
+        net.add("a2")
+        out = net.work / "out"
+        Program(net, "a2", "aria2c", "--enable-dht=true", f"--dht-entry-point={first}", "--dht-listen-port=6881",
+                f"--dht-file-path={net.work}/dht.dat", "--bt-enable-lpd=false", "--seed-time=0", "-d", str(out),
+                "--file-allocation=none", f"--listen-port={PORT}", link).wait()
+        check(film, out / film.name)
+        return "by its hash alone"
+
+
+def transmission_from_kith():
+    """Transmission announces nothing before it knows nine nodes."""
+    with Dht() as net:
+        first, film = a_network(net), a_film(net)
+        for i in range(10):
+            share(net, f"m{i}", a_film(net, f"other{i}.bin"), first)
+        _, link = share(net, "k1", film, first, "v1")
+        net.add("tr")
+        config, out = net.work / "tr", net.work / "out"
+        config.mkdir()
+        out.mkdir()
+        host, port = first.rsplit(":", 1)
+        (config / "dht.bootstrap").write_text(f"{host} {port}\n")
+        Program(net, "tr", "transmission-daemon", "-f", "-g", str(config), "-w", str(out), "-P", str(PORT), "-T",
+                "--no-lpd", "--no-portmap", "-o")
+        remote = ["ip", "netns", "exec", net.full("tr"), "transmission-remote", "127.0.0.1:9091"]
+
+        def told(*options):
+            done = subprocess.run([*remote, *options], capture_output=True, text=True)
+            return done.stdout if done.returncode == 0 else ""
+
+        until("transmission starts", lambda: told("-l"))
+        told("-a", link)
+        until("transmission has it", lambda: "Percent Done: 100%" in told("-t", "1", "-i"))
+        check(film, out / film.name)
+        return "by its hash alone"
+
+
+# ---- memory ---------------------------------------------------------------------------------------------
+
+
+def a_node_rejoins_alone():
+    """Its state remembers the table: the second time nobody tells it of anybody."""
+    with Dht() as net:
+        first, film = a_network(net), a_film(net)
+        program, link = share(net, "k1", film, first)
+        check(film, fetch(net, "k2", link, first) / film.name)
+        program.stop()
+        other = hashlib.sha1(b"another swarm").hexdigest()
+        say(net.js("js2", first, "announce", other, "5005"), "announced")
+        share(net, "k1", film)  # the same command, without a bootstrap host
+        fresh = net.work / "fresh"
+        fresh.mkdir()
+        check(film, fetch(net, "k3", link, net.at("lt1")) / film.name)
+        return "and is found by a newcomer"
+
+
+CASES = {
+    "kith finds what others announce": kith_finds_what_others_announce,
+    "others find what kith announces": others_find_what_kith_announces,
+    "others meet through kith": others_keep_what_kith_only_knows,
+    "items of others": items_of_others,
+    "items of kith": items_of_kith,
+    "mutable items": mutable_items,
+    "a bare link between two kiths alone": between_two_kiths_alone,
+    "a bare link through the others": through_the_others,
+    "a bare link, libtorrent from kith": libtorrent_from_kith,
+    "a bare link, kith from libtorrent": kith_from_libtorrent,
+    "a bare link, aria2 from kith": aria2_from_kith,
+    "a bare link, transmission from kith": transmission_from_kith,
+    "a node rejoins alone": a_node_rejoins_alone,
+}
+
+subprocess.run([HERE.parents[1] / "tools/npm-peers"], check=True)
+sys.exit(main(CASES, sys.argv[2:]))
