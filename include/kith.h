@@ -139,9 +139,9 @@ struct kith_options {
     const char *block_list;  /* a file of addresses to have nothing to do with: eMule .dat, P2P,
                               * CIDR, any of them gzip; NULL: none */
     int32_t no_port_mapping; /* 1: do not ask the router for a port (PCP, NAT-PMP, UPnP) */
-    int32_t dht; /* enum kith_dht_mode; read-only: asks and does not answer (BEP 43) */
-    /* Nodes of the DHT to begin with, "host:port". Not needed where an earlier run, a link, a peer or
-     * the local network knows one. */
+    int32_t dht;             /* enum kith_dht_mode; read-only: asks and does not answer (BEP 43) */
+    /* Nodes of the DHT to begin with, "host:port". Not needed where an earlier run, a link, a peer
+     * or the local network knows one. */
     const char *const *dht_hosts;
     size_t dht_host_count;
 };
@@ -381,11 +381,11 @@ struct kith_dht_search; /* one that is under way; gone when done() was called or
 
 struct kith_dht_result {
     size_t size;
-    int32_t error;       /* 0; KITH_E_NETWORK: no node answered */
-    int32_t refusal;     /* the last error that a node gave when asked to store, e.g. 301; 0: none */
+    int32_t error;   /* 0; KITH_E_NETWORK: no node answered */
+    int32_t refusal; /* the last error that a node gave when asked to store, e.g. 301; 0: none */
     uint32_t asked, answered, stored; /* nodes */
-    int64_t seq;         /* of the newest item that was found or put */
-    uint8_t target[20];  /* where the item lies */
+    int64_t seq;                      /* of the newest item that was found or put */
+    uint8_t target[20];               /* where the item lies */
 };
 
 enum kith_dht_kind { KITH_DHT_PEERS = 1, KITH_DHT_GET = 2, KITH_DHT_PUT = 3 };
@@ -401,7 +401,7 @@ struct kith_dht_request {
     const void *secret;     /* PUT of a mutable item: the seed of an Ed25519 key, 32 bytes */
     const void *salt;       /* of a mutable item, at most 64 bytes */
     size_t salt_size;
-    const void *value;      /* PUT: bencoded, at most 1000 bytes */
+    const void *value; /* PUT: bencoded, at most 1000 bytes */
     size_t value_size;
     int64_t seq;              /* PUT of a mutable item; 0: one more than what is found */
     int32_t compare_and_swap; /* PUT: 1: nodes that hold another than what was found refuse */
@@ -411,8 +411,8 @@ struct kith_dht_request {
     void (*done)(void *user, const struct kith_dht_result *result);
     void *user;
 };
-KITH_API int kith_dht_start(struct kith_node *node, const struct kith_dht_request *request,
-    struct kith_dht_search **out);
+KITH_API int kith_dht_start(
+    struct kith_node *node, const struct kith_dht_request *request, struct kith_dht_search **out);
 KITH_API void kith_dht_cancel(struct kith_dht_search *search);
 
 struct kith_dht_status {

@@ -114,9 +114,9 @@ struct kith_node {
     struct port_mapping *port_mapping; /* NULL: ports are not mapped */
     struct external_ip external_ip;    /* what others say of our address */
     bool reached_from_outside;
-    struct lsd_io *lsd;  /* NULL: local service discovery is off */
-    struct fetch *fetch; /* what kith_fetch was asked for last, or NULL */
-    struct dht_io *dht;  /* NULL: it is off */
+    struct lsd_io *lsd;            /* NULL: local service discovery is off */
+    struct fetch *fetch;           /* what kith_fetch was asked for last, or NULL */
+    struct dht_io *dht;            /* NULL: it is off */
     struct list_link dht_searches; /* of the embedder */
 
     struct list_link torrents;
