@@ -109,7 +109,7 @@ static void a_flood_of_calls_leaves_room_for_those_that_come_later(void **state)
     (void)state;
     struct meter *m = malloc(sizeof *m);
     meter_new(m);
-    for (uint32_t i = 0; i < 100000; i++) {
+    for (uint32_t i = 0; i < 20000; i++) {
         struct endpoint from = endpoint_v4(0x08000000u + i, 1000);
         hear(m, &from, &(struct utp_packet){.type = UTP_SYN, .id = 7, .seq = 1}, 0);
         if (i % 100 == 0)
@@ -315,8 +315,8 @@ static double saturate(struct pair_stream *s, usec time)
 static void a_line_is_filled_and_its_queue_stays_below_the_target(void **state)
 {
     (void)state;
-    static const double rates[] = {250000, 1000000, 4000000};
-    for (unsigned i = 0; i < 3; i++)
+    static const double rates[] = {250000, 1000000};
+    for (unsigned i = 0; i < 2; i++)
         for (usec delay = MSECS(5); delay <= MSECS(80); delay *= 4) {
             struct pair_line line = {.delay = delay, .rate = (uint64_t)rates[i]};
             struct pair p;
@@ -324,7 +324,7 @@ static void a_line_is_filled_and_its_queue_stays_below_the_target(void **state)
             p.end[1].clock_rate = 1 + 1e-4; /* 100 ppm */
             assert_true(pair_connect(&p));
             struct pair_stream s = {.pair = &p, .from = 0, .size = UINT64_MAX};
-            double rate = saturate(&s, SECONDS(120));
+            double rate = saturate(&s, SECONDS(80));
             assert_true(rate > rates[i] * 0.85);
             assert_true(p.end[0].queue_worst < LEDBAT_TARGET * 5 / 4);
             pair_free(&p);
