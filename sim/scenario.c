@@ -419,6 +419,7 @@ static bool is_setting(
     static const char *const modes[] = {"safety", "liveness", NULL};
     static const char *const worlds[] = {"calm", "rough", "either", NULL};
     static const char *const formats[] = {"hybrid", "v1", "v2", "any", NULL};
+    static const char *const carriers[] = {"both", "tcp", "utp", NULL};
     if (strcmp(word, "mode") == 0) {
         bool liveness = words_choose(w, modes) == 1;
         if (out)
@@ -437,6 +438,15 @@ static bool is_setting(
         c->memory_max = words_size(w);
     } else if (strcmp(word, "remember") == 0) {
         c->remember = true;
+    } else if (strcmp(word, "carrier") == 0) {
+        unsigned i = words_choose(w, carriers);
+        c->no_tcp = i == 2;
+        c->no_utp = i == 1;
+    } else if (strcmp(word, "datagrams") == 0) {
+        words_want(w, "lost");
+        c->lost_percent = (unsigned)words_count(w);
+        words_want(w, "late");
+        c->late_percent = (unsigned)words_count(w);
     } else {
         return false;
     }

@@ -10,6 +10,8 @@
  *                                  liveness: "faults cease" at last, then everybody must finish
  *   world calm | rough | either    format v1 | v2 | hybrid | any
  *   seeds N                        in a short run
+ *   carrier both | tcp | utp       of connections; both are raced
+ *   datagrams lost N late N        so many in a hundred, also where the world is calm
  *   memory SIZE                    of each node; "remember": nodes have state files
  *   nat NAME full|address|port|symmetric [hairpin] [behind NAT] [lifetime TIME]
  *   nodes GROUP [COUNT] [with data] [up SIZE] [down SIZE] [queue SIZE] [behind NAT] [in FOLDER]

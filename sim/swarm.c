@@ -96,6 +96,10 @@ void swarm_new(struct swarm *s, const struct swarm_config *config)
                               : config->rough ? sim_config_rough(config->seed)
                                               : sim_config_calm(config->seed);
     world.start_unix = 1700000000;
+    if (config->lost_percent)
+        world.packet_loss = config->lost_percent / 100.0;
+    if (config->late_percent)
+        world.udp_reorder = config->late_percent / 100.0;
     s->config = *config;
     s->world = sim_world_new(&world);
     for (unsigned i = 0; i < 4 && config->file_sizes[i]; i++)
