@@ -46,7 +46,7 @@ struct swarm_config {
     uint64_t memory_max; /* of each node */
     bool remember;       /* nodes have state files */
     bool no_utp, no_tcp;
-    const struct sim_config *world; /* instead of the calm or rough one; NULL */
+    const struct sim_config *world;      /* instead of the calm or rough one; NULL */
     unsigned lost_percent, late_percent; /* datagrams; 0: as the world has it */
 };
 

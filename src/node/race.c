@@ -31,7 +31,7 @@ static uint64_t hash_of(struct kith_node *n, const struct endpoint *to)
     return endpoint_hash(to, n->race_memory.key);
 }
 
-static enum carrier remembered(struct kith_node *n, const struct endpoint *to)
+enum carrier race_remembered(struct kith_node *n, const struct endpoint *to)
 {
     uint64_t h = hash_of(n, to);
     return n->race_memory.slots[h % RACE_MEMORY].tag == (uint32_t)(h >> 32)
@@ -48,7 +48,7 @@ static void remember(struct kith_node *n, const struct endpoint *to, enum carrie
 
 static enum carrier first_choice(struct kith_node *n, const struct endpoint *to)
 {
-    enum carrier before = remembered(n, to);
+    enum carrier before = race_remembered(n, to);
     if (before != CARRIER_NONE)
         return before;
     return endpoint_class(to) == ADDR_GLOBAL ? CARRIER_UTP : CARRIER_TCP;

@@ -23,4 +23,7 @@ struct race_memory {
 int race_connect(struct kith_node *, const struct endpoint *to, const struct env_tcp_events *,
     void *user, struct stream **out);
 
+/* By what this address was reached last; CARRIER_NONE: not known. */
+enum carrier race_remembered(struct kith_node *, const struct endpoint *);
+
 #endif
