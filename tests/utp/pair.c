@@ -105,6 +105,8 @@ static void transmit(struct pair *p, int from, const uint8_t *data, size_t size,
     struct pair_packet packet = {.to = 1 - from, .size = size};
     e->packets_out++;
     e->bytes_out += size;
+    if (!whole && size > e->largest)
+        e->largest = size;
     if (e->corked || pair_chance(p) < l->loss || (whole && l->mtu > 0 && size > l->mtu) ||
         !queue(p, e, size, &packet.at)) {
         e->dropped++;
