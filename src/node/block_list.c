@@ -222,8 +222,6 @@ int kith_block_list(struct kith_node *n, struct kith_block_list *given)
         .memory_bytes = ip_ranges_bytes(b->ranges),
         .read_unix = b->read_unix,
         .refused = b->refused};
-    if (given->size > sizeof out)
-        return ERR_INVALID;
-    memcpy(given, &out, given->size);
+    node_fill(given, given->size, &out, sizeof out);
     return 0;
 }

@@ -189,8 +189,6 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
         .folder = k->folder,
         .eta_seconds = -1,
         .waiting_for = ""};
-    if (given->size > sizeof out)
-        return ERR_INVALID;
     fill_hashes(k, &out);
     trackers_counts(k, &out.swarm_seeders, &out.swarm_leechers, &out.swarm_completed);
     if (k->torrent)
@@ -211,7 +209,7 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
         if (out.bytes_total == 0)
             out.bytes_total = out.bytes_left = k->metainfo->content_length;
     }
-    memcpy(given, &out, given->size);
+    node_fill(given, given->size, &out, sizeof out);
     return 0;
 }
 
@@ -238,9 +236,7 @@ int kith_file(struct kith_torrent *k, uint32_t index, struct kith_file *given)
         end = end > f->offset + f->length ? f->offset + f->length : end;
         out.done += end - begin;
     }
-    if (given->size > sizeof out)
-        return ERR_INVALID;
-    memcpy(given, &out, given->size);
+    node_fill(given, given->size, &out, sizeof out);
     return 0;
 }
 
@@ -282,9 +278,7 @@ int kith_peer(struct kith_torrent *k, uint32_t index, struct kith_peer *given)
         .we_are_interested = i.interesting};
     endpoint_text(&i.address, out.address);
     memcpy(out.client, i.client, sizeof out.client);
-    if (given->size > sizeof out)
-        return ERR_INVALID;
-    memcpy(given, &out, given->size);
+    node_fill(given, given->size, &out, sizeof out);
     return 0;
 }
 

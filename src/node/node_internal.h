@@ -105,8 +105,9 @@ struct kith_node {
     struct list_link dead_links; /* freed between turns */
     struct list_link to_pump;    /* links that have something to do before the loop sleeps */
 
-    struct list_link announces; /* under way */
-    struct list_link scrapes;   /* under way */
+    struct list_link announces;     /* under way */
+    struct list_link scrapes;       /* under way */
+    struct timer_heap scrape_order; /* torrents by their scrape_due; it is never run */
     struct timer scrape_timer;
     usec scraped_at; /* the last one began */
     uint32_t tracker_key;
@@ -200,6 +201,7 @@ struct kith_torrent {
 
     struct announcer *announcers[2]; /* of the v1 and the v2 swarm; NULL: no trackers */
     struct timer announce_timer;
+    struct timer scrape_due; /* in node->scrape_order: the next scrape of its trackers */
     struct lsd_member lsd;
     struct dht_member dht;
     bool goodbye; /* trackers are told that we leave */
@@ -224,6 +226,15 @@ static inline void node_replace_text(char **at, const char *text)
 {
     free(*at);
     *at = text ? strdup(text) : NULL;
+}
+
+/* A struct of kith.h for a caller whose idea of it is older or newer: what both know is filled in,
+ * what only the caller knows is zero. `out` has the caller's size in it. */
+static inline void node_fill(void *given, size_t given_size, const void *out, size_t size)
+{
+    memcpy(given, out, given_size < size ? given_size : size);
+    if (given_size > size)
+        memset((char *)given + size, 0, given_size - size);
 }
 
 /* ---- node.c

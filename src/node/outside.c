@@ -55,13 +55,11 @@ int kith_network(struct kith_node *n, struct kith_network *given)
         .asking_router = port_mapping_is_asking(n),
         .reachable = outside_is_reachable(n)};
     struct endpoint e;
-    if (given->size > sizeof out)
-        return ERR_INVALID;
     if (outside_address(n, ADDR_V4, &e))
         endpoint_text(&e, out.address_v4);
     if (outside_address(n, ADDR_V6, &e))
         endpoint_text(&e, out.address_v6);
-    memcpy(given, &out, given->size);
+    node_fill(given, given->size, &out, sizeof out);
     return 0;
 }
 

@@ -1,6 +1,8 @@
 /* Scrapes (BEP 48): how many seeders, leechers and completions the trackers count that answer
  * announces without saying so. The announcers say when (swarm/announcer.h); here those of all
- * torrents that name the same tracker are gathered into one question. See node_internal.h. */
+ * torrents that name the same tracker are gathered into one question. Torrents stand in a heap by
+ * when their next scrape is due: among 100,000 sleepers nobody is looked at who wants none. See
+ * node_internal.h. */
 #include "node/egress.h"
 #include "node/node_internal.h"
 
@@ -15,6 +17,7 @@
 #define SCRAPE_GATHER SECONDS(300) /* what is due so soon is asked along */
 #define SCRAPE_PATIENCE SECONDS(30)
 #define SCRAPE_URL_MAX 32768u
+#define SCRAPE_LOOKS_MAX (4u * TRACKER_SCRAPE_MAX) /* torrents that are asked to come along */
 
 struct scrape {
     struct list_link link; /* node->scrapes */
@@ -35,6 +38,32 @@ struct scrape {
 };
 
 static void arm(struct kith_node *n);
+
+/* When the next scrape of the torrent is due, and of which tracker. */
+static usec due_of(const struct kith_torrent *k, const char **url)
+{
+    usec next = NEVER;
+    for (unsigned i = 0; i < 2; i++) {
+        const char *its = NULL;
+        usec due = k->announcers[i] ? announcer_scrape_deadline(k->announcers[i], &its) : NEVER;
+        if (due >= next)
+            continue;
+        next = due;
+        *url = its;
+    }
+    return next;
+}
+
+/* It stands in the heap where its announcers say. Without memory it is not scraped. */
+static usec put_in_order(struct kith_torrent *k)
+{
+    struct timer_heap *order = &k->node->scrape_order;
+    const char *url;
+    usec due = due_of(k, &url);
+    if (timer_heap_reserve(order, order->count + 1) == 0)
+        timer_set(order, &k->scrape_due, due);
+    return due;
+}
 
 static void scrape_free(struct scrape *s)
 {
@@ -61,6 +90,8 @@ static void finish(struct scrape *s, enum outcome outcome)
         if (a)
             announcer_scraped(a, s->url, outcome == COUNTED ? &s->counts[i] : NULL,
                 s->count == 1 || outcome == SILENT, env_now(n->env));
+        if (k)
+            put_in_order(k);
     }
     scrape_free(s);
     arm(n);
@@ -187,38 +218,43 @@ static void tick_udp(struct kith_node *n, usec now)
 /* ---- gathering
  * -------------------------------------------------------------------------------------- */
 
-static bool hash_of(const struct kith_torrent *k, unsigned which, struct info_hash *out)
+/* Both swarms of a torrent, if they want to know of this tracker by then. True: the question is
+ * whole. */
+static bool take(struct scrape *s, struct kith_torrent *k, usec by)
 {
-    struct sha256_digest v2;
-    bool has_v1 = torrent_hash_v1(k->torrent, out);
-    if (has_v1 && which == 0)
-        return true;
-    bool has_v2 = torrent_hash_v2(k->torrent, &v2);
-    if (has_v2)
-        *out = info_hash_of_sha256(&v2);
-    return has_v2;
+    struct info_hash names[ENTRY_NAMES_MAX];
+    unsigned known = entry_names(k, names);
+    for (unsigned i = 0; i < 2 && s->count < TRACKER_SCRAPE_MAX; i++) {
+        struct announcer *a = k->announcers[i];
+        bool alone = a && announcer_scrapes_alone(a, s->url);
+        if (!a || known == 0 || (alone && s->count > 0) || !announcer_scrape_begin(a, s->url, by))
+            continue;
+        s->hashes[s->count] = names[i < known ? i : 0];
+        s->of[s->count].entry = k;
+        s->of[s->count++].which = i;
+        if (alone)
+            return true;
+    }
+    return s->count == TRACKER_SCRAPE_MAX;
 }
 
-/* Takes along whoever wants to know of this tracker. */
+/* Takes along whoever wants to know of this tracker soon, beginning with who wants it first. */
 static void gather(struct scrape *s, usec now)
 {
-    bool alone = false;
-    list_for_each(at, &s->node->torrents)
-    {
-        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-        for (unsigned i = 0; i < 2 && !alone && s->count < TRACKER_SCRAPE_MAX; i++) {
-            if (!k->torrent || !k->announcers[i] || !hash_of(k, i, &s->hashes[s->count]))
-                continue;
-            usec by = s->count == 0 ? now : now + SCRAPE_GATHER;
-            if (s->count > 0 && announcer_scrapes_alone(k->announcers[i], s->url))
-                continue;
-            if (!announcer_scrape_begin(k->announcers[i], s->url, by))
-                continue;
-            alone = announcer_scrapes_alone(k->announcers[i], s->url);
-            s->of[s->count].entry = k;
-            s->of[s->count++].which = i;
-        }
+    struct timer_heap *order = &s->node->scrape_order;
+    struct kith_torrent *looked_at[SCRAPE_LOOKS_MAX];
+    size_t count = 0;
+    bool whole = false;
+    while (
+        !whole && count < SCRAPE_LOOKS_MAX && timer_heap_deadline(order) <= now + SCRAPE_GATHER) {
+        struct kith_torrent *k =
+            container_of(timer_heap_first(order), struct kith_torrent, scrape_due);
+        timer_cancel(order, &k->scrape_due);
+        looked_at[count++] = k;
+        whole = take(s, k, now + SCRAPE_GATHER);
     }
+    for (size_t i = 0; i < count; i++)
+        put_in_order(looked_at[i]);
 }
 
 static void begin(struct kith_node *n, const char *url, usec now)
@@ -243,24 +279,19 @@ static size_t under_way(const struct kith_node *n)
     return count;
 }
 
-/* When the next scrape of any torrent is due, and of which tracker. */
+/* When the next scrape of any torrent is due, and of which tracker. Announcers that were stopped
+ * meanwhile want none any more. */
 static usec next_due(struct kith_node *n, const char **url)
 {
-    usec next = NEVER;
-    *url = NULL;
-    list_for_each(at, &n->torrents)
-    {
-        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-        for (unsigned i = 0; i < 2; i++) {
-            const char *its = NULL;
-            usec due = k->announcers[i] ? announcer_scrape_deadline(k->announcers[i], &its) : NEVER;
-            if (due >= next)
-                continue;
-            next = due;
-            *url = its;
-        }
+    struct timer *first;
+    while ((first = timer_heap_first(&n->scrape_order)) != NULL) {
+        struct kith_torrent *k = container_of(first, struct kith_torrent, scrape_due);
+        usec due = due_of(k, url);
+        if (due == first->deadline)
+            return due;
+        timer_set(&n->scrape_order, first, due);
     }
-    return next;
+    return NEVER;
 }
 
 static void arm(struct kith_node *n)
@@ -285,12 +316,9 @@ static void arm(struct kith_node *n)
 void scrapes_want(struct kith_torrent *k)
 {
     struct kith_node *n = k->node;
-    const char *url = NULL;
-    for (unsigned i = 0; i < 2; i++) {
-        usec due = k->announcers[i] ? announcer_scrape_deadline(k->announcers[i], &url) : NEVER;
-        if (due != NEVER && (!timer_armed(&n->scrape_timer) || due < n->scrape_timer.deadline))
-            timer_set(&n->timers, &n->scrape_timer, due);
-    }
+    usec due = put_in_order(k);
+    if (due != NEVER && (!timer_armed(&n->scrape_timer) || due < n->scrape_timer.deadline))
+        timer_set(&n->timers, &n->scrape_timer, due);
 }
 
 static void fired(struct timer *timer, usec now)
@@ -309,12 +337,14 @@ static void fired(struct timer *timer, usec now)
 void scrapes_init(struct kith_node *n)
 {
     list_init(&n->scrapes);
+    timer_heap_init(&n->scrape_order);
     n->scrape_timer.fire = fired;
     n->scraped_at = -SCRAPE_EVERY;
 }
 
 void scrapes_forget(struct kith_torrent *k)
 {
+    timer_cancel(&k->node->scrape_order, &k->scrape_due);
     list_for_each(at, &k->node->scrapes)
     {
         struct scrape *s = list_entry(at, struct scrape, link);
@@ -328,4 +358,5 @@ void scrapes_close(struct kith_node *n)
 {
     timer_cancel(&n->timers, &n->scrape_timer);
     list_for_each_safe(at, &n->scrapes) scrape_free(list_entry(at, struct scrape, link));
+    timer_heap_free(&n->scrape_order);
 }

@@ -618,9 +618,7 @@ int kith_tracker(struct kith_torrent *k, uint32_t index, struct kith_tracker *gi
         .seeders = t->seeders,
         .leechers = t->leechers,
         .completed = t->completed};
-    if (given->size > sizeof out)
-        return ERR_INVALID;
-    memcpy(given, &out, given->size);
+    node_fill(given, given->size, &out, sizeof out);
     return 0;
 }
 

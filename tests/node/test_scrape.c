@@ -2,17 +2,20 @@
  * count, of several torrents in one question, and one by one where a tracker wants it so. */
 #include "env/sim/sim.h"
 #include "node/node_env.h"
+#include "node/node_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #define TORRENTS 5u
 
 static struct sim_world *world;
+static struct sim_host *host;
 static struct kith_node *node;
 static struct kith_torrent *torrents[TORRENTS];
 static unsigned scrapes, asked; /* questions, and torrents in them */
@@ -68,20 +71,25 @@ static void tracker(void *user, const struct sim_http_request *q, struct sim_htt
         put_counts(&r->body, q->url);
 }
 
-static void begin(void)
+static void make_node(const char *state_file)
 {
     struct sim_config config = sim_config_calm(1);
     struct kith_options options;
-    struct kith_add add;
-    char link[160];
     scrapes = asked = 0;
     world = sim_world_new(&config);
     sim_http_serve(world, "http://tracker.example/", tracker, NULL);
     sim_name_add(world, "tracker.example", "50.1.2.3");
-    struct sim_host *host =
-        sim_host_new(world, &(struct sim_host_config){.name = "h", .addresses = {"40.1.2.3"}});
+    host = sim_host_new(world, &(struct sim_host_config){.name = "h", .addresses = {"40.1.2.3"}});
     KITH_INIT(options);
+    options.state_file = state_file;
     assert_int_equal(node_open_in(sim_host_env(host), &options, &node), 0);
+}
+
+static void begin(void)
+{
+    struct kith_add add;
+    char link[160];
+    make_node(NULL);
     for (unsigned i = 0; i < TORRENTS; i++) {
         snprintf(link, sizeof link,
             "magnet:?xt=urn:btih:%040x&tr=http%%3A%%2F%%2Ftracker.example%%2Fannounce", i + 1);
@@ -176,6 +184,80 @@ static void a_tracker_that_does_not_answer_is_given_up(void **state)
     end();
 }
 
+/* A sleeper counts like any other, and does not stand in the way of those who are awake. */
+static void a_torrent_that_sleeps_is_scraped_along(void **state)
+{
+    const char *trackers[] = {"http://tracker.example/announce"};
+    char state_file[64], others[80];
+    struct kith_share share;
+    struct kith_add add;
+    (void)state;
+    announces_count = one_only = false;
+    snprintf(state_file, sizeof state_file, "/tmp/kith-scrape-%ld.db", (long)getpid());
+    make_node(state_file);
+    assert_int_equal(sim_disk_put(host, state_file, bytes_of("some data", 9)), 0);
+    KITH_INIT(share);
+    share.path = state_file; /* a name that the real disk knows, too: realpath() */
+    share.trackers = trackers;
+    share.tracker_count = 1;
+    assert_int_equal(kith_share(node, &share, &torrents[0]), 0);
+    KITH_INIT(add);
+    add.folder = "/e";
+    add.link = "magnet:?xt=urn:btih:00000000000000000000000000000000000000ab"
+               "&tr=http%3A%2F%2Ftracker.example%2Fannounce";
+    pass(SECONDS(600));
+    assert_true(torrents[0]->asleep);
+    assert_int_equal(scrapes, 1);
+    assert_int_equal(asked, 2); /* both swarms of a hybrid */
+    assert_int_equal(kith_add(node, &add, &torrents[1]), 0);
+    pass(SECONDS(60));
+    assert_int_equal(scrapes, 2);
+    assert_int_equal(asked, 3);
+    pass(SECONDS(3600));
+    assert_true(torrents[0]->asleep);
+    assert_int_equal(scrapes, 4); /* ten minutes apart: not gathered */
+    assert_int_equal(asked, 6);
+    end();
+    unlink(state_file);
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(others, sizeof others, "%s-%s", state_file, i ? "wal" : "shm");
+        unlink(others);
+    }
+}
+
+/* A newer program with an older library: what the library does not know stays zero. */
+static void a_larger_struct_is_filled_as_far_as_it_is_known(void **state)
+{
+    struct {
+        struct kith_tracker known;
+        uint64_t newer[3];
+    } t;
+    struct {
+        struct kith_status known;
+        uint64_t newer[3];
+    } s;
+    (void)state;
+    announces_count = true;
+    begin();
+    pass(SECONDS(60));
+    memset(&t, 0xff, sizeof t);
+    memset(&s, 0xff, sizeof s);
+    t.known.size = sizeof t;
+    s.known.size = sizeof s;
+    assert_int_equal(kith_tracker(torrents[0], 0, &t.known), 0);
+    assert_int_equal(kith_status(torrents[0], &s.known), 0);
+    assert_int_equal(t.known.size, sizeof t);
+    assert_int_equal(t.known.seeders, 1);
+    assert_int_equal(s.known.swarm_seeders, 1);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(t.newer[i] == 0 && s.newer[i] == 0);
+    t.known.size = offsetof(struct kith_tracker, seeders);
+    t.known.seeders = 77;
+    assert_int_equal(kith_tracker(torrents[0], 0, &t.known), 0);
+    assert_int_equal(t.known.seeders, 77); /* an older program has no such field */
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +265,8 @@ int main(void)
         cmocka_unit_test(an_announce_that_counts_makes_a_scrape_needless),
         cmocka_unit_test(a_tracker_that_takes_one_at_a_time_is_asked_so_and_not_in_a_burst),
         cmocka_unit_test(a_tracker_that_does_not_answer_is_given_up),
+        cmocka_unit_test(a_torrent_that_sleeps_is_scraped_along),
+        cmocka_unit_test(a_larger_struct_is_filled_as_far_as_it_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
