@@ -146,7 +146,7 @@ static void is_called(const uint8_t key[DH768_PRIVATE_SIZE], uint32_t provide, u
     dh768_public(randomness.private_key, ours);
     other_meets(&o, ours, true);
     other_calls(&o, &from, provide, bytes_of_str(ia));
-    const char *rest = PAYLOAD + strlen(ia);
+    const char *rest = &PAYLOAD[strlen(ia)];
     if (expected == MSE_RC4)
         other_puts(&o, &from, rest, strlen(rest));
     else
