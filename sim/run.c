@@ -22,13 +22,6 @@ struct options {
     int name_count;
 };
 
-/* A node that dies takes its memory with it, as a process would: that is no leak. */
-const char *__asan_default_options(void);
-__attribute__((visibility("default"))) const char *__asan_default_options(void)
-{
-    return "detect_leaks=0";
-}
-
 static bool play(const struct scenario *sc, uint64_t seed, uint64_t *digest)
 {
     static struct swarm s;
