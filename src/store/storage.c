@@ -133,9 +133,16 @@ void storage_release_held(struct storage *s)
     }
 }
 
+void storage_forget_records(struct storage *s)
+{
+    for (uint32_t i = 0; i < s->metainfo->file_count; i++)
+        atomic_store(&s->file[i].recorded, false);
+}
+
 void storage_let_go(struct storage *s)
 {
     assert(storage_idle(s));
+    storage_forget_records(s);
     file_cache_forget(s->files, s);
     if (s->dir)
         env_dir_close(s->dir);
@@ -236,6 +243,7 @@ int storage_open(struct storage *s,
         free(o);
         return ERR_NOMEM;
     }
+    storage_forget_records(s);
     s->jobs++;
     storage_submit(s, ENV_LANE_DATA, &o->job);
     return 0;
@@ -352,11 +360,24 @@ static int sync_names(struct storage *s, uint32_t i, struct sync_job *j)
     return err ? err : env_dir_sync(s->dir, "");
 }
 
-static int record_as_it_is(struct storage *s, uint32_t i, struct storage_file_record *record)
+static void remember(struct storage_file *f, const struct env_stat *st, bool ours,
+    struct storage_file_record *record)
 {
+    f->record = (struct storage_file_record){st->size, st->mtime_ns, st->inode, ours};
+    atomic_store(&f->recorded, true);
+    *record = f->record;
+}
+
+/* A file that nobody of ours has written: among thousands of files a checkpoint asks the disk only
+ * about those that were. */
+static int record_as_it_was(struct storage *s, uint32_t i, struct storage_file_record *record)
+{
+    struct storage_file *f = &s->file[i];
     struct env_stat st;
-    if (env_path_stat(s->dir, s->file[i].path, &st) == 0)
-        *record = (struct storage_file_record){st.size, st.mtime_ns, st.inode, false};
+    if (atomic_load(&f->recorded))
+        *record = f->record;
+    else if (env_path_stat(s->dir, f->path, &st) == 0)
+        remember(f, &st, false, record);
     return 0;
 }
 
@@ -370,7 +391,7 @@ static int sync_file(struct storage *s, uint32_t i, struct sync_job *j)
     bool written = atomic_exchange(&s->file[i].dirty, false);
     bool doubtful = atomic_exchange(&s->file[i].doubtful, false);
     if (!written && !doubtful)
-        return record_as_it_is(s, i, &j->files[i]);
+        return record_as_it_was(s, i, &j->files[i]);
     unsigned how = written ? ENV_OPEN_WRITE : ENV_OPEN_READ;
     int err = file_cache_take(s->files, s, i, s->dir, s->file[i].path, how, &f);
     if (!err) {
@@ -388,7 +409,7 @@ static int sync_file(struct storage *s, uint32_t i, struct sync_job *j)
         atomic_store(&s->file[i].named, false);
         return storage_note_error(s, err, "syncing", i);
     }
-    j->files[i] = (struct storage_file_record){st.size, st.mtime_ns, st.inode, true};
+    remember(&s->file[i], &st, true, &j->files[i]);
     return 0;
 }
 

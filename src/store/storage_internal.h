@@ -25,6 +25,10 @@ struct storage_file {
     atomic_bool in_parts; /* not wanted and not there: written to the sidecar */
     atomic_bool named;    /* its name is durable */
     bool found;           /* by the last opening */
+    /* As the last sync saw it; nobody of ours has written since, unless it is dirty or doubtful. If
+     * somebody else has, the old record is the one that tells. */
+    struct storage_file_record record;
+    atomic_bool recorded;
 };
 
 struct check;
@@ -63,6 +67,8 @@ struct storage {
 void storage_submit(struct storage *, enum env_lane, struct env_job *);
 void storage_job_ended(struct storage *);
 void storage_release_held(struct storage *);
+/* The files are not where they were, or not looked after any more: the next sync looks again. */
+void storage_forget_records(struct storage *);
 
 /* ---- storage_move.c
  * -------------------------------------------------------------------------------- */

@@ -206,6 +206,7 @@ static void move_done(struct env_job *job)
     s->move = NULL;
     s->running--;
     s->jobs--;
+    storage_forget_records(s);
     if (!m->err) {
         file_cache_forget(s->files, s);
         if (s->dir)
@@ -292,6 +293,7 @@ static void delete_done(struct env_job *job)
     struct storage *s = d->storage;
     s->jobs--;
     storage_job_ended(s);
+    storage_forget_records(s);
     file_cache_forget(s->files, s);
     d->done(d->user, d->err);
     free(d->which);

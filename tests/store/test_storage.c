@@ -405,6 +405,64 @@ static void a_file_that_is_not_wanted_is_not_made_and_its_neighbours_are_whole(v
     end();
 }
 
+static struct storage_file_record synced_record[FILES];
+
+static void synced(void *user, int err, const struct storage_file_record *files)
+{
+    (void)user;
+    memcpy(synced_record, files, sizeof synced_record);
+    simple_err = err;
+}
+
+/* How often a sync asks the disk how a file stands. */
+static uint64_t looks_of_a_sync(void)
+{
+    uint64_t paths = sim_disk_calls(host, SIM_DISK_PATH_STAT);
+    uint64_t files = sim_disk_calls(host, SIM_DISK_FILE_STAT);
+    simple_err = 1;
+    assert_int_equal(storage_sync(storage, synced, NULL), 0);
+    assert_int_equal(ended(), 0);
+    return sim_disk_calls(host, SIM_DISK_PATH_STAT) - paths +
+           sim_disk_calls(host, SIM_DISK_FILE_STAT) - files;
+}
+
+static void write_piece(uint32_t piece)
+{
+    struct piece_buffer *pb = make(piece);
+    fill(pb, 0, pb->block_count, true);
+    assert_int_equal(finish(pb), 0);
+    piece_buffer_free(pb);
+}
+
+static void a_sync_looks_only_at_files_that_were_written_since_or_moved(void **state)
+{
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    for (uint32_t i = 0; i < metainfo->piece_count; i++)
+        write_piece(i);
+    assert_true(looks_of_a_sync() >= FILES);
+    struct storage_file_record first = synced_record[0], last = synced_record[2];
+    assert_int_equal(looks_of_a_sync(), 0);
+    assert_int_equal(synced_record[0].mtime_ns, first.mtime_ns);
+    assert_true(synced_record[0].ours);
+    put(2, content[2].size); /* somebody else: the old record stays, and tells at the next start */
+    assert_int_equal(looks_of_a_sync(), 0);
+    assert_int_equal(synced_record[2].mtime_ns, last.mtime_ns);
+    write_piece(0);
+    assert_int_equal(looks_of_a_sync(), 1);
+    assert_true(synced_record[0].mtime_ns > first.mtime_ns);
+    simple_err = 1;
+    assert_int_equal(storage_move(storage, "/other", simple, NULL), 0);
+    assert_int_equal(ended(), 0);
+    assert_int_equal(looks_of_a_sync(), FILES);
+    assert_int_equal(looks_of_a_sync(), 0);
+    pass();
+    storage_let_go(storage);
+    assert_true(check() > 0); /* opens the folder, and doubts what it reads */
+    assert_int_equal(looks_of_a_sync(), FILES);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +474,7 @@ int main(void)
         cmocka_unit_test(a_move_replaces_nothing_and_leaves_all_where_it_was),
         cmocka_unit_test(only_what_is_marked_is_deleted_and_a_folder_that_is_not_empty_stays),
         cmocka_unit_test(a_file_that_is_not_wanted_is_not_made_and_its_neighbours_are_whole),
+        cmocka_unit_test(a_sync_looks_only_at_files_that_were_written_since_or_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
