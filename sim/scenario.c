@@ -80,6 +80,7 @@ static void line_nat(struct play *p, struct words *w)
     char address[32];
     struct sim_nat_config c = {.name = name, .kind = (enum sim_nat_kind)words_choose(w, kinds)};
     c.hairpin = words_accept(w, "hairpin");
+    c.random_ports = words_accept(w, "scattering");
     if (words_accept(w, "behind"))
         c.behind = nat_of(p, w);
     if (words_accept(w, "lifetime"))
@@ -118,6 +119,10 @@ static void line_nodes(struct play *p, struct words *w)
                 c.nat = nat_of(p, w);
             else if (words_accept(w, "in"))
                 c.folder = words_take(w);
+            else if (words_accept(w, "wants"))
+                c.wants = words_take(w);
+            else if (words_accept(w, "by"))
+                c.no_tcp = (words_want(w, "utp"), true);
             else if ((c.seeder = words_accept(w, "with")))
                 words_want(w, "data");
             else
@@ -357,6 +362,25 @@ static void line_until(struct play *p, struct words *w)
         swarm_run_until(p->swarm, time, has_come);
 }
 
+/* At this moment. */
+static void expect_peers(struct play *p, const struct swarm_node *n, uint64_t count)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    if (!n->node || kith_status(n->torrent, &st) != 0)
+        swarm_fail(p->swarm, "%s is not up", n->name);
+    else if (st.peers_connected != count)
+        swarm_fail(p->swarm, "%s has %u peers", n->name, st.peers_connected);
+}
+
+/* Since it began. */
+static void expect_sent_at_most(struct play *p, const struct swarm_node *n, uint64_t bytes)
+{
+    uint64_t sent = sim_host_stats(n->host).bytes_sent;
+    if (sent > bytes)
+        swarm_fail(p->swarm, "%s has sent %llu bytes", n->name, (unsigned long long)sent);
+}
+
 static void expect(struct play *p, struct swarm_node *n, const char *what, struct words *w)
 {
     struct env_stat st;
@@ -372,6 +396,12 @@ static void expect(struct play *p, struct swarm_node *n, const char *what, struc
     } else if (strcmp(what, "unmade") == 0) {
         if (sim_disk_stat(n->host, n->folder, &st) == 0)
             swarm_fail(p->swarm, "%s made something where its volume is not", n->name);
+    } else if (strcmp(what, "peers") == 0) {
+        expect_peers(p, n, words_count(w));
+    } else if (strcmp(what, "sent") == 0) {
+        words_want(w, "at");
+        words_want(w, "most");
+        expect_sent_at_most(p, n, words_size(w));
     } else {
         w->wrong = true;
     }
@@ -381,8 +411,11 @@ static void line_expect(struct play *p, struct words *w)
 {
     const struct group *g = group_of(p, w);
     const char *what = words_take(w);
-    for (unsigned i = 0; i < g->count && !w->wrong; i++)
+    unsigned at = w->at;
+    for (unsigned i = 0; i < g->count && !w->wrong; i++) {
+        w->at = at;
         expect(p, member(p, g, i), what, w);
+    }
 }
 
 /* ---- the file */

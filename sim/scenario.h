@@ -13,8 +13,10 @@
  *   carrier both | tcp | utp       of connections; both are raced
  *   datagrams lost N late N        so many in a hundred, also where the world is calm
  *   memory SIZE                    of each node; "remember": nodes have state files
- *   nat NAME full|address|port|symmetric [hairpin] [behind NAT] [lifetime TIME]
+ *   nat NAME full|address|port|symmetric [hairpin] [scattering] [behind NAT] [lifetime TIME]
+ *                                  scattering: its outer ports are by lot
  *   nodes GROUP [COUNT] [with data] [up SIZE] [down SIZE] [queue SIZE] [behind NAT] [in FOLDER]
+ *               [wants GLOB] [by utp]   the files that it wants; without TCP
  *
  * What happens, in order:
  *   start GROUP [over TIME]        wait TIME
@@ -31,7 +33,9 @@
  *
  * What must hold (beside the checks of sim/checks, which watch all the time):
  *   until everybody | GROUP complete | ready | troubled within TIME
- *   expect GROUP incomplete | recovered | unhashed | unmade */
+ *   expect GROUP incomplete | recovered | unhashed | unmade
+ *   expect GROUP peers COUNT       each of it is up and has so many
+ *   expect GROUP sent at most SIZE   each of it, since the beginning */
 #ifndef KITH_SIM_SCENARIO_H
 #define KITH_SIM_SCENARIO_H
 

@@ -121,8 +121,12 @@ struct swarm_node *swarm_add(struct swarm *s, const struct swarm_node_config *co
 {
     struct swarm_node *n = &s->nodes[s->count];
     char address[32];
-    *n = (struct swarm_node){
-        .swarm = s, .folder = config->folder, .honest = true, .seeder = config->seeder};
+    *n = (struct swarm_node){.swarm = s,
+        .folder = config->folder,
+        .wants = config->wants,
+        .no_tcp = config->no_tcp,
+        .honest = true,
+        .seeder = config->seeder};
     snprintf(n->name, sizeof n->name, "n%u", s->count);
     snprintf(address, sizeof address, config->nat ? "192.168.%u.%u" : "20.0.%u.%u", s->count / 200,
         s->count % 200 + 1);
@@ -164,6 +168,7 @@ static void add_torrent(struct swarm_node *n)
     add.torrent = s->torrent;
     add.torrent_size = s->torrent_size;
     add.folder = n->folder;
+    add.files_wanted = n->wants;
     /* Without a memory its own beginnings are somebody else's after a crash. */
     add.existing = s->config.remember ? KITH_EXISTING_REFUSE : KITH_EXISTING_OVERWRITE;
     for (unsigned i = 0; i < s->count; i++) {
@@ -188,7 +193,7 @@ void swarm_start(struct swarm_node *n)
     o.listen_port = PORT;
     o.memory_max = s->config.memory_max;
     o.no_utp = s->config.no_utp;
-    o.no_tcp = s->config.no_tcp;
+    o.no_tcp = s->config.no_tcp || n->no_tcp;
     n->lives++;
     n->complete = n->ready = false;
     if (s->config.remember) {

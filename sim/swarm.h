@@ -19,7 +19,8 @@ struct swarm_node {
     struct sim_host *host;
     struct kith_node *node; /* NULL while it is down */
     struct kith_torrent *torrent;
-    const char *folder;
+    const char *folder, *wants;
+    bool no_tcp;
     unsigned lives; /* how often it was started */
     bool honest, seeder, complete, ready;
     unsigned troubles, recoveries;
@@ -35,6 +36,8 @@ struct swarm_node_config {
     uint64_t queue;      /* bytes of its modem's; 0: fair queueing */
     struct sim_nat *nat; /* NULL: on the open network */
     const char *folder;  /* of its data */
+    const char *wants;   /* a glob over the torrent's files; NULL: all */
+    bool no_tcp;
 };
 
 struct swarm_config {
