@@ -373,6 +373,16 @@ static void expect_peers(struct play *p, const struct swarm_node *n, uint64_t co
         swarm_fail(p->swarm, "%s has %u peers", n->name, st.peers_connected);
 }
 
+static void expect_word(struct play *p, const struct swarm_node *n, const char *word)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    if (!n->node || kith_status(n->torrent, &st) != 0)
+        swarm_fail(p->swarm, "%s is not up", n->name);
+    else if (!strstr(st.waiting_for, word))
+        swarm_fail(p->swarm, "%s says: %s", n->name, st.waiting_for);
+}
+
 /* Since it began. */
 static void expect_sent_at_most(struct play *p, const struct swarm_node *n, uint64_t bytes)
 {
@@ -398,6 +408,8 @@ static void expect(struct play *p, struct swarm_node *n, const char *what, struc
             swarm_fail(p->swarm, "%s made something where its volume is not", n->name);
     } else if (strcmp(what, "peers") == 0) {
         expect_peers(p, n, words_count(w));
+    } else if (strcmp(what, "says") == 0) {
+        expect_word(p, n, words_take(w));
     } else if (strcmp(what, "sent") == 0) {
         words_want(w, "at");
         words_want(w, "most");

@@ -35,6 +35,7 @@
  *   until everybody | GROUP complete | ready | troubled within TIME
  *   expect GROUP incomplete | recovered | unhashed | unmade
  *   expect GROUP peers COUNT       each of it is up and has so many
+ *   expect GROUP says WORD         in its reason why nothing moves
  *   expect GROUP sent at most SIZE   each of it, since the beginning */
 #ifndef KITH_SIM_SCENARIO_H
 #define KITH_SIM_SCENARIO_H

@@ -109,10 +109,12 @@ static const char *explain(struct kith_torrent *k, const struct torrent_stats *s
         why = why_alone(k, s);
     else if (state == KITH_STATE_METADATA)
         why = "asking peers what is in the torrent";
-    else if (s->unchoked_us == 0)
+    else if (s->useful == 0)
+        why = "connected; nobody has what is missing";
+    else if (s->useful_unchoked == 0)
         why = "connected; peers have not given us a turn yet";
     else
-        why = "connected; nobody has what is missing";
+        why = "connected; what was asked for has not come yet";
     if (s->peers > 0 || s->connecting > 0 || !k->dht.joined)
         return why;
     char text[NODE_TEXT_MAX];

@@ -311,7 +311,8 @@ static void count_peers(struct torrent *t, struct torrent_stats *s, usec now)
         s->sending += rate_meter_value(&p->down_rate, now) > 0;
         s->receiving += rate_meter_value(&p->up_rate, now) > 0;
         s->interested_in_us += p->interested_in_us;
-        s->unchoked_us += !p->choking_us;
+        s->useful += p->interesting;
+        s->useful_unchoked += p->interesting && !p->choking_us;
     }
 }
 

@@ -132,9 +132,10 @@ struct torrent_stats {
     uint64_t download_rate, upload_rate;
     uint32_t pieces_total, pieces_done;
     uint32_t peers, connecting, seeds, known, sending, receiving;
-    uint32_t interested_in_us, unchoked_us;
-    uint32_t attempts_failed; /* connections that did not come about, ever */
-    bool complete;            /* every wanted piece */
+    uint32_t interested_in_us;
+    uint32_t useful, useful_unchoked; /* they have what we lack; and let us ask for it */
+    uint32_t attempts_failed;         /* connections that did not come about, ever */
+    bool complete;                    /* every wanted piece */
 };
 void torrent_stats(struct torrent *, usec now, struct torrent_stats *);
 bool torrent_is_complete(const struct torrent *); /* every wanted piece */
