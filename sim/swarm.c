@@ -219,7 +219,7 @@ void swarm_crash(struct swarm_node *n, enum sim_crash how)
  * -------------------------------------------------------------------------------------- */
 
 static const struct check *const checks[] = {
-    &check_pieces, &check_conflict, &check_bounds, &check_progress};
+    &check_pieces, &check_conflict, &check_bounds, &check_progress, &check_bans};
 #define CHECK_COUNT (sizeof checks / sizeof *checks)
 
 static void check_event(struct swarm_node *n, const struct kith_event *e)

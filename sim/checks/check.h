@@ -12,6 +12,6 @@ struct check {
     void (*second)(struct swarm *);                                /* NULL: does not look */
 };
 
-extern const struct check check_pieces, check_bounds, check_progress, check_conflict;
+extern const struct check check_pieces, check_bounds, check_progress, check_conflict, check_bans;
 
 #endif
