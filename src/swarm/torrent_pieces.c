@@ -336,12 +336,9 @@ static void piece_proved(struct torrent *t, uint32_t piece)
 {
     bitfield_set(&t->have, piece);
     picker_set_have(t->picker, piece);
-    for (uint32_t i = 0; i < t->peer_count; i++) {
-        struct peer *p = t->peers[i];
-        /* A seed has no use for the news. */
-        if (!(p->have.bits && bitfield_full(&p->have)))
-            peer_say_have(p, piece);
-    }
+    /* Seeds too: whoever shares wants to see how far the others are, and when it may leave. */
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        peer_say_have(t->peers[i], piece);
     torrent_tell(t, TORRENT_PIECE_WRITTEN, NULL);
     if (picker_left(t->picker) > 0 || t->completed)
         return;

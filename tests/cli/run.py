@@ -22,6 +22,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import termios
 import threading
 
@@ -86,6 +87,16 @@ class Case:
 def first_line(process):
     ready, _, _ = select.select([process.stdout], [], [], BOUND_S)
     return process.stdout.readline().decode().strip() if ready else ""
+
+
+def next_of_type(process, wanted):
+    """The next line of --json that is of this type."""
+    end = time.monotonic() + BOUND_S
+    while time.monotonic() < end:
+        line = json.loads(first_line(process))
+        if line["type"] == wanted:
+            return line
+    raise Failure(f"no line of type {wanted}")
 
 
 def free_port():
@@ -229,6 +240,17 @@ def share_prints_one_line_and_stops_cleanly(case):
     expect(share.returncode, 0, "exit code")
     if b"\x1b" in err:
         raise Failure("escape codes on a pipe")
+
+
+def share_says_when_somebody_else_has_all_of_it(case):
+    case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1", "--json")
+    link = next_of_type(share, "link")["link"]
+    get = case.start("get", link, "-o", case.work / "dst", "--listen", "127.0.0.1", "-q")
+    expect(next_of_type(share, "copy")["copies"], 1, "complete copies elsewhere")
+    for process in (get, share):
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=BOUND_S)
 
 
 def share_is_quick_the_second_time(case):
