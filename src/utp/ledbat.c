@@ -25,12 +25,15 @@ void ledbat_set_packet(struct ledbat *l, size_t packet)
 }
 
 /* What is in flight now was sent with a window twice as large as what made this queue: half of it
- * is the window that keeps the queue as it is. */
-static void slow_start(struct ledbat *l, double bytes, usec queue, bool limited)
+ * is the window that keeps the queue as it is. What of it the queue has no room for says the same
+ * once more, and is no reason to halve again. */
+static void slow_start(struct ledbat *l, double bytes, usec queue, bool limited, usec now)
 {
     if (queue >= SLOW_START_END) {
         l->window = bounded(l, l->window / 2);
         l->slow_start = false;
+        l->cut_at = now;
+        l->before_cut = 0;
     } else if (limited) {
         l->window = bounded(l, l->window + bytes);
         l->slow_start = l->window < l->threshold;
@@ -41,9 +44,8 @@ void ledbat_acked(struct ledbat *l, size_t bytes, usec queue, bool limited, usec
 {
     double share = (double)bytes / l->window; /* of a round trip */
     double off_target = (double)(LEDBAT_TARGET - queue) / (double)LEDBAT_TARGET;
-    (void)now;
     if (l->slow_start) {
-        slow_start(l, (double)bytes, queue, limited);
+        slow_start(l, (double)bytes, queue, limited, now);
         return;
     }
     share = share > 1 ? 1 : share;

@@ -25,7 +25,7 @@ struct ledbat {
     double before_cut; /* to go back to if the loss was none */
     size_t packet;     /* bytes of a full packet */
     bool slow_start;
-    usec cut_at; /* the last loss that counted */
+    usec cut_at; /* the last loss that counted, or the end of slow start */
 };
 
 void ledbat_init(struct ledbat *, size_t packet);

@@ -77,6 +77,20 @@ static void slow_start_doubles_and_ends_on_delay(void **state)
     assert_true(l.window <= before * 0.51); /* what stands in the queue was sent with half */
 }
 
+static void what_slow_start_overfilled_is_not_cut_for_twice(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.window = 400000;
+    ledbat_acked(&l, PACKET, MSECS(80), true, SECONDS(1));
+    assert_true(l.window == 200000);
+    ledbat_lost(&l, MSECS(300), SECONDS(1) + MSECS(299));
+    assert_true(l.window == 200000);
+    ledbat_lost(&l, MSECS(300), SECONDS(1) + MSECS(300));
+    assert_true(l.window == 100000);
+}
+
 static void below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip(void **state)
 {
     (void)state;
@@ -167,7 +181,7 @@ static void a_timeout_and_a_rest_begin_anew_up_to_where_it_was(void **state)
 
 RUN(T(the_queue_is_what_is_above_the_base), T(samples_may_wrap),
     T(a_base_is_forgotten_after_thirteen_minutes), T(a_base_moves_with_the_clocks),
-    T(slow_start_doubles_and_ends_on_delay),
+    T(slow_start_doubles_and_ends_on_delay), T(what_slow_start_overfilled_is_not_cut_for_twice),
     T(below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip),
     T(above_the_target_it_shrinks_but_never_below_two_packets),
     T(a_sender_without_data_does_not_grow), T(losses_of_one_round_trip_are_one),
