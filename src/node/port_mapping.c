@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define UPNP_LIFETIME 3600u
-#define UPNP_REST SECONDS(1800) /* after a router did not speak it, or refused */
+#define UPNP_REST SECONDS(1800)  /* after a router did not speak it, or refused */
+#define DEVICE_ADDRESSES_MAX 32u /* of one interface, that are looked at */
 #define BATCH 4
 
 /* PCP and NAT-PMP with the router of one family. */
@@ -140,6 +141,20 @@ static void send_due(struct asking *a, usec now)
     }
 }
 
+/* Where everything leaves by one interface, a router elsewhere is none of ours. */
+static bool may_leave_from(const struct kith_node *n, const struct endpoint *ours)
+{
+    struct endpoint all[DEVICE_ADDRESSES_MAX];
+    const char *device = egress_device(n);
+    if (!device)
+        return true;
+    size_t count = env_device_addresses(n->env, device, all, DEVICE_ADDRESSES_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (endpoint_same_ip(&all[i], ours))
+            return true;
+    return false;
+}
+
 /* The first router of a family, and our address towards it. */
 static bool find_router(
     struct kith_node *n, enum addr_family family, struct endpoint *router, struct endpoint *ours)
@@ -148,7 +163,8 @@ static bool find_router(
     size_t count = network_gateways(n, all, NETWORK_GATEWAYS_MAX);
     for (size_t i = 0; i < count; i++) {
         *router = all[i];
-        if (all[i].family == family && network_ours_towards(n, router, ours))
+        if (all[i].family == family && network_ours_towards(n, router, ours) &&
+            may_leave_from(n, ours))
             return true;
     }
     return false;

@@ -63,8 +63,10 @@ class Case:
         return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
     def start(self, *argv, **environment):
+        # The tests may run where hanging up is ignored (nohup), which kith would respect.
         process = subprocess.Popen([KITH, *map(str, argv)], cwd=self.work, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
                                    env={**self.environment, **environment})
         self.processes.append(process)
         return process

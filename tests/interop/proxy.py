@@ -414,14 +414,14 @@ def blocked_addresses_hear_nothing():
     with World() as w:
         listed = w.work / "blocked.p2p.gz"
         with gzip.open(listed, "wt") as f:
-            f.write("# nobody\nservers and sharer:10.1.0.3-10.1.0.4\n")
+            f.write("# nobody\nservers and sharer:10.1.0.3-10.1.0.4\nfd01::3-fd01::4\n")
         tap = Tap(w, "user", "tun0")
         servers = w.program("servers", "servers", str(w.film.parent), "10.1.0.3:7777")
-        fetch = w.get(w.share() + EVERYTHING, "--block-list", str(listed))
+        fetch = w.get(w.share() + EVERYTHING, "--block-list", str(listed), "--no-lsd")
         until("it looks for peers", lambda: "waiting for peers" in fetch.text())
         time.sleep(3)
         for frame in tap.frames():
-            if describe(frame).endswith(("to 10.1.0.3", "to 10.1.0.4")):
+            if describe(frame).endswith(("to 10.1.0.3", "to 10.1.0.4", "to fd01::3", "to fd01::4")):
                 raise Failure(f"spoken to: {describe(frame)}")
         if lines(servers):
             raise Failure(f"asked: {servers.heard}")
