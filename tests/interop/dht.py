@@ -263,26 +263,37 @@ def kith_from_libtorrent():
         return "by its hash alone"
 
 
-def aria2_from_kith():
+def has_all(film, got):
+    return got.exists() and filecmp.cmp(film, got, shallow=False)
+
+
+def back_to_kith(net, film, sharer, link, first):
+    """Who has fetched from kith announces, too: with the sharer gone, kith finds him."""
+    sharer.stop()
+    check(film, fetch(net, "k9", link, first) / film.name)
+
+
+def aria2_and_kith():
     with Dht() as net:
         first, film = a_network(net), a_film(net)
-        _, link = share(net, "k1", film, first, "v1")
+        sharer, link = share(net, "k1", film, first, "v1")
         net.add("a2")
         out = net.work / "out"
         Program(net, "a2", "aria2c", "--enable-dht=true", f"--dht-entry-point={first}", "--dht-listen-port=6881",
-                f"--dht-file-path={net.work}/dht.dat", "--bt-enable-lpd=false", "--seed-time=0", "-d", str(out),
-                "--file-allocation=none", f"--listen-port={PORT}", link).wait()
-        check(film, out / film.name)
-        return "by its hash alone"
+                f"--dht-file-path={net.work}/dht.dat", "--bt-enable-lpd=false", "--seed-ratio=0", "-d", str(out),
+                "--file-allocation=none", f"--listen-port={PORT}", link)
+        until("aria2 has it", lambda: has_all(film, out / film.name))
+        back_to_kith(net, film, sharer, link, first)
+        return "both ways, by its hash alone"
 
 
-def transmission_from_kith():
+def transmission_and_kith():
     """Transmission announces nothing before it knows nine nodes."""
     with Dht() as net:
         first, film = a_network(net), a_film(net)
         for i in range(10):
             share(net, f"m{i}", a_film(net, f"other{i}.bin"), first)
-        _, link = share(net, "k1", film, first, "v1")
+        sharer, link = share(net, "k1", film, first, "v1")
         net.add("tr")
         config, out = net.work / "tr", net.work / "out"
         config.mkdir()
@@ -302,7 +313,8 @@ def transmission_from_kith():
         # It begins a search half a minute after its start, and takes as long for one.
         until("transmission has it", lambda: "Percent Done: 100%" in told("-t", "1", "-i"), 3 * BOUND_S)
         check(film, out / film.name)
-        return "by its hash alone"
+        back_to_kith(net, film, sharer, link, first)
+        return "both ways, by its hash alone"
 
 
 # ---- memory ---------------------------------------------------------------------------------------------
@@ -335,8 +347,8 @@ CASES = {
     "a bare link through the others": through_the_others,
     "a bare link, libtorrent from kith": libtorrent_from_kith,
     "a bare link, kith from libtorrent": kith_from_libtorrent,
-    "a bare link, aria2 from kith": aria2_from_kith,
-    "a bare link, transmission from kith": transmission_from_kith,
+    "a bare link, aria2 and kith": aria2_and_kith,
+    "a bare link, transmission and kith": transmission_and_kith,
     "a node rejoins alone": a_node_rejoins_alone,
 }
 
