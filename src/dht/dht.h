@@ -86,6 +86,7 @@ struct dht_result {
     unsigned storers;         /* nodes that were asked to */
     unsigned values;          /* peers that were named, repeats included */
     unsigned holders;         /* nodes that had the newest item */
+    bool spared;              /* so many held it that nothing was stored: see spare_writes */
     double seeds, peers;      /* scrape: estimates; -1: nobody told */
     unsigned crowd; /* nodes that somebody seems to have put around the target, see crowding.h; 0 */
     usec took;
@@ -113,6 +114,9 @@ struct dht_request {
     void (*item)(void *user, const struct dht_item *);
     bool (*put)(void *user, const struct dht_item *found, struct dht_item *out);
     bool compare_and_swap; /* nodes that have something else than what was found refuse */
+    /* BEP 44, "Expiration": where the K nearest and others besides hold what put() gives, others
+     * keep it, and it is not stored again. */
+    bool spare_writes;
 };
 /* NULL: too many, or no memory. */
 struct dht_search *dht_search(struct dht *, const struct dht_request *, usec now);

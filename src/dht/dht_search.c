@@ -214,7 +214,7 @@ static bool read_item(
     *out = (struct dht_item){.is_mutable = s->request.is_mutable,
         .value = m->value,
         .salt = s->request.salt,
-        .seq = m->seq};
+        .seq = s->request.is_mutable ? m->seq : 0};
     if (m->value.size == 0 || m->value.size > KRPC_VALUE_MAX)
         return false;
     if (out->is_mutable) {
@@ -327,6 +327,44 @@ static bool take_to_store(struct dht_search *s)
     return true;
 }
 
+static bool is_same_item(const struct dht_item *a, const struct dht_item *b)
+{
+    return a->seq == b->seq && bytes_equal(a->value, b->value);
+}
+
+static bool holds_newest(const struct dht_search *s, const struct lookup_candidate *c)
+{
+    return c->has_item && s->best_value && c->item_seq == s->best.seq;
+}
+
+/* More than K have what is to be stored, all those among them that would be asked to. */
+static bool is_well_kept(const struct dht_search *s, struct lookup_candidate **storers, size_t n)
+{
+    unsigned holders = 0;
+    if (!s->best_value || !is_same_item(&s->best, &s->to_store))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!holds_newest(s, storers[i]))
+            return false;
+    for (unsigned i = 0; i < s->lookup.count; i++)
+        holders += holds_newest(s, &s->lookup.candidates[i]);
+    return holders > LOOKUP_K;
+}
+
+/* Where few are nearer to the item than we are, others will look for it here. */
+static void store_with_ourselves(
+    struct dht *d, struct dht_search *s, struct lookup_candidate **storers, size_t n, usec now)
+{
+    const struct node_id *own = table_own_id(d->table);
+    if (d->config.read_only || s->request.aim != DHT_GET_ITEM ||
+        (n >= LOOKUP_K && node_id_compare(&s->request.target, &storers[n - 1]->id, own) < 0))
+        return;
+    if (!d->items)
+        d->items = item_store_new(&d->random);
+    if (d->items)
+        item_store_put_own(d->items, &s->to_store, own, now);
+}
+
 static void begin_storing(struct dht *d, struct dht_search *s, usec now)
 {
     struct lookup_candidate *storers[2 * LOOKUP_K];
@@ -335,6 +373,10 @@ static void begin_storing(struct dht *d, struct dht_search *s, usec now)
                                         : !s->request.put || !take_to_store(s))
         return;
     size_t count = lookup_storers(&s->lookup, storers);
+    s->result.spared = s->request.spare_writes && is_well_kept(s, storers, count);
+    if (s->result.spared)
+        return;
+    store_with_ourselves(d, s, storers, count, now);
     for (size_t i = 0; i < count; i++)
         s->result.storers += store_at(d, s, storers[i], 0, now);
 }
@@ -412,7 +454,7 @@ static void sum_up(const struct dht *d, struct dht_search *s, usec now)
         const struct lookup_candidate *c = &s->lookup.candidates[i];
         if (c->state == LOOKUP_ANSWERED)
             r->nearest = (struct krpc_node){c->id, c->at};
-        r->holders += c->has_item && s->best_value && c->item_seq == s->best.seq;
+        r->holders += holds_newest(s, c);
     }
 }
 

@@ -1,75 +1,67 @@
 /* See item_store.h. */
 #include "dht/item_store.h"
 
-#include "base/list.h"
-#include "base/map.h"
+#include "dht/shelf.h"
 #include <stdlib.h>
 
 struct stored_item {
-    struct list_link link; /* in the order of their last puts, oldest first */
-    struct node_id target;
-    struct endpoint from; /* who put it first; port 0 */
+    struct shelf_entry entry;
+    struct endpoint from; /* who put it first; no family: we did */
     usec until;
     struct dht_item item; /* its spans lie in `bytes` */
     uint8_t bytes[];      /* value, then salt */
 };
 
 struct item_store {
-    struct map *items;
-    struct list_link order;
+    struct shelf shelf;
 };
+
+static struct stored_item *item_of(struct shelf_entry *e)
+{
+    return container_of(e, struct stored_item, entry);
+}
+
+static void free_item(struct shelf *s, struct shelf_entry *e)
+{
+    (void)s;
+    free(item_of(e));
+}
 
 struct item_store *item_store_new(struct dht_random *random)
 {
     struct item_store *s = calloc(1, sizeof *s);
-    if (!s)
-        return NULL;
-    uint8_t key[16];
-    dht_random_fill(random, key, sizeof key);
-    list_init(&s->order);
-    s->items = map_new(sizeof(struct node_id), key);
-    if (!s->items) {
+    if (s && shelf_init(&s->shelf, ITEM_STORE_MAX, random, free_item) != 0) {
         free(s);
         return NULL;
     }
     return s;
 }
 
-static void drop(struct item_store *s, struct stored_item *i)
-{
-    map_remove(s->items, &i->target);
-    list_remove(&i->link);
-    free(i);
-}
-
 void item_store_free(struct item_store *s)
 {
-    if (!s)
-        return;
-    list_for_each_safe(at, &s->order) drop(s, list_entry(at, struct stored_item, link));
-    map_free(s->items);
+    if (s)
+        shelf_clear(&s->shelf);
     free(s);
-}
-
-void item_store_expire(struct item_store *s, usec now)
-{
-    list_for_each_safe(at, &s->order)
-    {
-        struct stored_item *i = list_entry(at, struct stored_item, link);
-        if (now < i->until)
-            return;
-        drop(s, i);
-    }
 }
 
 static struct stored_item *find(struct item_store *s, const struct node_id *target, usec now)
 {
-    struct stored_item *i = map_get(s->items, target);
-    if (i && now >= i->until) {
-        drop(s, i);
-        i = NULL;
+    struct shelf_entry *e = shelf_find(&s->shelf, target);
+    if (!e || now < item_of(e)->until)
+        return e ? item_of(e) : NULL;
+    shelf_drop(&s->shelf, e);
+    return NULL;
+}
+
+void item_store_expire(struct item_store *s, usec now)
+{
+    list_for_each_safe(at, &s->shelf.order)
+    {
+        struct shelf_entry *e = list_entry(at, struct shelf_entry, link);
+        if (now < item_of(e)->until)
+            return;
+        shelf_drop(&s->shelf, e);
     }
-    return i;
 }
 
 bool item_store_get(
@@ -83,7 +75,7 @@ bool item_store_get(
 
 size_t item_store_count(const struct item_store *s)
 {
-    return map_count(s->items);
+    return shelf_count(&s->shelf);
 }
 
 /* ---- putting
@@ -111,55 +103,35 @@ static int read_item(const struct krpc_message *m, struct dht_item *out)
     return dht_item_is_genuine(out) ? 0 : KRPC_E_SIGNATURE;
 }
 
-/* May it take the place of what lies there? */
-static int judge(
-    const struct stored_item *old, const struct dht_item *new, const struct krpc_message *m)
+/* May it take the place of what lies there? `cas`: NULL, or what it is meant to replace. */
+static int judge(const struct dht_item *old, const struct dht_item *new, const int64_t *cas)
 {
-    if (!old || !new->is_mutable)
+    if (!new->is_mutable)
         return 0;
-    if (m->has_cas && m->cas != old->item.seq)
+    if (cas && *cas != old->seq)
         return KRPC_E_CAS;
-    if (new->seq < old->item.seq)
+    if (new->seq < old->seq)
         return KRPC_E_OLD_SEQ;
-    if (new->seq == old->item.seq && !bytes_equal(new->value, old->item.value))
+    if (new->seq == old->seq && !bytes_equal(new->value, old->value))
         return KRPC_E_OLD_SEQ;
     return 0;
+}
+
+/* Who has a network of IPv6 has all addresses of a /64. */
+static bool same_owner(const struct endpoint *a, const struct endpoint *b)
+{
+    return b->family == ADDR_V6 ? node_address_same_prefix(a, b) : endpoint_same_ip(a, b);
 }
 
 static unsigned count_from(const struct item_store *s, const struct endpoint *from)
 {
     unsigned count = 0;
-    list_for_each(at, &s->order) count +=
-        endpoint_same_ip(&list_entry(at, struct stored_item, link)->from, from);
-    return count;
-}
-
-static struct stored_item *farthest(const struct item_store *s, const struct node_id *own)
-{
-    struct stored_item *far = NULL;
-    list_for_each(at, &s->order)
+    list_for_each(at, &s->shelf.order)
     {
-        struct stored_item *i = list_entry(at, struct stored_item, link);
-        if (!far || node_id_compare(own, &i->target, &far->target) > 0)
-            far = i;
+        struct shelf_entry *e = list_entry(at, struct shelf_entry, link);
+        count += same_owner(&item_of(e)->from, from);
     }
-    return far;
-}
-
-/* Room for one more under `target`; false: all that is here is nearer to us, or it is of somebody
- * who has enough here. */
-static bool make_room(struct item_store *s, const struct node_id *target,
-    const struct endpoint *from, const struct node_id *own)
-{
-    if (count_from(s, from) >= ITEM_STORE_FROM_ADDRESS_MAX)
-        return false;
-    if (map_count(s->items) < ITEM_STORE_MAX)
-        return true;
-    struct stored_item *far = farthest(s, own);
-    if (node_id_compare(own, target, &far->target) >= 0)
-        return false;
-    drop(s, far);
-    return true;
+    return count;
 }
 
 static struct stored_item *copy(const struct dht_item *item, const struct node_id *target)
@@ -167,31 +139,38 @@ static struct stored_item *copy(const struct dht_item *item, const struct node_i
     struct stored_item *i = malloc(sizeof *i + item->value.size + item->salt.size);
     if (!i)
         return NULL;
-    *i = (struct stored_item){.target = *target, .item = *item};
+    *i = (struct stored_item){.entry.key = *target, .item = *item};
     memcpy(i->bytes, item->value.data, item->value.size);
     if (item->salt.size > 0)
         memcpy(i->bytes + item->value.size, item->salt.data, item->salt.size);
     i->item.value = bytes_of(i->bytes, item->value.size);
     i->item.salt = bytes_of(i->bytes + item->value.size, item->salt.size);
-    list_init(&i->link);
+    list_init(&i->entry.link);
     return i;
 }
 
-static int keep(struct item_store *s, struct stored_item *old, const struct dht_item *item,
-    const struct node_id *target, const struct endpoint *from, usec now)
+/* `from`: NULL, it is ours. */
+static int keep(struct item_store *s, const struct dht_item *item, const int64_t *cas,
+    const struct endpoint *from, const struct node_id *own, usec now)
 {
-    struct stored_item *new = copy(item, target);
+    struct node_id target = dht_item_target(item);
+    struct stored_item *old = find(s, &target, now);
+    int error = old ? judge(&old->item, item, cas) : 0;
+    if (error)
+        return error;
+    if (!old && from && count_from(s, from) >= ITEM_STORE_FROM_ADDRESS_MAX)
+        return KRPC_E_SERVER;
+    struct stored_item *new = copy(item, &target);
     if (!new)
         return KRPC_E_SERVER;
-    new->from = old ? old->from : *from;
+    new->from = old ? old->from : from ? *from : (struct endpoint){0};
     new->until = now + ITEM_STORE_LIFE;
     if (old)
-        drop(s, old);
-    if (map_put(s->items, &new->target, new) != 0) {
+        shelf_drop(&s->shelf, &old->entry);
+    if (!shelf_add(&s->shelf, &new->entry, own)) {
         free(new);
         return KRPC_E_SERVER;
     }
-    list_push_back(&s->order, &new->link);
     return 0;
 }
 
@@ -200,14 +179,11 @@ int item_store_put(struct item_store *s, const struct krpc_message *m, const str
 {
     struct dht_item item;
     int error = read_item(m, &item);
-    if (error)
-        return error;
-    struct node_id target = dht_item_target(&item);
-    struct stored_item *old = find(s, &target, now);
-    error = judge(old, &item, m);
-    if (error)
-        return error;
-    if (!old && !make_room(s, &target, from, own))
-        return KRPC_E_SERVER;
-    return keep(s, old, &item, &target, from, now);
+    return error ? error : keep(s, &item, m->has_cas ? &m->cas : NULL, from, own, now);
+}
+
+bool item_store_put_own(
+    struct item_store *s, const struct dht_item *item, const struct node_id *own, usec now)
+{
+    return keep(s, item, NULL, NULL, own, now) == 0;
 }

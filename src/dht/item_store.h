@@ -1,8 +1,8 @@
 /* The items that others put here (BEP 44), in bounds, for two hours after the last put.
  *
  * Everything that comes in has passed its token; sizes, signatures, sequence numbers and
- * compare-and-swap are judged here. When the store is full, the item farthest from our id makes
- * room: the others that hold it are nearer to it than we are. */
+ * compare-and-swap are judged here. When the store is full, the farthest item makes room (shelf.h).
+ */
 #ifndef KITH_DHT_ITEM_STORE_H
 #define KITH_DHT_ITEM_STORE_H
 
@@ -11,7 +11,7 @@
 #include "dht/random.h"
 
 #define ITEM_STORE_MAX 1000u
-#define ITEM_STORE_FROM_ADDRESS_MAX 50u /* items of which one address was the first to put them */
+#define ITEM_STORE_FROM_ADDRESS_MAX 50u /* that one address, or /64, was the first to put */
 #define ITEM_STORE_LIFE SECONDS(7200)
 
 struct item_store;
@@ -22,6 +22,9 @@ void item_store_free(struct item_store *);
  * is our id. */
 int item_store_put(struct item_store *, const struct krpc_message *m, const struct endpoint *from,
     const struct node_id *own, usec now);
+/* A genuine item that we put, as one of those nearest to it. False: it is not stored. */
+bool item_store_put_own(
+    struct item_store *, const struct dht_item *, const struct node_id *own, usec now);
 /* What lies under a key; false: nothing. The spans are valid until the store changes. */
 bool item_store_get(
     struct item_store *, const struct node_id *target, struct dht_item *out, usec now);

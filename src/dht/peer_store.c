@@ -1,9 +1,8 @@
 /* See peer_store.h. */
 #include "dht/peer_store.h"
 
-#include "base/list.h"
-#include "base/map.h"
 #include "dht/bloom.h"
+#include "dht/shelf.h"
 #include <stdlib.h>
 
 struct stored_peer {
@@ -15,51 +14,47 @@ struct stored_peer {
 
 /* One info-hash. */
 struct swarm {
-    struct list_link link; /* in the order of their last announces, oldest first */
-    struct info_hash hash;
+    struct shelf_entry entry;
     struct stored_peer *peers;
     uint32_t count, capacity;
 };
 
 struct peer_store {
     struct dht_random *random;
-    struct map *swarms;
-    struct list_link order;
+    struct shelf shelf;
     size_t total;
 };
+
+static struct swarm *swarm_of(struct shelf_entry *e)
+{
+    return container_of(e, struct swarm, entry);
+}
+
+static void free_swarm(struct shelf *shelf, struct shelf_entry *e)
+{
+    struct swarm *w = swarm_of(e);
+    container_of(shelf, struct peer_store, shelf)->total -= w->count;
+    free(w->peers);
+    free(w);
+}
 
 struct peer_store *peer_store_new(struct dht_random *random)
 {
     struct peer_store *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    uint8_t key[16];
-    dht_random_fill(random, key, sizeof key);
     s->random = random;
-    list_init(&s->order);
-    s->swarms = map_new(sizeof(struct info_hash), key);
-    if (!s->swarms) {
+    if (shelf_init(&s->shelf, PEER_STORE_HASHES_MAX, random, free_swarm) != 0) {
         free(s);
         return NULL;
     }
     return s;
 }
 
-static void drop_swarm(struct peer_store *s, struct swarm *w)
-{
-    map_remove(s->swarms, &w->hash);
-    list_remove(&w->link);
-    s->total -= w->count;
-    free(w->peers);
-    free(w);
-}
-
 void peer_store_free(struct peer_store *s)
 {
-    if (!s)
-        return;
-    list_for_each_safe(at, &s->order) drop_swarm(s, list_entry(at, struct swarm, link));
-    map_free(s->swarms);
+    if (s)
+        shelf_clear(&s->shelf);
     free(s);
 }
 
@@ -87,19 +82,24 @@ static void expire_peers(struct peer_store *s, struct swarm *w, usec now)
 /* The swarm without what has expired; NULL if nothing is left of it. */
 static struct swarm *find(struct peer_store *s, const struct info_hash *hash, usec now)
 {
-    struct swarm *w = map_get(s->swarms, hash);
-    if (!w)
+    struct node_id key = node_id_of_hash(hash);
+    struct shelf_entry *e = shelf_find(&s->shelf, &key);
+    if (!e)
         return NULL;
-    expire_peers(s, w, now);
-    if (w->count > 0)
-        return w;
-    drop_swarm(s, w);
+    expire_peers(s, swarm_of(e), now);
+    if (swarm_of(e)->count > 0)
+        return swarm_of(e);
+    shelf_drop(&s->shelf, e);
     return NULL;
 }
 
 void peer_store_expire(struct peer_store *s, usec now)
 {
-    list_for_each_safe(at, &s->order) find(s, &list_entry(at, struct swarm, link)->hash, now);
+    list_for_each_safe(at, &s->shelf.order)
+    {
+        struct info_hash hash = node_id_to_hash(&list_entry(at, struct shelf_entry, link)->key);
+        find(s, &hash, now);
+    }
 }
 
 /* ---- storing
@@ -118,50 +118,18 @@ static struct stored_peer *find_peer(struct swarm *w, const struct endpoint *at)
     return NULL;
 }
 
-/* The one farthest from us, save `but`; NULL if there is none. */
-static struct swarm *farthest(
-    const struct peer_store *s, const struct node_id *own, const struct swarm *but)
-{
-    struct swarm *far = NULL;
-    struct node_id of_far = {0};
-    list_for_each(at, &s->order)
-    {
-        struct swarm *w = list_entry(at, struct swarm, link);
-        struct node_id id = node_id_of_hash(&w->hash);
-        if (w == but || (far && node_id_compare(own, &id, &of_far) <= 0))
-            continue;
-        far = w;
-        of_far = id;
-    }
-    return far;
-}
-
-static bool is_farther(
-    const struct node_id *own, const struct info_hash *hash, const struct swarm *than)
-{
-    struct node_id a = node_id_of_hash(hash), b = node_id_of_hash(&than->hash);
-    return node_id_compare(own, &a, &b) > 0;
-}
-
 static struct swarm *add_swarm(
     struct peer_store *s, const struct info_hash *hash, const struct node_id *own)
 {
-    if (map_count(s->swarms) >= PEER_STORE_HASHES_MAX) {
-        struct swarm *far = farthest(s, own, NULL);
-        if (is_farther(own, hash, far))
-            return NULL;
-        drop_swarm(s, far);
-    }
     struct swarm *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
-    w->hash = *hash;
-    list_init(&w->link);
-    if (map_put(s->swarms, hash, w) != 0) {
-        free(w);
-        return NULL;
-    }
-    return w;
+    w->entry.key = node_id_of_hash(hash);
+    list_init(&w->entry.link);
+    if (shelf_add(&s->shelf, &w->entry, own))
+        return w;
+    free(w);
+    return NULL;
 }
 
 static struct stored_peer *add_peer(struct peer_store *s, struct swarm *w)
@@ -188,14 +156,13 @@ bool peer_store_add(
         w = add_swarm(s, &a->hash, own);
     if (!w)
         return false;
-    list_remove(&w->link);
-    list_push_back(&s->order, &w->link);
+    shelf_touch(&s->shelf, &w->entry);
     struct stored_peer *p = find_peer(w, &a->at);
     if (!p)
         p = add_peer(s, w);
     if (!p) {
         if (w->count == 0)
-            drop_swarm(s, w);
+            shelf_drop(&s->shelf, &w->entry);
         return false;
     }
     *p = (struct stored_peer){.port = a->at.port,
@@ -203,15 +170,16 @@ bool peer_store_add(
         .v4 = a->at.family == ADDR_V4,
         .until_s = seconds(now + PEER_STORE_LIFE)};
     memcpy(p->ip, a->at.ip, sizeof p->ip);
-    while (s->total > PEER_STORE_TOTAL_MAX && s->order.next != s->order.prev)
-        drop_swarm(s, farthest(s, own, w));
+    while (s->total > PEER_STORE_TOTAL_MAX && shelf_count(&s->shelf) > 1)
+        shelf_drop(&s->shelf, shelf_farthest(&s->shelf, own, &w->entry));
     return true;
 }
 
 bool peer_store_has_room(struct peer_store *s, const struct info_hash *hash)
 {
-    const struct swarm *w = map_get(s->swarms, hash);
-    return !w || w->count < PEER_STORE_PEERS_MAX;
+    struct node_id key = node_id_of_hash(hash);
+    struct shelf_entry *e = shelf_find(&s->shelf, &key);
+    return !e || swarm_of(e)->count < PEER_STORE_PEERS_MAX;
 }
 
 /* ---- giving
@@ -271,9 +239,8 @@ size_t peer_store_sample(
 {
     peer_store_expire(s, now);
     size_t count = 0, seen = 0;
-    list_for_each(at, &s->order)
+    list_for_each(at, &s->shelf.order)
     {
-        const struct swarm *w = list_entry(at, struct swarm, link);
         seen++;
         size_t place = count;
         if (count == PEER_STORE_SAMPLES_MAX)
@@ -281,7 +248,7 @@ size_t peer_store_sample(
         else
             count++;
         if (place < PEER_STORE_SAMPLES_MAX)
-            out[place] = w->hash;
+            out[place] = node_id_to_hash(&list_entry(at, struct shelf_entry, link)->key);
     }
     *all = (uint32_t)seen;
     return count;
@@ -289,7 +256,7 @@ size_t peer_store_sample(
 
 size_t peer_store_hashes(const struct peer_store *s)
 {
-    return map_count(s->swarms);
+    return shelf_count(&s->shelf);
 }
 
 size_t peer_store_peers(const struct peer_store *s)

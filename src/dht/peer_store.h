@@ -25,7 +25,7 @@ struct peer_store_announce {
     bool seed;
 };
 /* Stores or renews. False: no room. When there are too many, the info-hash farthest from `own`, our
- * id, makes room: the others that know it are nearer to it than we are. */
+ * id, makes room (shelf.h). */
 bool peer_store_add(
     struct peer_store *, const struct peer_store_announce *, const struct node_id *own, usec now);
 /* Random peers of one info-hash; with `no_seeds`, of those that are not seeds as far as there are
