@@ -38,6 +38,7 @@ struct play {
     struct plan plans[PLANS_MAX];
     unsigned plan_count;
     struct sim_volume *usb;
+    const char *absent; /* a group that never comes; NULL */
     unsigned repeat_from, repeat_left;
     unsigned at;                 /* the line */
     const struct group *awaited; /* NULL: everybody */
@@ -135,11 +136,21 @@ static void line_nodes(struct play *p, struct words *w)
     }
 }
 
+static bool is_absent(const struct play *p, const struct group *g)
+{
+    return p->absent && strcmp(p->absent, g->name) == 0;
+}
+
 /* ---- what happens */
 
 static void somebody_comes(void *user)
 {
     struct swarm_node *n = user;
+    const struct play *p = n->swarm->script;
+    for (unsigned i = 0; i < p->group_count; i++)
+        if (is_absent(p, &p->groups[i]) && n >= member((struct play *)p, &p->groups[i], 0) &&
+            n < member((struct play *)p, &p->groups[i], p->groups[i].count))
+            return;
     if (!n->node && !n->swarm->script_over)
         swarm_start(n);
 }
@@ -279,8 +290,10 @@ static void line_clock(struct play *p, struct words *w)
 static void line_rot(struct play *p, struct words *w)
 {
     const struct group *g = group_of(p, w);
-    for (unsigned i = 0; i < g->count && !w->wrong; i++) {
-        for (uint64_t at = 100; at < p->swarm->config.file_sizes[0]; at += 40 * KB)
+    words_want(w, "every");
+    uint64_t every = words_size(w);
+    for (unsigned i = 0; i < g->count && !w->wrong && every > 0; i++) {
+        for (uint64_t at = 100; at < p->swarm->config.file_sizes[0]; at += every)
             sim_disk_rot(member(p, g, i)->host, "/d/Data/a", at);
         member(p, g, i)->honest = false;
     }
@@ -358,7 +371,7 @@ static void line_until(struct play *p, struct words *w)
     p->awaited_state = (enum state)words_choose(w, states);
     words_want(w, "within");
     usec time = words_time(w);
-    if (!w->wrong)
+    if (!w->wrong && !(p->awaited && is_absent(p, p->awaited)))
         swarm_run_until(p->swarm, time, has_come);
 }
 
@@ -419,8 +432,39 @@ static void expect(struct play *p, struct swarm_node *n, const char *what, struc
     }
 }
 
+static bool play_through(
+    const struct scenario *, struct swarm *, uint64_t seed, const char *absent);
+
+static void expect_times_without(struct play *p, struct words *w)
+{
+    words_want(w, "done");
+    words_want(w, "within");
+    uint64_t times = words_count(w);
+    words_want(w, "times");
+    words_want(w, "the");
+    words_want(w, "time");
+    words_want(w, "without");
+    const struct group *g = group_of(p, w);
+    struct swarm *other = w->wrong || p->absent ? NULL : calloc(1, sizeof *other);
+    if (!other)
+        return;
+    bool ends = play_through(p->scenario, other, p->swarm->config.seed, g->name);
+    usec is = swarm_longest(p->swarm), was = swarm_longest(other);
+    if (!ends)
+        swarm_fail(p->swarm, "without %s: %s", g->name, other->why);
+    else if (is > (usec)times * was)
+        swarm_fail(p->swarm, "the last one needed %.1f s, and %.1f s without %s",
+            (double)is / USEC_PER_SEC, (double)was / USEC_PER_SEC, g->name);
+    swarm_free(other);
+    free(other);
+}
+
 static void line_expect(struct play *p, struct words *w)
 {
+    if (words_accept(w, "everybody")) {
+        expect_times_without(p, w);
+        return;
+    }
     const struct group *g = group_of(p, w);
     const char *what = words_take(w);
     unsigned at = w->at;
@@ -481,6 +525,10 @@ static bool is_setting(
             out->seeds = seeds;
     } else if (strcmp(word, "memory") == 0) {
         c->memory_max = words_size(w);
+    } else if (strcmp(word, "data") == 0) {
+        c->file_sizes[0] = (uint32_t)words_size(w);
+        words_want(w, "pieces");
+        c->piece_length = (uint32_t)words_size(w);
     } else if (strcmp(word, "remember") == 0) {
         c->remember = true;
     } else if (strcmp(word, "carrier") == 0) {
@@ -518,7 +566,8 @@ static bool play_line(struct play *p, const struct scenario_line *line)
     return !p->swarm->why[0];
 }
 
-bool scenario_play(const struct scenario *scenario, struct swarm *s, uint64_t seed)
+static bool play_through(
+    const struct scenario *scenario, struct swarm *s, uint64_t seed, const char *absent)
 {
     struct swarm_config c = {.seed = seed,
         .file_sizes = {900 * KB + 17, 300 * KB, 5, 70 * KB},
@@ -534,12 +583,18 @@ bool scenario_play(const struct scenario *scenario, struct swarm *s, uint64_t se
         abort();
     p->scenario = scenario;
     p->swarm = s;
+    p->absent = absent;
     s->script = p;
     while (p->at < scenario->count && !s->why[0])
         play_line(p, &scenario->lines[p->at++]);
     if (!s->why[0] && scenario->liveness && !swarm_all_complete(s))
         swarm_fail(s, "not everybody is complete at the end");
     return !s->why[0];
+}
+
+bool scenario_play(const struct scenario *scenario, struct swarm *s, uint64_t seed)
+{
+    return play_through(scenario, s, seed, NULL);
 }
 
 static bool cut(struct scenario *sc, char *text, unsigned number)

@@ -13,6 +13,7 @@
  *   carrier both | tcp | utp       of connections; both are raced
  *   datagrams lost N late N        so many in a hundred, also where the world is calm
  *   memory SIZE                    of each node; "remember": nodes have state files
+ *   data SIZE pieces SIZE          of the largest file, and of each piece
  *   nat NAME full|address|port|symmetric [hairpin] [scattering] [behind NAT] [lifetime TIME]
  *                                  scattering: its outer ports are by lot
  *   nodes GROUP [COUNT] [with data] [up SIZE] [down SIZE] [queue SIZE] [behind NAT] [in FOLDER]
@@ -25,7 +26,7 @@
  *   islands COUNT                  each node goes to one by lot
  *   heal | faults cease            the second also ends the world's random misfortunes
  *   nats forget                    suspend GROUP TIME         clock GROUP SECONDS
- *   rot GROUP                      its data goes bad on its disk, unknown to it
+ *   rot GROUP every SIZE           its data goes bad on its disk, unknown to it
  *   disk GROUP fails at CALL for COUNT with ENOSPC | EIO | either [after SIZE written]
  *   disk GROUP holds SIZE
  *   volume GROUP SIZE | vanishes | returns   the one at /usb
@@ -36,7 +37,9 @@
  *   expect GROUP incomplete | recovered | unhashed | unmade
  *   expect GROUP peers COUNT       each of it is up and has so many
  *   expect GROUP says WORD         in its reason why nothing moves
- *   expect GROUP sent at most SIZE   each of it, since the beginning */
+ *   expect GROUP sent at most SIZE   each of it, since the beginning
+ *   expect everybody done within COUNT times the time without GROUP
+ *                                  the same is played once more, and that group never comes */
 #ifndef KITH_SIM_SCENARIO_H
 #define KITH_SIM_SCENARIO_H
 

@@ -194,7 +194,8 @@ void swarm_start(struct swarm_node *n)
     o.memory_max = s->config.memory_max;
     o.no_utp = s->config.no_utp;
     o.no_tcp = s->config.no_tcp || n->no_tcp;
-    n->lives++;
+    if (n->lives++ == 0)
+        n->started_at = sim_world_now(s->world);
     n->complete = n->ready = false;
     if (s->config.remember) {
         inherit_state(n);
@@ -310,6 +311,17 @@ bool swarm_all_complete(struct swarm *s)
         if (s->nodes[i].honest && s->nodes[i].node && !s->nodes[i].complete)
             return false;
     return true;
+}
+
+usec swarm_longest(const struct swarm *s)
+{
+    usec longest = 0;
+    for (unsigned i = 0; i < s->count; i++) {
+        const struct swarm_node *n = &s->nodes[i];
+        if (n->honest && n->complete && n->completed_at - n->started_at > longest)
+            longest = n->completed_at - n->started_at;
+    }
+    return longest;
 }
 
 struct wait {

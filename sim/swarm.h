@@ -27,7 +27,8 @@ struct swarm_node {
     uint64_t hashed_at_ready; /* bytes it hashed before it was ready the last time */
     uint32_t pieces_seen;     /* checks/progress.c */
     usec progress_at;
-    usec completed_at;
+    usec started_at;   /* its first life */
+    usec completed_at; /* the last time */
 };
 
 struct swarm_node_config {
@@ -79,6 +80,8 @@ void swarm_start(struct swarm_node *);
 void swarm_crash(struct swarm_node *, enum sim_crash);
 /* Everybody who is honest and up has everything. */
 bool swarm_all_complete(struct swarm *);
+/* How long the slowest of the honest took, from its first start to its end. */
+usec swarm_longest(const struct swarm *);
 /* Time passes. */
 void swarm_pass(struct swarm *, usec time);
 /* Runs until then; false: swarm->why says what went wrong. */

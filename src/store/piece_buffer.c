@@ -73,6 +73,15 @@ void piece_buffer_mark(struct piece_buffer *pb, uint32_t block, uint32_t giver)
     pb->givers[block] = giver;
 }
 
+void piece_buffer_forget(struct piece_buffer *pb, uint32_t block)
+{
+    assert(!pb->busy);
+    pb->in_memory -= pb->states[block] == BLOCK_IN_MEMORY;
+    pb->on_disk -= pb->states[block] == BLOCK_ON_DISK;
+    if (pb->states[block] >= BLOCK_IN_MEMORY)
+        pb->states[block] = BLOCK_MISSING;
+}
+
 const uint8_t *piece_buffer_data(const struct piece_buffer *pb, uint32_t block)
 {
     if (pb->states[block] != BLOCK_IN_MEMORY)

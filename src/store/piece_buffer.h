@@ -39,6 +39,8 @@ void piece_buffer_begin(struct piece_buffer *, uint32_t block);
 void piece_buffer_unbegin(struct piece_buffer *, uint32_t block);
 /* All of it has arrived, from this peer. */
 void piece_buffer_mark(struct piece_buffer *, uint32_t block, uint32_t giver);
+/* What has arrived of it is worth nothing: it is missing again. Not while a job works. */
+void piece_buffer_forget(struct piece_buffer *, uint32_t block);
 /* The bytes of a block that is in memory; else NULL. */
 const uint8_t *piece_buffer_data(const struct piece_buffer *, uint32_t block);
 static inline bool piece_buffer_whole(const struct piece_buffer *pb)

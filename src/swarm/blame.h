@@ -1,6 +1,6 @@
 /* Who sent the bad block. When a piece of several givers is bad, the digest and the giver of each
  * of its blocks are kept; when the piece has come right, or its leaves are known (v2), a block that
- * differs names its liar, and the innocent are not punished with it. Pure; torrent_pieces.c is its
+ * differs names its liar, and the innocent are not punished with it. Pure; torrent_blame.c is its
  * only caller. */
 #ifndef KITH_SWARM_BLAME_H
 #define KITH_SWARM_BLAME_H

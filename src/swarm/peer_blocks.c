@@ -178,6 +178,17 @@ void peer_cancel_block(struct peer *p, uint32_t piece, uint32_t begin)
     request_ring_release(&p->requests, r);
 }
 
+void peer_drop_piece(struct peer *p, uint32_t piece)
+{
+    for (uint32_t i = 0; i < p->requests.count && !p->gone; i++) {
+        struct request *r = request_ring_at(&p->requests, i);
+        if (r->state == REQUEST_WAITING && r->piece == piece) {
+            torrent_block_abandoned(p->torrent, p, piece, r->begin);
+            peer_cancel_block(p, piece, r->begin);
+        }
+    }
+}
+
 void peer_update_interest(struct peer *p)
 {
     bool interesting =

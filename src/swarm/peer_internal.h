@@ -158,6 +158,8 @@ void peer_abandon_requests(struct peer *);
 usec peer_check_timeouts(struct peer *, usec now);
 void peer_rejected(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
 void peer_cancel_block(struct peer *, uint32_t piece, uint32_t begin);
+/* All that it was asked for of this piece. */
+void peer_drop_piece(struct peer *, uint32_t piece);
 void peer_update_interest(struct peer *);
 
 /* ---- peer_uploads.c

@@ -37,17 +37,16 @@ static struct candidate *find(const struct peer_list *l, const struct endpoint *
     return NULL;
 }
 
-/* A ban is of the address: its port is the peer's to choose. Loopback is not one machine's but
- * everybody's on this one. */
+bool peer_list_same(const struct endpoint *a, const struct endpoint *b)
+{
+    return endpoint_class(a) == ADDR_LOOPBACK ? endpoint_equal(a, b) : endpoint_same_ip(a, b);
+}
+
 bool peer_list_banned(const struct peer_list *l, const struct endpoint *e)
 {
-    bool by_port = endpoint_class(e) == ADDR_LOOPBACK;
-    for (size_t i = 0; i < l->count; i++) {
-        const struct candidate *c = &l->items[i];
-        if (c->banned &&
-            (by_port ? endpoint_equal(&c->endpoint, e) : endpoint_same_ip(&c->endpoint, e)))
+    for (size_t i = 0; i < l->count; i++)
+        if (l->items[i].banned && peer_list_same(&l->items[i].endpoint, e))
             return true;
-    }
     return false;
 }
 

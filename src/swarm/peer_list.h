@@ -46,6 +46,9 @@ void peer_list_hurry(struct peer_list *, usec now);
 /* Never again. */
 void peer_list_ban(struct peer_list *, const struct endpoint *);
 bool peer_list_banned(const struct peer_list *, const struct endpoint *);
+/* Is it the same peer, as bans see it? Its port is its own to choose; loopback, though, is not one
+ * machine's but everybody's on this one. */
+bool peer_list_same(const struct endpoint *, const struct endpoint *);
 size_t peer_list_count(const struct peer_list *);
 /* How many could be tried, now or later; when the first of them is due. */
 size_t peer_list_waiting(const struct peer_list *);

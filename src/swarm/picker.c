@@ -26,6 +26,7 @@ struct partial {
     uint32_t piece;
     uint32_t owner; /* the peer that opened it and has its blocks in a row; 0: nobody */
     uint32_t block_count;
+    uint32_t alone;   /* only this peer's blocks come into it; 0: anybody's */
     uint32_t unasked; /* blocks neither here nor asked for */
     uint32_t next;    /* no block before it is unasked */
     struct bitfield received;
@@ -413,6 +414,33 @@ const struct bitfield *picker_blocks(const struct picker *p, uint32_t piece)
     return a ? &a->received : NULL;
 }
 
+void picker_forget_block(struct picker *p, uint32_t piece, uint32_t block)
+{
+    struct partial *a = partial_of(p, piece);
+    if (!a || !bitfield_clear(&a->received, block))
+        return;
+    a->unasked++;
+    if (block < a->next)
+        a->next = block;
+}
+
+bool picker_make_alone(struct picker *p, uint32_t piece, uint32_t peer)
+{
+    struct partial *a = partial_of(p, piece);
+    for (uint32_t b = 0; a && b < a->block_count; b++)
+        if (asked_count(&a->asked[b]) > asked_of(&a->asked[b], peer))
+            return false;
+    if (a)
+        a->alone = a->owner = peer;
+    return a != NULL;
+}
+
+bool picker_is_alone(const struct picker *p, uint32_t piece, uint32_t peer)
+{
+    const struct partial *a = partial_of(p, piece);
+    return a && a->alone == peer;
+}
+
 uint32_t picker_partial_count(const struct picker *p)
 {
     return p->partial_count;
@@ -451,14 +479,23 @@ static void take_blocks(struct pick *k, struct partial *a)
 }
 
 /* Pieces begun, of one kind of owner. */
-enum owner_kind { OWN, NOBODYS, OTHERS };
+enum owner_kind { OWN, NOBODYS, OTHERS, CLOSED };
+
+/* Closed: they are somebody's alone, or this peer must be. */
+static enum owner_kind kind_of(const struct pick *k, const struct partial *a)
+{
+    uint32_t alone = k->peer->alone ? k->peer->id : 0;
+    if (a->alone != alone)
+        return CLOSED;
+    return alone || a->owner == k->peer->id ? OWN : a->owner == 0 ? NOBODYS : OTHERS;
+}
 
 static void take_partials(struct pick *k, enum owner_kind kind)
 {
     struct picker *p = k->picker;
     for (uint32_t i = 0; i < p->partial_count && k->count < k->want; i++) {
         struct partial *a = p->partials[i];
-        enum owner_kind is = a->owner == k->peer->id ? OWN : a->owner == 0 ? NOBODYS : OTHERS;
+        enum owner_kind is = kind_of(k, a);
         if (is != kind || a->unasked == 0 || !picker_wants(p, a->piece) || !may_ask(k, a->piece))
             continue;
         if (is == NOBODYS)
@@ -500,6 +537,7 @@ static void take_new(struct pick *k)
         struct partial *a = begin_piece(p, piece, k->peer->id);
         if (!a)
             return;
+        a->alone = k->peer->alone ? k->peer->id : 0;
         take_blocks(k, a);
     }
 }
@@ -510,7 +548,7 @@ static void take_endgame(struct pick *k)
     struct picker *p = k->picker;
     for (uint32_t i = 0; i < p->partial_count && k->count < k->want; i++) {
         struct partial *a = p->partials[i];
-        if (!picker_wants(p, a->piece) || !may_ask(k, a->piece))
+        if (kind_of(k, a) == CLOSED || !picker_wants(p, a->piece) || !may_ask(k, a->piece))
             continue;
         for (uint32_t b = 0; b < a->block_count && k->count < k->want; b++) {
             if (bitfield_get(&a->received, b) || asked_of(&a->asked[b], k->peer->id) ||
@@ -531,6 +569,19 @@ static bool all_asked(struct picker *p)
         if (p->partials[i]->unasked > 0 && picker_wants(p, p->partials[i]->piece))
             return false;
     return true;
+}
+
+uint32_t picker_take_over(const struct picker *p, const struct picker_peer *peer,
+    bool (*gives_way)(void *user, uint32_t piece, uint32_t alone_of), void *user)
+{
+    struct pick k = {.picker = (struct picker *)p, .peer = peer};
+    for (uint32_t i = 0; i < p->partial_count; i++) {
+        const struct partial *a = p->partials[i];
+        if (kind_of(&k, a) == CLOSED && !bitfield_full(&a->received) && picker_wants(p, a->piece) &&
+            may_ask(&k, a->piece) && gives_way(user, a->piece, a->alone))
+            return a->piece;
+    }
+    return p->config.piece_count;
 }
 
 uint32_t picker_pick(

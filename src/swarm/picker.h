@@ -40,7 +40,8 @@ struct picker_peer {
     const struct bitfield *have;
     const uint32_t *allowed_only; /* while choked: only these pieces; NULL: any */
     uint32_t allowed_count;
-    bool slow; /* snubbed or crawling: shares pieces, opens none in end-game */
+    bool slow;  /* snubbed or crawling: shares pieces, opens none in end-game */
+    bool alone; /* its blocks and others' do not come into one piece (swarm/suspects.h) */
 };
 
 struct picker *picker_new(const struct picker_config *); /* NULL: no memory */
@@ -81,6 +82,16 @@ bool picker_has_block(const struct picker *, uint32_t piece, uint32_t block);
 bool picker_piece_whole(const struct picker *, uint32_t piece); /* all blocks are here */
 /* The piece's blocks were thrown away: all are missing again. */
 void picker_restart_piece(struct picker *, uint32_t piece);
+/* One of them was. */
+void picker_forget_block(struct picker *, uint32_t piece, uint32_t block);
+/* From now on the piece is this peer's alone; false: somebody else was asked for some of it. */
+bool picker_make_alone(struct picker *, uint32_t piece, uint32_t peer);
+bool picker_is_alone(const struct picker *, uint32_t piece, uint32_t peer);
+/* A piece that is begun and that this peer could have if it were begun anew: one with company for a
+ * peer that must be alone, one of a peer that is alone for any other. `gives_way` is asked of each,
+ * with the one whose alone it is, or 0. piece_count: none. */
+uint32_t picker_take_over(const struct picker *, const struct picker_peer *,
+    bool (*gives_way)(void *user, uint32_t piece, uint32_t alone_of), void *user);
 /* Blocks of the piece that are here, for a record; NULL if it is not begun. */
 const struct bitfield *picker_blocks(const struct picker *, uint32_t piece);
 uint32_t picker_partial_count(const struct picker *);

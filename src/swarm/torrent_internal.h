@@ -4,6 +4,7 @@
  *   torrent_peers.c    who is connected, who could be, who is unchoked
  *   torrent_turnover.c whom to let go when it is full
  *   torrent_pieces.c   what to ask for, what arrived, what was proved
+ *   torrent_blame.c    who gave what was bad, and how suspects are kept apart
  *   torrent_punch.c    holes through routers (BEP 55)
  *   torrent_unveil.c   super-seeding (BEP 16)
  *   torrent_reads.c    reading blocks for peers
@@ -28,12 +29,14 @@
 #include "swarm/peer_list.h"
 #include "swarm/pex_log.h"
 #include "swarm/picker.h"
+#include "swarm/suspects.h"
 #include "swarm/torrent.h"
 #include "swarm/web_seed.h"
 
 #define TORRENT_CONNECTING_MAX 16u /* attempts at a time */
 #define TORRENT_BUFFERS_MAX 512u   /* pieces being assembled */
 #define TORRENT_WEB_SEEDS_MAX 8u
+#define TORRENT_DEPARTED 64u /* peers that left: whose what they gave was is remembered */
 #define TORRENT_TICK SECONDS(1)
 #define TORRENT_COMPANY_WAIT MSECS(100) /* of a whole piece for others to be hashed with */
 #define TORRENT_CONNECT_EVERY SECONDS(1)
@@ -85,6 +88,12 @@ struct torrent {
     uint32_t jobs;      /* of the storage, under way */
     bool pool_empty;
     struct blame blame;
+    struct suspects suspects;
+    struct {
+        uint32_t id;
+        struct endpoint address;
+    } departed[TORRENT_DEPARTED]; /* the peers that left last: who gave what (torrent_blame.c) */
+    unsigned next_departed;
     bool super_seeding;
 
     /* metadata */
@@ -163,13 +172,26 @@ void torrent_block_abandoned(struct torrent *, struct peer *, uint32_t piece, ui
 bool torrent_block_came(
     struct torrent *, uint32_t giver, uint32_t piece, uint32_t begin, uint32_t length);
 void torrent_finish_piece(struct torrent *, struct piece_buffer *);
-/* The leaves of a piece that was bad are known now. */
-void torrent_blame_leaves(
-    struct torrent *, uint32_t piece, const struct sha256_digest *leaves, size_t count);
+struct piece_buffer *torrent_buffer_of(const struct torrent *, uint32_t piece); /* or NULL */
+void torrent_drop_buffer(struct torrent *, struct piece_buffer *);
 bool torrent_finish_kept(struct torrent *); /* pieces that a disk refused; false: none */
 void torrent_progress(const struct torrent *, struct torrent_stats *);
 bool torrent_memory_ready(struct torrent *); /* false: spilling, the peer is woken later */
 void torrent_spill_all(struct torrent *);
+
+/* ---- torrent_blame.c
+ * --------------------------------------------------------------------------------- */
+void torrent_blame_bad(struct torrent *, const struct piece_buffer *);
+void torrent_blame_departed(struct torrent *, const struct peer *);
+void torrent_blame_good(struct torrent *, const struct piece_buffer *);
+/* The leaves of a piece that was bad are known now. */
+void torrent_blame_leaves(
+    struct torrent *, uint32_t piece, const struct sha256_digest *leaves, size_t count);
+/* A block of this giver may come into this piece: it is no suspect, or alone in it. */
+bool torrent_may_give(struct torrent *, uint32_t giver, uint32_t piece);
+/* There is nothing for this peer to do but what suspicion keeps from it: gives it a piece to begin
+ * anew. False: there is none. */
+bool torrent_take_over(struct torrent *, struct peer *, const struct picker_peer *);
 
 /* ---- torrent_unveil.c
  * --------------------------------------------------------------------------------- */

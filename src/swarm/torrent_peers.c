@@ -162,6 +162,7 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
         metadata_fetch_left(t->fetch, p->id);
     torrent_layers_peer_left(t, p);
     peer_pex_left(p);
+    torrent_blame_departed(t, p);
     if (!p->incoming && err == ERR_BUSY) /* it made room: others are tried before it */
         peer_list_failed(t->candidates, &p->address, t->now);
     else if (!p->incoming)

@@ -186,12 +186,18 @@ bool torrent_finds_interesting(struct torrent *t, struct peer *p)
 
 uint32_t torrent_pick(struct torrent *t, struct peer *p, uint32_t want, struct picker_block *out)
 {
-    struct picker_peer view = {.id = p->id, .have = &p->have, .slow = p->pipeline.snubbed};
+    struct picker_peer view = {.id = p->id,
+        .have = &p->have,
+        .slow = p->pipeline.snubbed,
+        .alone = suspects_hold(&t->suspects, &p->address)};
     if (p->choking_us) {
         view.allowed_only = p->allowed_fast;
         view.allowed_count = p->allowed_fast_count;
     }
-    return picker_pick(t->picker, &view, want, out);
+    uint32_t count = picker_pick(t->picker, &view, want, out);
+    if (count == 0 && torrent_take_over(t, p, &view))
+        count = picker_pick(t->picker, &view, want, out);
+    return count;
 }
 
 uint32_t torrent_block_size(const struct torrent *t, uint32_t piece, uint32_t block)
@@ -210,7 +216,7 @@ void torrent_block_abandoned(struct torrent *t, struct peer *p, uint32_t piece, 
  * -----------------------------------------------------------------------------------------------
  */
 
-static struct piece_buffer *find_buffer(const struct torrent *t, uint32_t piece)
+struct piece_buffer *torrent_buffer_of(const struct torrent *t, uint32_t piece)
 {
     for (uint32_t i = 0; i < t->buffer_count; i++)
         if (t->buffers[i]->piece == piece)
@@ -229,7 +235,7 @@ static struct piece_buffer *make_buffer(struct torrent *t, uint32_t piece)
     return pb;
 }
 
-static void drop_buffer(struct torrent *t, struct piece_buffer *pb)
+void torrent_drop_buffer(struct torrent *t, struct piece_buffer *pb)
 {
     for (uint32_t i = 0; i < t->peer_count; i++)
         receiver_forget_piece(&t->peers[i]->receiver, pb->piece);
@@ -244,7 +250,7 @@ uint8_t *torrent_block_place(struct torrent *t, uint32_t piece, uint32_t begin)
 {
     if (!t->picker || bitfield_get(&t->have, piece) || t->state != TORRENT_ACTIVE)
         return NULL;
-    struct piece_buffer *pb = find_buffer(t, piece);
+    struct piece_buffer *pb = torrent_buffer_of(t, piece);
     if (!pb)
         pb = make_buffer(t, piece);
     return pb ? piece_buffer_place(pb, begin / METAINFO_BLOCK_SIZE) : NULL;
@@ -252,7 +258,7 @@ uint8_t *torrent_block_place(struct torrent *t, uint32_t piece, uint32_t begin)
 
 bool torrent_block_begun(struct torrent *t, uint32_t piece, uint32_t begin)
 {
-    struct piece_buffer *pb = find_buffer(t, piece);
+    struct piece_buffer *pb = torrent_buffer_of(t, piece);
     uint32_t block = begin / METAINFO_BLOCK_SIZE;
     if (!pb || pb->busy || pb->states[block] != BLOCK_MISSING)
         return false;
@@ -262,7 +268,7 @@ bool torrent_block_begun(struct torrent *t, uint32_t piece, uint32_t begin)
 
 void torrent_block_unbegun(struct torrent *t, uint32_t piece, uint32_t begin)
 {
-    struct piece_buffer *pb = find_buffer(t, piece);
+    struct piece_buffer *pb = torrent_buffer_of(t, piece);
     if (pb)
         piece_buffer_unbegin(pb, begin / METAINFO_BLOCK_SIZE);
 }
@@ -348,60 +354,11 @@ static void piece_proved(struct torrent *t, uint32_t piece)
     torrent_tell(t, TORRENT_COMPLETE, NULL);
 }
 
-static void ban(struct torrent *t, const struct endpoint *address)
-{
-    peer_list_ban(t->candidates, address);
-    for (uint32_t i = t->peer_count; i-- > 0;)
-        if (i < t->peer_count && endpoint_equal(&t->peers[i]->address, address))
-            peer_hang_up(t->peers[i], ERR_HASH, "sent a bad piece");
-}
-
-static void remember_blocks(
-    struct torrent *t, const struct piece_buffer *pb, const struct endpoint *from)
-{
-    struct metainfo_piece info;
-    metainfo_piece(t->metainfo, pb->piece, &info);
-    blame_bad(&t->blame, pb, from, info.has_v2 ? info.v2_size : 0);
-    torrent_leaves_want(t, pb);
-}
-
-/* The only giver of a bad piece is a liar. Of several, the blocks are remembered until the piece is
- * right, or its leaves are known: then it shows whose were not (swarm/blame.h). */
-static void blame_givers(struct torrent *t, const struct piece_buffer *pb)
-{
-    struct endpoint *from = calloc(pb->block_count, sizeof *from);
-    bool alone = true;
-    for (uint32_t i = 0; from && i < pb->block_count; i++) {
-        struct peer *p = torrent_peer_by_id(t, pb->givers[i]);
-        if (p)
-            from[i] = p->address;
-        alone &= pb->givers[i] == pb->givers[0];
-    }
-    if (from && alone && from[0].family != ADDR_NONE)
-        ban(t, &from[0]);
-    else if (alone && torrent_web_condemn(t, pb->givers[0]))
-        ; /* done */
-    else if (from)
-        remember_blocks(t, pb, from);
-    free(from);
-}
-
-static void is_liar(void *user, const struct endpoint *address)
-{
-    ban(user, address);
-}
-
-void torrent_blame_leaves(
-    struct torrent *t, uint32_t piece, const struct sha256_digest *leaves, size_t count)
-{
-    blame_leaves(&t->blame, piece, leaves, count, is_liar, t);
-}
-
 static void piece_again(struct torrent *t, struct piece_buffer *pb)
 {
     uint32_t piece = pb->piece;
     t->wasted += pb->size;
-    drop_buffer(t, pb);
+    torrent_drop_buffer(t, pb);
     picker_restart_piece(t->picker, piece);
     for (uint32_t i = 0; i < t->peer_count; i++)
         peer_ask(t->peers[i], t->now);
@@ -416,12 +373,12 @@ static void finished(void *user, struct piece_buffer *pb, int err)
     t->finishing--;
     t->now = t->host.ops->now(t->host.user);
     if (err == 0) {
-        blame_good(&t->blame, pb, is_liar, t);
-        drop_buffer(t, pb);
+        torrent_blame_good(t, pb);
+        torrent_drop_buffer(t, pb);
         piece_proved(t, piece);
         torrent_retry(t); /* the disk works again: what it refused meanwhile, and then on */
     } else if (err == ERR_HASH) {
-        blame_givers(t, pb);
+        torrent_blame_bad(t, pb);
         piece_again(t, pb);
     } else if (err == ERR_CHANGED) {
         piece_again(t, pb); /* what was spilled of it is not there any more: no peer's fault */
@@ -465,8 +422,8 @@ bool torrent_block_came(
 {
     uint32_t number = begin / METAINFO_BLOCK_SIZE;
     uint32_t others[PICKER_ENDGAME_PEERS];
-    struct piece_buffer *pb = find_buffer(t, piece);
-    if (!pb || pb->states[number] > BLOCK_ARRIVING ||
+    struct piece_buffer *pb = torrent_buffer_of(t, piece);
+    if (!pb || pb->states[number] > BLOCK_ARRIVING || !torrent_may_give(t, giver, piece) ||
         !picker_received(t->picker, piece, number, giver, others)) {
         t->wasted += length;
         if (pb)

@@ -194,6 +194,39 @@ static void availability_is_what_a_slow_count_says(void **state)
     }
 }
 
+static bool anybody(void *user, uint32_t piece, uint32_t alone_of)
+{
+    (void)user;
+    (void)piece;
+    return alone_of != 0;
+}
+
+static void who_must_be_alone_shares_no_piece_but_may_lose_one(void **state)
+{
+    (void)state;
+    struct picker *p = make(7);
+    struct bitfield all = everything();
+    picker_add_peer(p, &all);
+    struct picker_block b[PIECES * BLOCKS];
+    struct picker_peer apart = {.id = 1, .have = &all, .alone = true};
+    struct picker_peer other = {.id = 2, .have = &all};
+    assert_int_equal(picker_pick(p, &apart, 1, b), 1);
+    uint32_t its = b[0].piece;
+    uint32_t count = picker_pick(p, &other, PIECES * BLOCKS, b);
+    assert_true(count > (PIECES - 2) * BLOCKS); /* all but the rest of its piece */
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_not_equal(b[i].piece, its);
+    assert_int_equal(picker_pick(p, &other, 64, b), 0); /* nor in the end-game */
+    assert_int_equal(picker_pick(p, &apart, 64, b), BLOCKS - 1);
+    assert_int_equal(picker_pick(p, &apart, 64, b), 0);
+    assert_int_equal(picker_take_over(p, &other, anybody, NULL), its);
+    picker_restart_piece(p, its);
+    assert_int_equal(picker_pick(p, &other, 64, b), BLOCKS);
+    assert_int_equal(b[0].piece, its);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +236,7 @@ int main(void)
         cmocka_unit_test(what_was_abandoned_is_asked_for_again),
         cmocka_unit_test(unwanted_pieces_are_left_alone_and_interest_nobody),
         cmocka_unit_test(in_sequence_means_in_sequence),
+        cmocka_unit_test(who_must_be_alone_shares_no_piece_but_may_lose_one),
         cmocka_unit_test(availability_is_what_a_slow_count_says),
     };
     return cmocka_run_group_tests_name("picker", tests, NULL, NULL);

@@ -164,6 +164,45 @@ static void whoever_alone_gave_a_bad_piece_is_out_and_stays_out(void **state)
     bench_free(&b);
 }
 
+static unsigned lies(struct bench_peer *p, bool truly, unsigned at_most)
+{
+    struct bytes r;
+    unsigned count = 0;
+    while (count < at_most && p->peer && bench_heard(p, WIRE_REQUEST, &r)) {
+        struct cursor c = cursor_of(r);
+        uint32_t piece = cursor_u32(&c);
+        bench_say_block(p, piece, cursor_u32(&c), truly);
+        count++;
+    }
+    return count;
+}
+
+/* One block is its gift, the rest of the piece another's. */
+static void a_liar_that_leaves_before_its_lie_shows_is_banned_none_the_less(void **state)
+{
+    (void)state;
+    struct bench_config one = {.pieces = 1, .piece_length = PIECE, .v1 = true};
+    bench_new(&b, &one);
+    struct bench_peer *liar = bench_join(&b, 'a'), *honest;
+    struct endpoint address = liar->peer->address;
+    bench_say(liar, WIRE_HAVE_ALL, 0);
+    bench_say(liar, WIRE_UNCHOKE, 0);
+    assert_int_equal(lies(liar, false, 1), 1);
+    peer_link_lost(liar->peer, ERR_CLOSED);
+    honest = bench_join(&b, 'b');
+    bench_say(honest, WIRE_HAVE_ALL, 0);
+    bench_say(honest, WIRE_UNCHOKE, 0);
+    for (int i = 0; i < 100 && !b.torrent->completed; i++) {
+        lies(honest, true, 64);
+        bench_pass(&b, MSECS(100));
+    }
+    assert_true(b.torrent->completed);
+    assert_true(peer_list_banned(b.torrent->candidates, &address));
+    assert_non_null(honest->peer);
+    assert_false(suspects_hold(&b.torrent->suspects, &honest->peer->address));
+    bench_free(&b);
+}
+
 /* ---- floods
  * ------------------------------------------------------------------------------------------- */
 
@@ -228,6 +267,7 @@ int main(void)
         cmocka_unit_test(nobody_has_to_go_while_nobody_waits),
         cmocka_unit_test(attempts_at_a_time_are_bounded_and_seeds_wait_to_be_found),
         cmocka_unit_test(whoever_alone_gave_a_bad_piece_is_out_and_stays_out),
+        cmocka_unit_test(a_liar_that_leaves_before_its_lie_shows_is_banned_none_the_less),
         cmocka_unit_test(requests_past_the_bound_are_rejected_and_those_for_nothing_end_it),
         cmocka_unit_test(what_is_sent_keeps_within_the_limit),
     };

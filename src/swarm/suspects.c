@@ -1,0 +1,44 @@
+/* See suspects.h. */
+#include "swarm/suspects.h"
+
+#include "swarm/peer_list.h"
+
+static struct suspect *find(const struct suspects *s, const struct endpoint *e)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (peer_list_same(&s->items[i].address, e))
+            return (struct suspect *)&s->items[i];
+    return NULL;
+}
+
+void suspects_add(struct suspects *s, const struct endpoint *e)
+{
+    struct suspect *known = find(s, e);
+    if (!known) {
+        known = &s->items[s->next];
+        s->next = (s->next + 1) % SUSPECTS_MAX;
+        s->count += s->count < SUSPECTS_MAX;
+        *known = (struct suspect){.address = *e};
+    }
+    known->bad_pieces++;
+    known->cleared = false;
+}
+
+void suspects_clear(struct suspects *s, const struct endpoint *e)
+{
+    struct suspect *known = find(s, e);
+    if (known)
+        known->cleared = true;
+}
+
+bool suspects_hold(const struct suspects *s, const struct endpoint *e)
+{
+    const struct suspect *known = find(s, e);
+    return known && !known->cleared;
+}
+
+unsigned suspects_bad_pieces(const struct suspects *s, const struct endpoint *e)
+{
+    const struct suspect *known = find(s, e);
+    return known ? known->bad_pieces : 0;
+}
