@@ -143,7 +143,7 @@ static void check_bounds(const struct world *w)
         check(counts.held <= UTP_POOL_BUFFERS_MAX);
         if (!c)
             continue;
-        check(c->in.size + c->reorder.bytes <= UTP_RECEIVE_MAX + UTP_RECEIVE_SLACK);
+        check(c->in.size + c->reorder.bytes <= c->room.size + UTP_RECEIVE_SLACK);
         check(c->out.size <= UTP_SEND_MAX);
         check(c->state == UTP_DEAD || c->window.bytes <= c->out.size);
         check(c->window.in_flight <= c->window.bytes);

@@ -1,7 +1,8 @@
 /* See ledbat.h. */
 #include "utp/ledbat.h"
 
-#define SLOW_START_END (LEDBAT_TARGET * 3 / 4)
+#define CAREFUL_PART 4 /* of slow start's growth */
+#define GAIN_PART 8    /* of the window is the most that it grows by, but for LEDBAT_GAIN */
 
 static double bounded(const struct ledbat *l, double window)
 {
@@ -14,7 +15,6 @@ void ledbat_init(struct ledbat *l, size_t packet)
     *l = (struct ledbat){.packet = packet,
         .window = (double)(LEDBAT_PACKETS_FIRST * packet),
         .threshold = LEDBAT_WINDOW_MAX,
-        .slow_start = true,
         .cut_at = -LEDBAT_CUT_PAUSE};
 }
 
@@ -24,34 +24,82 @@ void ledbat_set_packet(struct ledbat *l, size_t packet)
     l->window = bounded(l, l->window);
 }
 
-/* What is in flight now was sent with a window twice as large as what made this queue: half of it
- * is the window that keeps the queue as it is. What of it the queue has no room for says the same
+/* ---- slow start
+ * -------------------------------------------------------------------------------------- */
+
+static void become_careful(struct ledbat *l, usec queue)
+{
+    l->phase = LEDBAT_CAREFUL;
+    l->suspect = l->round_left = l->window;
+    l->round_queue = queue;
+}
+
+/* What made this queue was sent a round trip ago with a window half as large as the one when it was
+ * seen: that one keeps the queue as it is. What of the rest the queue has no room for says the same
  * once more, and is no reason to halve again. */
+static void end_slow_start(struct ledbat *l, usec now)
+{
+    double half = l->suspect / 2;
+    l->window = bounded(l, half < l->window ? half : l->window);
+    l->phase = LEDBAT_STEADY;
+    l->cut_at = l->calm_since = now;
+    l->before_cut = 0;
+}
+
+static void look_at_queue(struct ledbat *l, double bytes, usec queue, usec now)
+{
+    if (l->phase == LEDBAT_SLOW_START) {
+        if (queue >= LEDBAT_QUEUE_SUSPECT)
+            become_careful(l, queue);
+        return;
+    }
+    l->round_queue = usec_min(l->round_queue, queue);
+    l->round_left -= bytes;
+    if (l->round_queue < LEDBAT_QUEUE_SUSPECT / 2)
+        l->phase = LEDBAT_SLOW_START;
+    else if (l->round_left <= 0 || queue >= LEDBAT_QUEUE_END)
+        end_slow_start(l, now);
+}
+
 static void slow_start(struct ledbat *l, double bytes, usec queue, bool limited, usec now)
 {
-    if (queue >= SLOW_START_END) {
-        l->window = bounded(l, l->window / 2);
-        l->slow_start = false;
-        l->cut_at = now;
-        l->before_cut = 0;
-    } else if (limited) {
-        l->window = bounded(l, l->window + bytes);
-        l->slow_start = l->window < l->threshold;
+    look_at_queue(l, bytes, queue, now);
+    if (l->phase == LEDBAT_STEADY || !limited)
+        return;
+    l->window = bounded(l, l->window + (l->phase == LEDBAT_CAREFUL ? bytes / CAREFUL_PART : bytes));
+    if (l->window >= l->threshold) {
+        l->phase = LEDBAT_STEADY;
+        l->calm_since = now;
     }
+}
+
+/* ---- afterwards
+ * -------------------------------------------------------------------------------------- */
+
+/* Bytes a round trip. */
+static double gain(const struct ledbat *l, usec now)
+{
+    double calm = (double)(now - l->calm_since) / (double)USEC_PER_SEC - 1;
+    if (calm <= 0)
+        return LEDBAT_GAIN;
+    double wanted = LEDBAT_GAIN * (1 + 5 * calm + calm * calm / 8), most = l->window / GAIN_PART;
+    return wanted < most ? wanted : most > LEDBAT_GAIN ? most : LEDBAT_GAIN;
 }
 
 void ledbat_acked(struct ledbat *l, size_t bytes, usec queue, bool limited, usec now)
 {
     double share = (double)bytes / l->window; /* of a round trip */
     double off_target = (double)(LEDBAT_TARGET - queue) / (double)LEDBAT_TARGET;
-    if (l->slow_start) {
+    if (l->phase != LEDBAT_STEADY) {
         slow_start(l, (double)bytes, queue, limited, now);
         return;
     }
+    if (queue > LEDBAT_TARGET / 2)
+        l->calm_since = now;
     share = share > 1 ? 1 : share;
     if (off_target >= 0) {
         if (limited)
-            l->window = bounded(l, l->window + LEDBAT_GAIN * share * off_target);
+            l->window = bounded(l, l->window + gain(l, now) * share * off_target);
         return;
     }
     double step = l->window / 4 > LEDBAT_GAIN ? l->window / 4 : LEDBAT_GAIN;
@@ -62,11 +110,16 @@ void ledbat_lost(struct ledbat *l, usec rtt, usec now)
 {
     if (now - l->cut_at < (rtt > LEDBAT_CUT_PAUSE ? rtt : LEDBAT_CUT_PAUSE))
         return;
-    l->before_cut = l->window;
-    l->cut_at = now;
-    l->window = bounded(l, l->window / 2);
+    double before = l->window;
+    if (l->phase == LEDBAT_CAREFUL) {
+        end_slow_start(l, now); /* the queue that it had seen is full */
+    } else {
+        l->window = bounded(l, l->window / 2);
+        l->phase = LEDBAT_STEADY;
+        l->cut_at = l->calm_since = now;
+    }
+    l->before_cut = before;
     l->threshold = l->window;
-    l->slow_start = false;
 }
 
 void ledbat_not_lost(struct ledbat *l)
@@ -80,9 +133,9 @@ void ledbat_timeout(struct ledbat *l, usec now)
 {
     l->threshold = bounded(l, l->window / 2);
     l->window = bounded(l, 0);
-    l->slow_start = true;
     l->before_cut = 0;
     l->cut_at = now;
+    l->phase = LEDBAT_SLOW_START;
 }
 
 void ledbat_rested(struct ledbat *l)
@@ -90,8 +143,8 @@ void ledbat_rested(struct ledbat *l)
     double first = (double)(LEDBAT_PACKETS_FIRST * l->packet);
     if (l->window <= first)
         return;
-    if (!l->slow_start || l->threshold > l->window)
+    if (l->phase == LEDBAT_STEADY || l->threshold > l->window)
         l->threshold = l->window;
     l->window = first;
-    l->slow_start = true;
+    l->phase = LEDBAT_SLOW_START;
 }

@@ -1,10 +1,17 @@
 /* LEDBAT (RFC 6817): a congestion window that keeps the queue in the bottleneck near a target, so
- * that whoever else uses the line hardly feels it.
+ * that whoever else uses the line hardly feels it. Bytes in, window out; knows no packets.
  *
- * Below the target the window grows by at most LEDBAT_GAIN a round trip, as libutp and libtorrent
- * have it; above, it shrinks in proportion (as LEDBAT++ does, draft-irtf-iccrg-ledbat-plus-plus,
- * because 3000 bytes a round trip drain a full queue too slowly). It never falls below
- * two packets: it yields, but does not starve. Bytes in, window out; knows no packets. */
+ * It begins with slow start, which doubles every round trip. When a queue appears it becomes
+ * careful, and grows by a quarter; if the queue stands for a whole round, it ends (as HyStart++,
+ * RFC 9406, does by round trips; here by one-way delays, whose zero is known). If the queue is gone
+ * within the round it was a burst, or a radio's hiccup, and slow start goes on.
+ *
+ * Then, below the target, it grows by at most LEDBAT_GAIN a round trip, as libutp and libtorrent
+ * have it; after a second without loss and with at most half of the target in the queue the line is
+ * evidently larger, and it grows faster with time, as H-TCP does (Leith and Shorten 2004), or it
+ * would take minutes to fill a long path. Above the target it shrinks in proportion (as LEDBAT++,
+ * draft-irtf-iccrg-ledbat-plus-plus, because 3000 bytes a round trip drain a full queue too
+ * slowly). It never falls below two packets: it yields, but does not starve. */
 #ifndef KITH_UTP_LEDBAT_H
 #define KITH_UTP_LEDBAT_H
 
@@ -14,18 +21,32 @@
 
 #define LEDBAT_TARGET MSECS(100)
 #define LEDBAT_GAIN 3000.0 /* bytes a round trip */
-#define LEDBAT_WINDOW_MAX (4u << 20)
+#define LEDBAT_WINDOW_MAX (8u << 20)
 #define LEDBAT_PACKETS_MIN 2u
 #define LEDBAT_PACKETS_FIRST 10u    /* the first window (RFC 6928), and the one after a rest */
 #define LEDBAT_CUT_PAUSE MSECS(100) /* losses within it, or a round trip, are one */
+#define LEDBAT_QUEUE_SUSPECT MSECS(16)
+#define LEDBAT_QUEUE_END MSECS(75) /* slow start is over at once */
+
+enum ledbat_phase {
+    LEDBAT_SLOW_START,
+    LEDBAT_CAREFUL, /* slow start that has seen a queue */
+    LEDBAT_STEADY
+};
 
 struct ledbat {
     double window;     /* bytes that may be in flight */
     double threshold;  /* where slow start ends at the latest */
     double before_cut; /* to go back to if the loss was none */
     size_t packet;     /* bytes of a full packet */
-    bool slow_start;
-    usec cut_at; /* the last loss that counted, or the end of slow start */
+    enum ledbat_phase phase;
+    usec cut_at;     /* the last loss that counted, or the end of slow start */
+    usec calm_since; /* no loss and hardly a queue */
+
+    /* Careful: */
+    double suspect;    /* the window when the queue was seen */
+    double round_left; /* bytes to be acknowledged until the round ends */
+    usec round_queue;  /* the shortest queue in it */
 };
 
 void ledbat_init(struct ledbat *, size_t packet);

@@ -17,16 +17,18 @@ static void begin(struct utp_conn *c, struct utp_pool *pool, const struct endpoi
         .linger_until = NEVER,
         .ack_at = NEVER,
         .quick_acks = UTP_QUICK_ACKS,
-        .told_window = UTP_RECEIVE_MAX,
+        .told_window = UTP_ROOM_FIRST,
         .sent_at = now,
         .heard_at = now};
     list_init(&c->all);
     list_init(&c->ready);
     list_init(&c->sending);
     list_init(&c->touched);
+    utp_room_init(&c->room, now);
     utp_window_init(&c->window, seq);
     utp_mtu_init(&c->mtu, (enum addr_family)remote->family);
     ledbat_init(&c->ledbat, utp_mtu_size(&c->mtu) - UTP_HEADER_SIZE);
+    utp_pacer_init(&c->pacer, c->ledbat.packet, now);
 }
 
 void utp_conn_call(struct utp_conn *c, struct utp_pool *pool, const struct endpoint *to,
@@ -54,6 +56,7 @@ void utp_conn_answer(struct utp_conn *c, struct utp_pool *pool, const struct end
 
 void utp_conn_free_memory(struct utp_conn *c)
 {
+    utp_room_rest(&c->room, &c->pool->extra_room);
     utp_ring_free(&c->out);
     utp_ring_free(&c->in);
     utp_reorder_free(&c->reorder, c->pool);
@@ -96,7 +99,7 @@ void utp_conn_close(struct utp_conn *c, usec now)
 uint32_t utp_conn_receive_room(const struct utp_conn *c)
 {
     size_t used = c->in.size + c->reorder.bytes;
-    return used < UTP_RECEIVE_MAX ? (uint32_t)(UTP_RECEIVE_MAX - used) : 0;
+    return used < c->room.size ? (uint32_t)(c->room.size - used) : 0;
 }
 
 bool utp_conn_is_readable(const struct utp_conn *c)
@@ -121,8 +124,8 @@ bool utp_conn_is_writable(const struct utp_conn *c)
 static void tell_of_room(struct utp_conn *c)
 {
     uint32_t room = utp_conn_receive_room(c);
-    if (c->state == UTP_OPEN && c->told_window < UTP_RECEIVE_MAX / 2 &&
-        room >= c->told_window + UTP_RECEIVE_MAX / 4)
+    if (c->state == UTP_OPEN && c->told_window < c->room.size / 2 &&
+        room >= c->told_window + c->room.size / 4)
         c->ack_due = true;
 }
 
@@ -177,7 +180,7 @@ usec utp_conn_deadline(const struct utp_conn *c)
         at = usec_min(at, c->heard_at + UTP_HALF_OPEN_LIFE);
     if (c->state == UTP_OPEN)
         at = usec_min(at, c->sent_at + UTP_KEEP_ALIVE);
-    return at;
+    return usec_min(at, c->pacer.again_at);
 }
 
 /* Also when it is only the peer's window that keeps us from sending, and it answers: then nothing
@@ -215,6 +218,7 @@ void utp_conn_tick(struct utp_conn *c, usec now)
         utp_conn_die(c, ERR_TIMEOUT);
         return;
     }
+    utp_pacer_tick(&c->pacer, now);
     if (now >= c->timeout_at)
         timed_out(c, now);
     if (now >= c->window_probe_at) {
@@ -222,6 +226,8 @@ void utp_conn_tick(struct utp_conn *c, usec now)
         c->window_probes++;
         c->probe_due = true;
     }
+    if (now >= c->heard_at + UTP_KEEP_ALIVE)
+        utp_room_rest(&c->room, &c->pool->extra_room);
     if (now >= c->ack_at || (c->state == UTP_OPEN && now >= c->sent_at + UTP_KEEP_ALIVE)) {
         c->ack_at = NEVER;
         c->ack_due = true;

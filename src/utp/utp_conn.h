@@ -16,16 +16,19 @@
 #include "utp/ledbat.h"
 #include "utp/utp_batch.h"
 #include "utp/utp_mtu.h"
+#include "utp/utp_pacer.h"
 #include "utp/utp_reorder.h"
 #include "utp/utp_ring.h"
+#include "utp/utp_room.h"
 #include "utp/utp_window.h"
 
-#define UTP_RECEIVE_MAX (1u << 20) /* bytes that the peer may send ahead of the reader */
-#define UTP_RECEIVE_SLACK 65536u   /* in order, they are taken a little past that: no deadlock */
-#define UTP_SEND_MAX (2u << 20)    /* bytes written and not acknowledged, ... */
-#define UTP_SEND_MIN 65536u        /* ... or two windows, but at least so many */
-#define UTP_SYN_TRIES 3u           /* 1, 2, 4 s */
-#define UTP_TIMEOUTS_MAX 6u        /* in a row, without a word from the peer: it is gone */
+#define UTP_RECEIVE_SLACK                                                                          \
+    65536u                      /* in order, bytes are taken a little past the room: no deadlock   \
+                                 */
+#define UTP_SEND_MAX (8u << 20) /* bytes written and not acknowledged, ... */
+#define UTP_SEND_MIN 65536u     /* ... or two windows, but at least so many */
+#define UTP_SYN_TRIES 3u        /* 1, 2, 4 s */
+#define UTP_TIMEOUTS_MAX 6u     /* in a row, without a word from the peer: it is gone */
 #define UTP_ACK_DELAY MSECS(25)
 #define UTP_QUICK_ACKS                                                                             \
     32u /* packets that are acknowledged at once, so that slow start is quick                      \
@@ -60,10 +63,12 @@ struct utp_conn {
     struct utp_window window;
     struct ledbat ledbat;
     struct utp_mtu mtu;
+    struct utp_pacer pacer;
     uint32_t peer_window; /* bytes that it has room for */
+    bool peer_is_wide;    /* it has had room for more packets than everybody keeps */
     bool syn_due, fin_due, fin_sent;
     bool flush;     /* the writer said that nothing follows: a short packet may go */
-    bool limited;   /* the congestion window held us back when we sent last */
+    bool limited;   /* the congestion window, or its pace, held us back when we sent last */
     bool probe_due; /* its window is closed, and it is time to ask */
     usec sent_at;   /* anything */
     usec timeout_at, window_probe_at, linger_until;
@@ -73,6 +78,7 @@ struct utp_conn {
     /* in */
     struct utp_ring in; /* in order, not read yet */
     struct utp_reorder reorder;
+    struct utp_room room;
     uint16_t ack; /* the last that came in order */
     bool fin_seen, fin_reached;
     uint16_t fin_seq;

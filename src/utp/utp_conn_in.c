@@ -84,6 +84,7 @@ static void take_ack(struct utp_conn *c, const struct utp_packet *p, usec now)
     if (utp_seq_distance((uint16_t)(c->window.first - 1), p->ack) < 0)
         return; /* overtaken by a later one: so is its window */
     c->peer_window = p->window;
+    c->peer_is_wide |= p->window > UTP_WINDOW_PACKETS_FIRST * UTP_HELD_SIZE;
     if (c->window.first == c->window.next)
         return;
     struct utp_acked a = utp_window_ack(&c->window, p->ack, p->sack, now);
@@ -98,7 +99,7 @@ static bool deliver(struct utp_conn *c, struct bytes payload)
 {
     if (payload.size == 0 || c->state != UTP_OPEN)
         return true;
-    if (utp_ring_reserve(&c->in, payload.size, 2 * UTP_RECEIVE_MAX) != 0)
+    if (utp_ring_reserve(&c->in, payload.size, 2 * UTP_ROOM_MAX) != 0)
         return false;
     utp_ring_put(&c->in, payload);
     return true;
@@ -108,7 +109,7 @@ static bool deliver(struct utp_conn *c, struct bytes payload)
  * must never stand in the way of what precedes it. */
 static bool fits(const struct utp_conn *c, struct bytes payload)
 {
-    return c->in.size + c->reorder.bytes + payload.size <= UTP_RECEIVE_MAX + UTP_RECEIVE_SLACK;
+    return c->in.size + c->reorder.bytes + payload.size <= c->room.size + UTP_RECEIVE_SLACK;
 }
 
 static void end_if_reached(struct utp_conn *c)
@@ -162,6 +163,7 @@ static void take_data(struct utp_conn *c, const struct utp_packet *p, usec now)
     } else if (c->state == UTP_OPEN && p->payload.size <= utp_conn_receive_room(c)) {
         utp_reorder_put(&c->reorder, c->pool, p->seq, (unsigned)ahead, p->payload);
     }
+    utp_room_came(&c->room, &c->pool->extra_room, p->payload.size, c->in.size, c->window.srtt, now);
     acknowledge_soon(c, ahead == 0, now);
     end_if_reached(c);
 }

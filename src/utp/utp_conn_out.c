@@ -21,19 +21,25 @@ static size_t unsent(const struct utp_conn *c)
 
 static bool may_send_lost(const struct utp_conn *c)
 {
-    return c->window.lost > 0 &&
+    return c->window.lost > 0 && !utp_pacer_rests(&c->pacer) &&
            (c->window.in_flight == 0 ||
                (double)(c->window.in_flight + full_payload(c)) <= c->ledbat.window);
 }
 
-/* How many bytes of new data the next packet carries; 0: none now. */
+/* Who offers room for more bytes than the first number of packets hold, keeps more packets. */
+static unsigned packets_max(const struct utp_conn *c)
+{
+    return c->peer_is_wide ? UTP_WINDOW_PACKETS_MAX : UTP_WINDOW_PACKETS_FIRST;
+}
+
+/* How many bytes of new data the next packet carries, whatever the pace; 0: none now. */
 static size_t new_payload(const struct utp_conn *c)
 {
     size_t full = full_payload(c), left = unsent(c), size = left < full ? left : full;
     size_t in_flight = c->window.in_flight;
     if (c->state != UTP_OPEN && c->state != UTP_CLOSING)
         return 0;
-    if (left == 0 || utp_window_count(&c->window) >= UTP_WINDOW_PACKETS_MAX)
+    if (left == 0 || utp_window_count(&c->window) >= packets_max(c))
         return 0;
     if (left < full && !c->flush)
         return 0;
@@ -42,6 +48,11 @@ static size_t new_payload(const struct utp_conn *c)
     if (in_flight + size > c->peer_window && !c->probe_due)
         return 0;
     return (double)(in_flight + size) <= c->ledbat.window ? size : 0;
+}
+
+static bool may_send_new(const struct utp_conn *c)
+{
+    return !utp_pacer_rests(&c->pacer) && new_payload(c) > 0;
 }
 
 static bool may_send_fin(const struct utp_conn *c)
@@ -53,7 +64,7 @@ bool utp_conn_has_output(const struct utp_conn *c)
 {
     if (c->state == UTP_DEAD)
         return false;
-    return c->syn_due || c->ack_due || may_send_lost(c) || new_payload(c) > 0 || may_send_fin(c);
+    return c->syn_due || c->ack_due || may_send_lost(c) || may_send_new(c) || may_send_fin(c);
 }
 
 /* ---- packets
@@ -88,6 +99,7 @@ static void put(struct utp_conn *c, struct utp_batch *b, enum utp_type type, uin
     int count = utp_ring_at(&c->out, offset, size, payload);
     utp_batch_put(b, &c->remote, &p, payload, count, probe ? c : NULL);
     acknowledged(c, c->reorder.count == 0);
+    utp_pacer_spend(&c->pacer, size, now);
     c->sent_at = now;
     if (c->timeout_at == NEVER)
         c->timeout_at = now + utp_window_rto(&c->window, c->timeouts);
@@ -195,9 +207,8 @@ static bool put_next(struct utp_conn *c, struct utp_batch *b, usec now)
         put_lost(c, b, now);
         return true;
     }
-    size_t size = new_payload(c);
-    if (size > 0)
-        return put_new(c, b, size, now);
+    if (may_send_new(c))
+        return put_new(c, b, new_payload(c), now);
     if (may_send_fin(c)) {
         put_fin(c, b, now);
         return true;
@@ -205,11 +216,22 @@ static bool put_next(struct utp_conn *c, struct utp_batch *b, usec now)
     return false;
 }
 
+/* The window a round trip, and a little more, so that it is the window that decides. */
+static void set_pace(struct utp_conn *c, usec now)
+{
+    const struct utp_window *w = &c->window;
+    double rate = 0;
+    if (w->srtt > 0 && w->rtt_min >= UTP_PACE_RTT_MIN)
+        rate = UTP_PACE_GAIN * c->ledbat.window * (double)USEC_PER_SEC / (double)w->srtt;
+    utp_pacer_set(&c->pacer, rate, full_payload(c), now);
+}
+
 bool utp_conn_output(struct utp_conn *c, struct utp_batch *b, unsigned packets, usec now)
 {
     if (c->state == UTP_DEAD)
         return false;
     unsigned left = packets;
+    set_pace(c, now);
     /* Gaps can only be told in a packet of their own: first, because the peer waits for it. */
     if (c->ack_due && (c->reorder.count > 0 || c->state == UTP_SYN_RECEIVED) &&
         utp_batch_has_room(b)) {
@@ -221,7 +243,8 @@ bool utp_conn_output(struct utp_conn *c, struct utp_batch *b, unsigned packets, 
     if (c->ack_due && utp_batch_has_room(b))
         put_state(c, b, now);
     if (left < packets)
-        c->limited = (double)(c->window.in_flight + 2 * full_payload(c)) > c->ledbat.window;
+        c->limited = utp_pacer_rests(&c->pacer) ||
+                     (double)(c->window.in_flight + 2 * full_payload(c)) > c->ledbat.window;
     utp_conn_watch_window(c, now);
     return utp_conn_has_output(c);
 }

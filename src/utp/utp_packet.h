@@ -7,7 +7,7 @@
 
 #define UTP_VERSION 1u
 #define UTP_HEADER_SIZE 20u
-#define UTP_SACK_BYTES_MAX 124u /* of ours: 992 packets past the first gap, a multiple of 4 */
+#define UTP_SACK_BYTES_MAX 252u /* of ours: 2016 packets past the first gap, a multiple of 4 */
 #define UTP_STATE_MAX (UTP_HEADER_SIZE + 2 + UTP_SACK_BYTES_MAX)
 #define UTP_EXTENSIONS_MAX 8u /* in a row; more is no packet of ours to read */
 

@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 
-#define UTP_REORDER_PACKETS_MAX 1024u /* ahead of the next one in order: as libutp has it */
+#define UTP_REORDER_PACKETS_MAX 4096u /* ahead of the next one in order; libutp's are 1024 */
 #define UTP_HELD_SIZE 1500u           /* payload of one; larger ones must come in order */
 #define UTP_POOL_BUFFERS_MAX 8192u    /* 12 MiB, of all connections */
 
@@ -19,6 +19,7 @@ struct utp_held {
 struct utp_pool {
     struct utp_held *free;
     unsigned made, used;
+    size_t extra_room; /* of all connections: utp_room.h */
 };
 
 /* Starts zeroed. All must have been given back. */

@@ -11,8 +11,9 @@
 #include "base/bytes.h"
 #include "base/time.h"
 
-#define UTP_WINDOW_PACKETS_MAX 1000u /* within the reorder buffer of every peer */
-#define UTP_TOLERANCE_MIN 3u         /* packets that arrive before an earlier one: no loss yet */
+#define UTP_WINDOW_PACKETS_FIRST 1000u /* within the reorder buffer of every peer */
+#define UTP_WINDOW_PACKETS_MAX 4000u   /* of one that has room for them */
+#define UTP_TOLERANCE_MIN 3u           /* packets that arrive before an earlier one: no loss yet */
 #define UTP_TOLERANCE_MAX 96u
 #define UTP_RTO_FIRST SECONDS(1)
 #define UTP_RTO_MIN MSECS(500) /* as libtorrent: acknowledgements may be delayed */

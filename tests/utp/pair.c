@@ -4,6 +4,18 @@
 #include "base/err.h"
 #include <stdlib.h>
 
+unsigned pair_wait(const struct pair *p, int end, double share)
+{
+    const uint32_t *waits = p->end[end].waits;
+    uint64_t all = 0, seen = 0;
+    for (unsigned i = 0; i < PAIR_WAITS; i++)
+        all += waits[i];
+    for (unsigned i = 0; i < PAIR_WAITS; i++)
+        if ((double)(seen += waits[i]) >= share * (double)all)
+            return i;
+    return PAIR_WAITS;
+}
+
 double pair_chance(struct pair *p)
 {
     uint64_t z = (p->random += UINT64_C(0x9e3779b97f4a7c15));
@@ -91,8 +103,10 @@ static bool queue(struct pair *p, struct pair_end *e, size_t size, usec *at)
     if (e->line.queue_max > 0 &&
         (double)(start - p->now) * (double)e->line.rate / 1e6 > (double)e->line.queue_max)
         return false;
-    if (start - p->now > e->queue_worst)
-        e->queue_worst = start - p->now;
+    usec wait = start - p->now;
+    if (wait > e->queue_worst)
+        e->queue_worst = wait;
+    e->waits[wait < MSECS(PAIR_WAITS) ? wait / USEC_PER_MSEC : PAIR_WAITS - 1]++;
     e->line_free_at = start + (usec)((double)(size + 28) * 1e6 / (double)e->line.rate);
     *at = e->line_free_at;
     return true;

@@ -7,6 +7,7 @@
 #include "utp/utp_socket.h"
 
 #define PAIR_FLIGHT_MAX 16384u
+#define PAIR_WAITS 4000u
 
 struct pair_line {
     usec delay;       /* one way */
@@ -35,6 +36,7 @@ struct pair_end {
     struct pair_line line; /* from here to the other */
     usec line_free_at;
     usec queue_worst; /* the longest that a packet waited in the bottleneck, since reset */
+    uint32_t waits[PAIR_WAITS]; /* packets by how many milliseconds they waited there */
     uint64_t packets_out, bytes_out, dropped, probes, refused;
     size_t largest; /* datagram that left and was no probe */
     bool corked;    /* nothing it sends arrives */
@@ -63,6 +65,9 @@ bool pair_connect(struct pair *);
  * nothing happens before. */
 bool pair_step(struct pair *, usec until);
 void pair_pass(struct pair *, usec time);
+/* How long (milliseconds) the packets of an end waited in its bottleneck, all but so large a share.
+ */
+unsigned pair_wait(const struct pair *, int end, double share);
 double pair_chance(struct pair *);
 /* Puts a datagram on the way to an end, from whatever address. */
 void pair_inject(struct pair *, int to, const struct endpoint *from, struct bytes datagram);

@@ -63,18 +63,57 @@ static void a_base_moves_with_the_clocks(void **state)
     assert_int_equal(delay_history_queue(&h), 200);
 }
 
-static void slow_start_doubles_and_ends_on_delay(void **state)
+static void slow_start_doubles(void **state)
 {
     (void)state;
     struct ledbat l;
     ledbat_init(&l, PACKET);
     double before = l.window;
     round_trip(&l, 0, true, 0);
-    assert_true(l.window >= before * 1.9);
-    before = l.window;
+    assert_true(l.window >= before * 1.9 && l.window <= before * 2.1);
+}
+
+static void slow_start_ends_when_a_queue_stands_for_a_round(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    double before = l.window = 400000;
+    ledbat_acked(&l, PACKET, MSECS(20), true, 0);
+    assert_int_equal(l.phase, LEDBAT_CAREFUL);
+    for (int i = 0; i < 100; i++)
+        ledbat_acked(&l, PACKET, MSECS(20), true, 0);
+    assert_true(l.window > before && l.window < before * 1.15); /* slower meanwhile */
+    for (int i = 0; i < 200; i++)
+        ledbat_acked(&l, PACKET, MSECS(20), true, 0);
+    assert_int_equal(l.phase, LEDBAT_STEADY);
+    assert_true(l.window < before * 0.52); /* what stands in the queue was sent with half */
+}
+
+static void slow_start_ends_at_once_when_the_queue_is_long(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.window = 400000;
+    ledbat_acked(&l, PACKET, MSECS(20), true, 0);
     ledbat_acked(&l, PACKET, MSECS(80), true, 0);
-    assert_false(l.slow_start);
-    assert_true(l.window <= before * 0.51); /* what stands in the queue was sent with half */
+    assert_int_equal(l.phase, LEDBAT_STEADY);
+    assert_true(l.window <= 200000);
+}
+
+static void a_queue_that_is_gone_within_a_round_does_not_end_slow_start(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    for (int i = 0; i < 6; i++) {
+        double before = l.window;
+        ledbat_acked(&l, PACKET, MSECS(40), true, 0);
+        round_trip(&l, 0, true, 0);
+        assert_int_equal(l.phase, LEDBAT_SLOW_START);
+        assert_true(l.window > before * 1.8);
+    }
 }
 
 static void what_slow_start_overfilled_is_not_cut_for_twice(void **state)
@@ -83,7 +122,8 @@ static void what_slow_start_overfilled_is_not_cut_for_twice(void **state)
     struct ledbat l;
     ledbat_init(&l, PACKET);
     l.window = 400000;
-    ledbat_acked(&l, PACKET, MSECS(80), true, SECONDS(1));
+    ledbat_acked(&l, PACKET, MSECS(20), true, SECONDS(1));
+    ledbat_lost(&l, MSECS(300), SECONDS(1)); /* short of a round, but the queue was full */
     assert_true(l.window == 200000);
     ledbat_lost(&l, MSECS(300), SECONDS(1) + MSECS(299));
     assert_true(l.window == 200000);
@@ -91,12 +131,37 @@ static void what_slow_start_overfilled_is_not_cut_for_twice(void **state)
     assert_true(l.window == 100000);
 }
 
+static void a_line_that_stays_calm_is_filled_faster_and_faster(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.phase = LEDBAT_STEADY;
+    double grown[4], before = l.window = 1000000;
+    for (int second = 0; second < 4; second++) {
+        round_trip(&l, MSECS(10), true, SECONDS(second * 2));
+        grown[second] = l.window - before;
+        before = l.window;
+    }
+    assert_true(grown[0] <= LEDBAT_GAIN);
+    assert_true(grown[1] > 3 * grown[0] && grown[2] > 2 * grown[1] && grown[3] > grown[2]);
+    assert_true(grown[3] < 1000000 / 8);
+    round_trip(&l, MSECS(51), true, SECONDS(8)); /* half of the target: no more */
+    before = l.window;
+    round_trip(&l, MSECS(10), true, SECONDS(8));
+    assert_true(l.window - before <= LEDBAT_GAIN);
+    ledbat_lost(&l, MSECS(10), SECONDS(12));
+    before = l.window;
+    round_trip(&l, MSECS(10), true, SECONDS(12));
+    assert_true(l.window - before <= LEDBAT_GAIN);
+}
+
 static void below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip(void **state)
 {
     (void)state;
     struct ledbat l;
     ledbat_init(&l, PACKET);
-    l.slow_start = false;
+    l.phase = LEDBAT_STEADY;
     l.window = 100000;
     round_trip(&l, 0, true, 0);
     assert_true(l.window > 102500 && l.window <= 103001);
@@ -109,7 +174,7 @@ static void above_the_target_it_shrinks_but_never_below_two_packets(void **state
     (void)state;
     struct ledbat l;
     ledbat_init(&l, PACKET);
-    l.slow_start = false;
+    l.phase = LEDBAT_STEADY;
     l.window = 200000;
     round_trip(&l, MSECS(150), true, 0);
     assert_true(l.window < 190000);
@@ -125,7 +190,7 @@ static void a_sender_without_data_does_not_grow(void **state)
     ledbat_init(&l, PACKET);
     double before = l.window;
     round_trip(&l, 0, false, 0);
-    l.slow_start = false;
+    l.phase = LEDBAT_STEADY;
     round_trip(&l, 0, false, 0);
     assert_true(l.window == before);
 }
@@ -167,21 +232,25 @@ static void a_timeout_and_a_rest_begin_anew_up_to_where_it_was(void **state)
     struct ledbat l;
     ledbat_init(&l, PACKET);
     l.window = 400000;
-    l.slow_start = false;
+    l.phase = LEDBAT_STEADY;
     ledbat_timeout(&l, 0);
-    assert_true(l.slow_start && l.window == LEDBAT_PACKETS_MIN * PACKET);
+    assert_true(l.phase == LEDBAT_SLOW_START && l.window == LEDBAT_PACKETS_MIN * PACKET);
     for (int i = 0; i < 20; i++)
         round_trip(&l, 0, true, 0);
     assert_true(l.window > 190000 && l.window < 300000); /* doubled to half, then slowly */
     double before = l.window;
     ledbat_rested(&l);
-    assert_true(l.slow_start && l.window == LEDBAT_PACKETS_FIRST * PACKET);
+    assert_true(l.phase == LEDBAT_SLOW_START && l.window == LEDBAT_PACKETS_FIRST * PACKET);
     assert_true(l.threshold == before);
 }
 
 RUN(T(the_queue_is_what_is_above_the_base), T(samples_may_wrap),
     T(a_base_is_forgotten_after_thirteen_minutes), T(a_base_moves_with_the_clocks),
-    T(slow_start_doubles_and_ends_on_delay), T(what_slow_start_overfilled_is_not_cut_for_twice),
+    T(slow_start_doubles), T(slow_start_ends_when_a_queue_stands_for_a_round),
+    T(slow_start_ends_at_once_when_the_queue_is_long),
+    T(a_queue_that_is_gone_within_a_round_does_not_end_slow_start),
+    T(a_line_that_stays_calm_is_filled_faster_and_faster),
+    T(what_slow_start_overfilled_is_not_cut_for_twice),
     T(below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip),
     T(above_the_target_it_shrinks_but_never_below_two_packets),
     T(a_sender_without_data_does_not_grow), T(losses_of_one_round_trip_are_one),

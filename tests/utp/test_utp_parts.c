@@ -2,9 +2,11 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "utp/utp_mtu.h"
+#include "utp/utp_pacer.h"
 #include "utp/utp_packet.h"
 #include "utp/utp_reorder.h"
 #include "utp/utp_ring.h"
+#include "utp/utp_room.h"
 #include "utp/utp_window.h"
 
 static const struct bytes nothing = {NULL, 0};
@@ -113,6 +115,116 @@ static void one_connection_cannot_take_the_whole_pool(void **state)
         utp_reorder_free(&greedy[g], &pool);
     utp_reorder_free(&modest, &pool);
     utp_pool_free(&pool);
+}
+
+/* ---- the room for what comes
+ * ------------------------------------------------------------------------ */
+
+static void room_grows_while_the_path_fills_it_and_the_reader_keeps_up(void **state)
+{
+    (void)state;
+    struct utp_room r;
+    size_t extra = 0;
+    utp_room_init(&r, 0);
+    for (int i = 1; i <= 4; i++) /* a third of it each round trip */
+        utp_room_came(&r, &extra, UTP_ROOM_FIRST / 3, 0, MSECS(100), MSECS(100 * i));
+    assert_int_equal(r.size, UTP_ROOM_FIRST);
+    for (int i = 5; i <= 8; i++) /* most of it, but nobody reads */
+        utp_room_came(&r, &extra, UTP_ROOM_FIRST, UTP_ROOM_FIRST / 2, MSECS(100), MSECS(100 * i));
+    assert_int_equal(r.size, UTP_ROOM_FIRST);
+    for (int i = 9; i <= 16; i++)
+        utp_room_came(&r, &extra, UTP_ROOM_MAX, 0, MSECS(100), MSECS(100 * i));
+    assert_int_equal(r.size, UTP_ROOM_MAX);
+    assert_int_equal(extra, UTP_ROOM_MAX - UTP_ROOM_FIRST);
+    utp_room_rest(&r, &extra);
+    assert_int_equal(r.size, UTP_ROOM_FIRST);
+    assert_int_equal(extra, 0);
+}
+
+static void all_connections_share_the_room_beyond_their_first(void **state)
+{
+    (void)state;
+    static struct utp_room rooms[200];
+    size_t extra = 0, sum = 0;
+    for (size_t i = 0; i < 200; i++) {
+        utp_room_init(&rooms[i], 0);
+        for (int k = 1; k < 8; k++)
+            utp_room_came(&rooms[i], &extra, UTP_ROOM_MAX, 0, MSECS(10), MSECS(10 * k));
+        sum += rooms[i].size - UTP_ROOM_FIRST;
+        assert_true(extra <= UTP_ROOM_EXTRA_MAX);
+    }
+    assert_int_equal(sum, extra);
+    assert_true(extra > UTP_ROOM_EXTRA_MAX / 2);
+}
+
+/* ---- the pace
+ * --------------------------------------------------------------------------------------- */
+
+/* Sends for a second whenever it may, looking at the clock every `step`; bytes that left. */
+static size_t paced(struct utp_pacer *p, usec from, usec step, size_t *burst)
+{
+    size_t all = 0;
+    for (usec now = from; now < from + SECONDS(1); now += step) {
+        size_t at_once = 0;
+        for (utp_pacer_tick(p, now); !utp_pacer_rests(p); at_once += 1400)
+            utp_pacer_spend(p, 1400, now);
+        all += at_once;
+        *burst = at_once > *burst ? at_once : *burst;
+    }
+    return all;
+}
+
+static void what_leaves_keeps_to_its_rate_in_small_bursts(void **state)
+{
+    (void)state;
+    static const double rates[] = {30000, 300000, 3000000, 30000000};
+    for (unsigned i = 0; i < 4; i++) {
+        struct utp_pacer p;
+        size_t burst = 0;
+        utp_pacer_init(&p, 1400, 0);
+        utp_pacer_set(&p, rates[i], 1400, 0);
+        paced(&p, 0, 100, &burst); /* the first burst is over */
+        burst = 0;
+        size_t all = paced(&p, SECONDS(1), 100, &burst);
+        assert_true((double)all > rates[i] * 0.9 && (double)all < rates[i] * 1.1);
+        assert_true(burst <= 3 * 1400 || (double)burst <= rates[i] * 0.0012 + 1400);
+    }
+}
+
+static void a_clock_that_is_late_does_not_slow_it_down(void **state)
+{
+    (void)state;
+    struct utp_pacer p;
+    size_t burst = 0;
+    utp_pacer_init(&p, 1400, 0);
+    utp_pacer_set(&p, 3000000, 1400, 0);
+    paced(&p, 0, MSECS(2), &burst);
+    size_t all = paced(&p, SECONDS(1), MSECS(2), &burst);
+    assert_true(all > 2700000 && all < 3300000);
+}
+
+static void a_pause_is_not_made_up_for(void **state)
+{
+    (void)state;
+    struct utp_pacer p;
+    size_t burst = 0;
+    utp_pacer_init(&p, 1400, 0);
+    utp_pacer_set(&p, 3000000, 1400, 0);
+    paced(&p, 0, 100, &burst);
+    burst = 0;
+    paced(&p, SECONDS(60), 100, &burst);
+    assert_true(burst <= 3000000 / 1000 * 5);
+}
+
+static void without_a_rate_nothing_rests(void **state)
+{
+    (void)state;
+    struct utp_pacer p;
+    utp_pacer_init(&p, 1400, 0);
+    for (int i = 0; i < 100; i++) {
+        utp_pacer_spend(&p, 65000, 0);
+        assert_false(utp_pacer_rests(&p));
+    }
 }
 
 /* ---- the window
@@ -302,6 +414,10 @@ static void paths_change_so_it_is_looked_again_and_a_black_hole_begins_anew(void
 RUN(T(a_ring_gives_back_what_was_put_in_whatever_the_sizes), T(an_empty_ring_gives_its_memory_back),
     T(what_came_early_is_kept_once_and_told_in_the_mask),
     T(nothing_is_kept_too_far_ahead_or_too_large), T(one_connection_cannot_take_the_whole_pool),
+    T(room_grows_while_the_path_fills_it_and_the_reader_keeps_up),
+    T(all_connections_share_the_room_beyond_their_first),
+    T(what_leaves_keeps_to_its_rate_in_small_bursts), T(a_clock_that_is_late_does_not_slow_it_down),
+    T(a_pause_is_not_made_up_for), T(without_a_rate_nothing_rests),
     T(an_acknowledgement_releases_and_measures),
     T(what_three_later_ones_overtook_is_lost_and_sent_again),
     T(a_retransmission_that_is_lost_too_is_found), T(what_was_only_late_makes_the_window_patient),

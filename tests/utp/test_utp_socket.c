@@ -331,6 +331,32 @@ static void a_line_is_filled_and_its_queue_stays_below_the_target(void **state)
         }
 }
 
+/* Windows beyond a megabyte, and a slow start that neither its own bursts nor a short queue end. */
+static void a_long_path_is_filled_soon(void **state)
+{
+    (void)state;
+    static const struct {
+        usec delay;
+        uint64_t rate;
+        double queue; /* seconds of the rate */
+        double most;  /* of the time that the line alone needs */
+    } paths[] = {{MSECS(150), 2500000, 0.5, 1.42}, {MSECS(150), 2500000, 0.03, 1.85},
+        {MSECS(25), 12500000, 0.03, 1.2}, {MSECS(150), 12500000, 0.5, 1.6}};
+    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct pair_line line = {.delay = paths[i].delay,
+            .rate = paths[i].rate,
+            .queue_max = (size_t)(paths[i].queue * (double)paths[i].rate)};
+        struct pair p;
+        uint64_t size = paths[i].rate * 12;
+        pair_new(&p, i, &line);
+        assert_true(pair_connect(&p));
+        usec start = p.now;
+        assert_true(pair_exchange(&p, size, 1, SECONDS(60)));
+        assert_true((double)(p.now - start) / 1e6 < 12 * paths[i].most);
+        pair_free(&p);
+    }
+}
+
 static void it_yields_to_a_queue_that_somebody_else_fills_and_does_not_starve(void **state)
 {
     (void)state;
@@ -416,7 +442,7 @@ RUN(T(nobody_can_make_us_send_more_than_he_sends),
     T(tiny_packets_out_of_order_cannot_fill_memory),
     T(a_fin_in_the_distance_ends_nothing_before_its_time),
     T(whatever_a_peer_says_of_times_and_windows_the_stream_arrives),
-    T(a_line_is_filled_and_its_queue_stays_below_the_target),
+    T(a_line_is_filled_and_its_queue_stays_below_the_target), T(a_long_path_is_filled_soon),
     T(it_yields_to_a_queue_that_somebody_else_fills_and_does_not_starve),
     T(packets_grow_to_what_the_path_carries_and_no_further),
     T(a_probe_that_its_own_machine_refuses_costs_no_time),
