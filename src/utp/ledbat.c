@@ -2,7 +2,8 @@
 #include "utp/ledbat.h"
 
 #define CAREFUL_PART 4 /* of slow start's growth */
-#define GAIN_PART 8    /* of the window is the most that it grows by, but for LEDBAT_GAIN */
+#define SUSPECT_KEPT 0.625
+#define GAIN_PART 8 /* of the window is the most that it grows by, but for LEDBAT_GAIN */
 
 static double bounded(const struct ledbat *l, double window)
 {
@@ -34,13 +35,20 @@ static void become_careful(struct ledbat *l, usec queue)
     l->round_queue = queue;
 }
 
-/* What made this queue was sent a round trip ago with a window half as large as the one when it was
- * seen: that one keeps the queue as it is. What of the rest the queue has no room for says the same
- * once more, and is no reason to halve again. */
+/* What is in flight now was sent with another window: its queue says nothing of this one. */
+static void cut_to(struct ledbat *l, double window)
+{
+    l->round_left = l->window;
+    l->window = bounded(l, window);
+}
+
+/* What made the queue was sent a round trip before it was seen, with a window about half as large;
+ * and paced (utp_pacer.h), a queue begins a little before the window is what the line holds. What
+ * of the rest the queue has no room for says the same once more, and is no reason to cut again. */
 static void end_slow_start(struct ledbat *l, usec now)
 {
-    double half = l->suspect / 2;
-    l->window = bounded(l, half < l->window ? half : l->window);
+    double kept = l->suspect * SUSPECT_KEPT;
+    cut_to(l, kept < l->window ? kept : l->window);
     l->phase = LEDBAT_STEADY;
     l->cut_at = l->calm_since = now;
     l->before_cut = 0;
@@ -70,6 +78,7 @@ static void slow_start(struct ledbat *l, double bytes, usec queue, bool limited,
     if (l->window >= l->threshold) {
         l->phase = LEDBAT_STEADY;
         l->calm_since = now;
+        l->round_left = 0;
     }
 }
 
@@ -96,12 +105,15 @@ void ledbat_acked(struct ledbat *l, size_t bytes, usec queue, bool limited, usec
     }
     if (queue > LEDBAT_TARGET / 2)
         l->calm_since = now;
+    l->round_left -= (double)bytes;
     share = share > 1 ? 1 : share;
     if (off_target >= 0) {
         if (limited)
             l->window = bounded(l, l->window + gain(l, now) * share * off_target);
         return;
     }
+    if (l->round_left > 0)
+        return;
     double step = l->window / 4 > LEDBAT_GAIN ? l->window / 4 : LEDBAT_GAIN;
     l->window = bounded(l, l->window - step * share * (off_target < -1 ? 1 : -off_target));
 }
@@ -114,7 +126,7 @@ void ledbat_lost(struct ledbat *l, usec rtt, usec now)
     if (l->phase == LEDBAT_CAREFUL) {
         end_slow_start(l, now); /* the queue that it had seen is full */
     } else {
-        l->window = bounded(l, l->window / 2);
+        cut_to(l, l->window / 2);
         l->phase = LEDBAT_STEADY;
         l->cut_at = l->calm_since = now;
     }

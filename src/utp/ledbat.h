@@ -40,13 +40,12 @@ struct ledbat {
     double before_cut; /* to go back to if the loss was none */
     size_t packet;     /* bytes of a full packet */
     enum ledbat_phase phase;
-    usec cut_at;     /* the last loss that counted, or the end of slow start */
-    usec calm_since; /* no loss and hardly a queue */
-
-    /* Careful: */
-    double suspect;    /* the window when the queue was seen */
-    double round_left; /* bytes to be acknowledged until the round ends */
-    usec round_queue;  /* the shortest queue in it */
+    usec cut_at;       /* the last loss that counted, or the end of slow start */
+    usec calm_since;   /* no loss and hardly a queue */
+    double suspect;    /* careful: the window when the queue was seen */
+    double round_left; /* bytes to be acknowledged until a careful round, or the one after a cut,
+                          ends */
+    usec round_queue;  /* the shortest queue in a careful one */
 };
 
 void ledbat_init(struct ledbat *, size_t packet);

@@ -220,9 +220,9 @@ static bool put_next(struct utp_conn *c, struct utp_batch *b, usec now)
 static void set_pace(struct utp_conn *c, usec now)
 {
     const struct utp_window *w = &c->window;
-    double rate = 0;
+    double rate = 0, gain = c->ledbat.phase == LEDBAT_STEADY ? UTP_PACE_GAIN : UTP_PACE_GAIN_START;
     if (w->srtt > 0 && w->rtt_min >= UTP_PACE_RTT_MIN)
-        rate = UTP_PACE_GAIN * c->ledbat.window * (double)USEC_PER_SEC / (double)w->srtt;
+        rate = gain * c->ledbat.window * (double)USEC_PER_SEC / (double)w->srtt;
     utp_pacer_set(&c->pacer, rate, full_payload(c), now);
 }
 

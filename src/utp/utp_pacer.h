@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define UTP_PACE_GAIN 1.25        /* of the window a round trip: the window, too, must hold */
+#define UTP_PACE_GAIN 1.1         /* of the window a round trip: the window, too, must hold */
+#define UTP_PACE_GAIN_START 1.25  /* in slow start, which nearly doubles by that */
 #define UTP_PACE_RTT_MIN MSECS(2) /* shorter paths are not paced: no timer is that fine */
 #define UTP_PACE_SPAN MSECS(1)    /* at least so much leaves together, ... */
 #define UTP_PACE_PACKETS 2u       /* ... and so many packets */
