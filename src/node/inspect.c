@@ -80,6 +80,8 @@ static const char *why_alone(struct kith_torrent *k, const struct torrent_stats 
 {
     if (torrent_web_seeds(k->torrent) > 0)
         return "waiting for the web seed";
+    if (torrent_metadata_was_wrong(k->torrent))
+        return "waiting for peers: what those so far sent as the torrent's description was not it";
     if (s->known > 0 && (s->connecting > 0 || s->attempts_failed == 0))
         return "connecting";
     if (network_is_offline(k->node))
@@ -108,7 +110,7 @@ static const char *explain(struct kith_torrent *k, const struct torrent_stats *s
     if (s->peers == 0)
         why = why_alone(k, s);
     else if (state == KITH_STATE_METADATA)
-        why = "asking peers what is in the torrent";
+        why = torrent_metadata_waits(k->torrent);
     else if (s->useful == 0)
         why = "connected; nobody has what is missing";
     else if (s->useful_unchoked == 0)

@@ -1,8 +1,9 @@
 /* The info dictionary, assembled from peers (BEP 9). Pure: it says what to ask whom, is told what
  * came, and is done when the whole has the hash that the link named.
  *
- * One attempt has one size and remembers who gave each piece; if the whole is wrong, its givers are
- * left out of the next attempt. */
+ * Each size that is claimed is an attempt of its own, so that a false one does not keep the true
+ * one away. The only giver of a wrong whole is a liar; if it had several, each must from then on
+ * give all of it alone. Who refuses or keeps silent rests while others are asked. */
 #ifndef KITH_SWARM_METADATA_FETCH_H
 #define KITH_SWARM_METADATA_FETCH_H
 
@@ -12,8 +13,11 @@
 
 #define METADATA_FETCH_SIZE_MAX (32u << 20)
 #define METADATA_FETCH_PIECE 16384u
-#define METADATA_FETCH_PATIENCE SECONDS(10) /* then a piece is asked of somebody else */
-#define METADATA_FETCH_DISTRUSTED_MAX 64u
+#define METADATA_FETCH_PATIENCE SECONDS(10)   /* then a piece is asked of somebody else */
+#define METADATA_FETCH_ATTEMPTS 4u            /* at a time ... */
+#define METADATA_FETCH_MEMORY_MAX (64u << 20) /* ... and bytes of all of them */
+#define METADATA_FETCH_TURN SECONDS(30)       /* then an attempt makes room if others wait */
+#define METADATA_FETCH_WITNESSES_MAX 64u      /* peers of which something is known */
 
 struct metadata_fetch;
 struct metadata_fetch *metadata_fetch_new(void); /* NULL: no memory */
@@ -28,7 +32,7 @@ int metadata_fetch_data(struct metadata_fetch *, uint32_t peer, uint32_t piece, 
 void metadata_fetch_rejected(struct metadata_fetch *, uint32_t peer, uint32_t piece);
 void metadata_fetch_left(struct metadata_fetch *, uint32_t peer);
 struct bytes metadata_fetch_whole(const struct metadata_fetch *);
-/* The whole was wrong: start again without those who gave it. */
-void metadata_fetch_wrong(struct metadata_fetch *);
+/* The whole was wrong. The liar, if one peer gave all of it, or 0. */
+uint32_t metadata_fetch_wrong(struct metadata_fetch *);
 
 #endif

@@ -145,6 +145,9 @@ const struct metainfo *torrent_metainfo(const struct torrent *); /* NULL until k
 const struct bitfield *torrent_have(const struct torrent *);
 bool torrent_hash_v1(const struct torrent *, struct info_hash *out);
 bool torrent_hash_v2(const struct torrent *, struct sha256_digest *out);
+/* What it waits for while it fetches its metadata from the peers that are connected, in words. */
+const char *torrent_metadata_waits(const struct torrent *);
+bool torrent_metadata_was_wrong(const struct torrent *); /* and is still fetched */
 /* The index-th connected peer, NULL past the last. */
 struct peer *torrent_peer_at(const struct torrent *, uint32_t index);
 

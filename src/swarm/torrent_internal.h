@@ -98,6 +98,7 @@ struct torrent {
 
     /* metadata */
     struct metadata_fetch *fetch;
+    unsigned metadata_lies;        /* wholes that were wrong */
     struct layer_fetch *layers;    /* while they are fetched */
     struct torrent_leaves *leaves; /* NULL until somebody needs some */
 

@@ -42,8 +42,13 @@ static void whole_arrived(struct torrent *t)
     struct format_error error;
     int err = metainfo_info_matches(info, t->has_v1 ? &t->v1 : NULL, t->has_v2 ? &t->v2 : NULL);
     if (err) {
+        struct peer *liar = torrent_peer_by_id(t, metadata_fetch_wrong(t->fetch));
         log_info(t->host.log, "swarm", "the metadata that peers sent has another hash");
-        metadata_fetch_wrong(t->fetch);
+        t->metadata_lies++;
+        if (!liar)
+            return;
+        peer_list_ban(t->candidates, &liar->address);
+        peer_hang_up(liar, ERR_HASH, "sent wrong metadata");
         return;
     }
     err = metainfo_parse_info(info, &m, &error);
@@ -60,6 +65,28 @@ static void whole_arrived(struct torrent *t)
     t->fetch = NULL;
     t->state = TORRENT_WAITING;
     torrent_tell(t, TORRENT_METADATA_KNOWN, NULL);
+}
+
+bool torrent_metadata_was_wrong(const struct torrent *t)
+{
+    return !t->metainfo && t->metadata_lies > 0;
+}
+
+const char *torrent_metadata_waits(const struct torrent *t)
+{
+    bool offered = false, giant = false;
+    for (uint32_t i = 0; i < t->peer_count; i++) {
+        const struct peer *p = t->peers[i];
+        offered |= p->metadata_size > 0 && p->metadata_size <= METADATA_FETCH_SIZE_MAX;
+        giant |= p->metadata_size > METADATA_FETCH_SIZE_MAX;
+    }
+    if (t->metadata_lies > 0)
+        return "what peers sent as the torrent's description was not it; asking others";
+    if (offered)
+        return "asking peers for the torrent's description";
+    return giant ? "the torrent's description is said to be larger than 32 MiB; waiting for other "
+                   "peers"
+                 : "connected; no peer has the torrent's description to give";
 }
 
 static void ask_one(struct torrent *t, struct peer *p)
@@ -93,7 +120,7 @@ static int take_data(struct torrent *t, struct peer *p, const struct ut_metadata
         whole_arrived(t);
     else
         ask_one(t, p);
-    return 0;
+    return p->gone ? ERR_CLOSED : 0;
 }
 
 int torrent_hear_metadata(struct torrent *t, struct peer *p, struct bytes payload)

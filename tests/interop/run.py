@@ -26,6 +26,8 @@ import urllib.request
 
 import libtorrent as lt
 
+from wire import MetadataFlood, WirePeer
+
 BOUND_S = 60
 KITH = os.path.abspath(sys.argv[1])
 
@@ -645,6 +647,105 @@ def killed_and_resumed(case):
     compare(source, case.work / "out" / "Data")
 
 
+# ---- liars ----------------------------------------------------------------------------------------------
+
+
+def one_file(case):
+    source = case.work / "source" / "Data"
+    fill(source, 18_000_001, 1)
+    torrent = lt_torrent(source, lt.create_torrent.v1_only)
+    file = case.work / "data.torrent"
+    file.write_bytes(torrent)
+    return source, file, lt.bencode(lt.bdecode(torrent)[b"info"])
+
+
+def kith_beside_a_liar(case):
+    """From a libtorrent that is slow and a liar that is quick: whole, and the liar is banned for its first bad piece."""
+    source, file, info = one_file(case)
+    session, handle = lt_seed(case, file.read_bytes(), source.parent, upload_rate_limit=6_000_000)
+    liar = WirePeer(info, source.read_bytes(), lies=lambda piece: True)
+    get = case.get(file, case.work / "out", "-vv", "-p", liar.address, "-p", f"127.0.0.1:{session.listen_port()}")
+    get.wait()
+    compare(source, case.work / "out" / "Data")
+    if liar.blocks == 0:
+        raise Failure("the liar was not asked at all")
+    if "sent a bad piece" not in get.log.read_text(errors="replace"):
+        raise Failure("the liar was not hung up on")
+    if liar.calls != 1:
+        raise Failure(f"the liar was called {liar.calls} times")
+    liar.close()
+
+
+def lt_from_kith_beside_a_liar(case):
+    """A libtorrent that a liar feeds too gets everything right from kith, and kith goes on with it."""
+    source, _, _ = one_file(case)
+    link, port = case.share(source, "--format", "v1", "--upload", "8M")
+    params = lt.parse_magnet_uri(link)
+    session = lt_session(case, **LT_PLAIN)
+    params.save_path = str(case.work / "out")
+    (case.work / "out").mkdir()
+    handle = session.add_torrent(params)
+    handle.connect_peer(("127.0.0.1", port))
+    wait_for(lambda: handle.torrent_file() is not None, "the metadata")
+    info = handle.torrent_file().info_section()
+    liar = WirePeer(info, source.read_bytes(), lies=lambda piece: piece % 2 == 0)
+    handle.connect_peer(("127.0.0.1", liar.port))
+    wait_for(lambda: handle.status().is_seeding, "libtorrent to finish")
+    compare(source, case.work / "out" / "Data")
+    if liar.blocks == 0:
+        raise Failure("the liar was not asked at all")
+    liar.close()
+
+
+def kith_and_metadata(make_liars):
+    """By a link, among peers whose metadata is no good: the honest one is found, memory and CPU stay bounded."""
+
+    def run(case):
+        source, file, info = one_file(case)
+        liars = make_liars(info)
+        options = [word for liar in liars for word in ("-p", liar.address)]
+        port = free_port()
+        link = f"magnet:?xt=urn:btih:{liars[0].info_hash.hex()}"
+        get = case.get(link, case.work / "out", "--port", str(port), *options)
+        wait_for(lambda: all(liar.calls for liar in liars), "kith to call the liars")
+        wait_for(lambda: "description" in get.log.read_text(errors="replace"), "a word on why nothing moves")
+        session, handle = lt_seed(case, file.read_bytes(), source.parent)
+        handle.connect_peer(("127.0.0.1", port))
+        get.process.stdout.close()
+        _, status, used = os.wait4(get.process.pid, 0)
+        get.process.returncode = os.waitstatus_to_exitcode(status)
+        if get.process.returncode != 0:
+            raise Failure(f"exit code {get.process.returncode}")
+        compare(source, case.work / "out" / "Data")
+        if used.ru_maxrss > 160 << 10:
+            raise Failure(f"{used.ru_maxrss} KiB were in use")
+        if used.ru_utime + used.ru_stime > 10:
+            raise Failure(f"{used.ru_utime + used.ru_stime:.1f} s of CPU")
+        for liar in liars:
+            if liar.metadata_requests > 2100:
+                raise Failure(f"a liar was asked {liar.metadata_requests} times")
+            liar.close()
+
+    return run
+
+
+def claims(*sizes):
+    return lambda info: [WirePeer(info, claims=size) for size in sizes]
+
+
+def wrong_metadata(info):
+    wrong = bytes(b ^ 1 for b in info)
+    return [WirePeer(info, metadata=wrong), WirePeer(info, claims=32 << 20, metadata=bytes(32 << 20))]
+
+
+def refusers(info):
+    return [WirePeer(info) for _ in range(5)]
+
+
+def flooders(info):
+    return [MetadataFlood(info, claims=32 << 20) for _ in range(2)]
+
+
 # enc_policy 0: forced; enc_level 2: RC4 alone.
 LT_ENCRYPTED = {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 2, "prefer_rc4": True}
 LT_PLAIN = {"out_enc_policy": 2, "in_enc_policy": 2}
@@ -698,6 +799,12 @@ CASES = {
     "kith beside a web seed with wrong data": kith_beside_odd_server("wrong data"),
     "kith beside a web seed without ranges": kith_beside_odd_server("no ranges"),
     "kith beside a web seed that breaks off": kith_beside_odd_server("cut"),
+    "kith from libtorrent beside a liar": kith_beside_a_liar,
+    "libtorrent from kith beside a liar": lt_from_kith_beside_a_liar,
+    "kith by a link, metadata of impossible sizes": kith_and_metadata(claims(2 << 30, 33 << 20, 0, -5, 32 << 20)),
+    "kith by a link, wrong metadata": kith_and_metadata(wrong_metadata),
+    "kith by a link, metadata refused without end": kith_and_metadata(refusers),
+    "kith by a link, metadata that nobody asked for": kith_and_metadata(flooders),
     "a tracker that refuses": a_tracker_that_fails_is_told_in_words,
     "aria2 from kith": aria2_from_kith,
 }
