@@ -40,13 +40,14 @@ static const struct option_spec get_specs[] = {
     "state, name, info_hash_v1, info_hash_v2, bytes_total, bytes_done, work_done and work_total "  \
     "(hashed so far), downloaded, uploaded, download_rate, upload_rate, eta_seconds (-1: "         \
     "unknown), "                                                                                   \
-    "peers, waiting_for (why nothing moves)"
+    "peers, waiting_for (why nothing moves), trouble (why it is stopped, or null)"
 
 static const struct json_doc get_json[] = {
     {"torrent", "when it is known what is in it: name, size, files (of path and length), free"},
     {"progress", "once a second: " STATUS_MEMBERS},
     {"alone", "after ten seconds without a peer: waiting_for, advice"},
     {"tracker", "a tracker has answered or failed: text, error (a word, or null)"},
+    {"warning", "something that one should know: text"},
     {"trouble", "error (in words), text; recovered: false"},
     {"recovered", "the trouble has passed by itself"},
     {"complete", "all of it is verified: as progress, and folder, path"},
@@ -165,6 +166,7 @@ static int handle(struct getting *g, const struct kith_event *e)
             term_note(&s->term, "tracker %s", kith_event_text(e));
         return -1;
     case KITH_EVENT_WARNING:
+        progress_event(s, "warning", e);
         term_note(&s->term, "%s", kith_event_text(e));
         return -1;
     default:

@@ -27,11 +27,13 @@ static const struct json_doc share_json[] = {
     {"progress",
         "once a second while it hashes and shares: state, name, info_hash_v1, info_hash_v2, "
         "bytes_total, bytes_done, work_done and work_total (hashed so far), downloaded, "
-        "uploaded, download_rate, upload_rate, eta_seconds, peers, waiting_for"},
+        "uploaded, download_rate, upload_rate, eta_seconds, peers, waiting_for, "
+        "trouble (why it is stopped, or null)"},
     {"link", "once the link is there: as progress, and link"},
     {"peer", "a peer has connected: text (its address)"},
     {"copy", "somebody else has all of it now: copies"},
     {"tracker", "a tracker has answered or failed: text, error (a word, or null)"},
+    {"warning", "something that one should know: text"},
     {"trouble", "text, error"},
     {NULL},
 };
@@ -162,6 +164,7 @@ static int handle(struct session *s, const struct kith_event *e)
         term_error(&s->term, "%s", kith_event_text(e));
         return exit_code_of(kith_event_error(e));
     case KITH_EVENT_WARNING:
+        progress_event(s, "warning", e);
         term_note(&s->term, "%s", kith_event_text(e));
         return -1;
     default:

@@ -11,6 +11,8 @@
 #include "cli/term.h"
 #include "format/magnet.h"
 #include "format/metainfo.h"
+#include "swarm/announcer.h"
+#include "swarm/torrent.h"
 #include <kith.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +36,8 @@ static const struct json_doc show_json[] = {
     {"torrent",
         "name, on_disk, multi_file, info_hash_v1, info_hash_v2, magnet, size, piece_length, "
         "pieces, private, comment, created_by, source, created_unix, trackers (url, tier), "
-        "web_seeds, http_seeds, nodes (host, port), files (path, length, offset, pad, "
+        "trackers_unread, web_seeds, http_seeds, web_seeds_unread, nodes (host, port), files "
+        "(path, length, offset, pad, "
         "executable, hidden, symlink, pieces_root)"},
     {"link", "name, info_hash_v1, info_hash_v2, magnet, trackers, web_seeds, peers"},
     {NULL},
@@ -107,6 +110,25 @@ static void show_files(const struct metainfo *m)
     }
 }
 
+/* What is named is not always what is used: nothing is left out without a word. */
+static void show_trackers_note(size_t count, size_t unread)
+{
+    if (unread > 0)
+        printf("%-13s %zu more, which are not read\n", "trackers", unread);
+    if (count > ANNOUNCER_TRACKERS_MAX)
+        printf("%-13s kith asks %u of these %zu, evenly of each tier\n", "trackers",
+            ANNOUNCER_TRACKERS_MAX, count);
+}
+
+static void show_web_seeds_note(size_t count, size_t unread)
+{
+    if (unread > 0)
+        printf("%-13s %zu more, which are not read\n", "web seeds", unread);
+    if (count > TORRENT_WEB_SEEDS_MAX)
+        printf("%-13s kith uses the first %u of these %zu\n", "web seeds", TORRENT_WEB_SEEDS_MAX,
+            count);
+}
+
 static void show_outer(const struct metainfo *m)
 {
     for (size_t i = 0; i < m->tracker_count; i++) {
@@ -114,10 +136,12 @@ static void show_outer(const struct metainfo *m)
         snprintf(key, sizeof key, "tracker %u", m->trackers[i].tier + 1);
         line(key, bytes_of_str(m->trackers[i].url));
     }
+    show_trackers_note(m->tracker_count, m->trackers_unread);
     for (size_t i = 0; i < m->web_seed_count; i++)
         line("web seed", bytes_of_str(m->web_seeds[i]));
     for (size_t i = 0; i < m->http_seed_count; i++)
         line("http seed", bytes_of_str(m->http_seeds[i]));
+    show_web_seeds_note(m->web_seed_count + m->http_seed_count, m->web_seeds_unread);
     for (size_t i = 0; i < m->node_count; i++) {
         char *host = term_escape(bytes_of_str(m->nodes[i].host));
         printf("%-13s %s:%u\n", "DHT node", host, m->nodes[i].port);
@@ -228,8 +252,10 @@ static void json_metainfo(const struct metainfo *m, const char *link)
     json_put_string(j, "source", m->source);
     json_put_integer(j, "created_unix", m->created_unix);
     json_trackers(j, m);
+    json_put_unsigned(j, "trackers_unread", m->trackers_unread);
     json_texts(j, "web_seeds", m->web_seeds, m->web_seed_count);
     json_texts(j, "http_seeds", m->http_seeds, m->http_seed_count);
+    json_put_unsigned(j, "web_seeds_unread", m->web_seeds_unread);
     json_nodes(j, m);
     json_files(j, m);
     json_close_object(j);
@@ -260,8 +286,10 @@ static void show_magnet(const struct magnet *m)
         hex_line("info-hash v2", m->v2.b, sizeof m->v2.b);
     for (size_t i = 0; i < m->tracker_count; i++)
         line("tracker", bytes_of_str(m->trackers[i]));
+    show_trackers_note(m->tracker_count, 0);
     for (size_t i = 0; i < m->web_seed_count; i++)
         line("web seed", bytes_of_str(m->web_seeds[i]));
+    show_web_seeds_note(m->web_seed_count, 0);
     for (size_t i = 0; i < m->peer_count; i++) {
         peer_text(&m->peers[i], text, sizeof text);
         line("peer", bytes_of_str(text));

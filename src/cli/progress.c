@@ -61,7 +61,9 @@ static int describe(struct session *s, const struct kith_status *st, struct buil
         builder_format(b, " %3d %%", percent);
         put_amounts(b, done, total);
     }
-    if (st->waiting_for[0])
+    if (st->state == KITH_STATE_TROUBLE)
+        builder_format(b, "  %s", st->error_text);
+    else if (st->waiting_for[0])
         builder_format(b, "  %s", st->waiting_for);
     else if (st->state == KITH_STATE_DOWNLOADING)
         builder_format(b, "  %s  %s left  %u peer%s", human_rate(st->download_rate, rate),
@@ -174,6 +176,7 @@ void progress_json(struct session *s, const char *type, const struct kith_status
     json_put_integer(j, "eta_seconds", st->eta_seconds);
     json_put_unsigned(j, "peers", st->peers_connected);
     json_put_text(j, "waiting_for", st->waiting_for);
+    json_put_text(j, "trouble", st->error ? st->error_text : NULL);
 }
 
 void progress_event(struct session *s, const char *type, const struct kith_event *e)

@@ -102,10 +102,10 @@ struct metainfo {
 
     /* Of the .torrent file; empty in a bare info dictionary. */
     const struct metainfo_tracker *trackers;
-    size_t tracker_count;
-    const char *const *web_seeds; /* url-list, BEP 19 */
-    size_t web_seed_count;
-    const char *const *http_seeds; /* httpseeds, BEP 17 */
+    size_t tracker_count, trackers_unread;   /* the second: those past the bound */
+    const char *const *web_seeds;            /* url-list, BEP 19 */
+    size_t web_seed_count, web_seeds_unread; /* the second: past the bound, of both kinds */
+    const char *const *http_seeds;           /* httpseeds, BEP 17 */
     size_t http_seed_count;
     const struct metainfo_node *nodes; /* BEP 5 */
     size_t node_count;

@@ -45,8 +45,12 @@ static int add_tracker(
     struct metainfo *m, struct metainfo_tracker *trackers, struct bencode_value v, uint32_t tier)
 {
     struct bytes url;
-    if (m->tracker_count == METAINFO_TRACKERS_MAX || !url_of(v, &url))
+    if (!url_of(v, &url))
         return 0;
+    if (m->tracker_count == METAINFO_TRACKERS_MAX) {
+        m->trackers_unread++;
+        return 0;
+    }
     const char *copy = arena_dup(&m->memory->arena, url);
     if (copy == NULL)
         return ERR_NOMEM;
@@ -109,8 +113,12 @@ static int parse_trackers(struct metainfo *m, struct bencode_value torrent)
 static int add_url(struct metainfo *m, struct url_list *list, struct bencode_value v)
 {
     struct bytes url;
-    if (list->count == METAINFO_WEB_SEEDS_MAX || !url_of(v, &url))
+    if (!url_of(v, &url))
         return 0;
+    if (list->count == METAINFO_WEB_SEEDS_MAX) {
+        m->web_seeds_unread++;
+        return 0;
+    }
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
         const char **urls = arena_array(&m->memory->arena, capacity, sizeof *urls);

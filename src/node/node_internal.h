@@ -57,8 +57,8 @@
 #define NODE_EVENTS_MAX 4096u
 #define NODE_STOP_PATIENCE SECONDS(2)
 #define NODE_TEXT_MAX 256u
-#define NODE_TRACKERS_MAX 64u  /* of one link */
-#define NODE_WEB_SEEDS_MAX 64u /* the same */
+#define NODE_TRACKERS_MAX 500u  /* of one link: as many as one may have (format/magnet.h) */
+#define NODE_WEB_SEEDS_MAX 500u /* the same */
 
 struct kith_event {
     struct list_link link;
@@ -204,7 +204,8 @@ struct kith_torrent {
     struct timer scrape_due; /* in node->scrape_order: the next scrape of its trackers */
     struct lsd_member lsd;
     struct dht_member dht;
-    bool goodbye; /* trackers are told that we leave */
+    bool trackers_told; /* the user was, of those that are not asked */
+    bool goodbye;       /* trackers are told that we leave */
     usec goodbye_until;
 
     struct list_link web_fetches; /* exchanges with web seeds under way */

@@ -491,17 +491,32 @@ static void fired(struct timer *timer, usec now)
 /* ---- a torrent's trackers
  * -------------------------------------------------------------------------- */
 
+static void tell_left_out(struct kith_torrent *k, size_t asked, size_t left_out)
+{
+    char text[NODE_TEXT_MAX];
+    if (left_out == 0 || k->trackers_told)
+        return;
+    k->trackers_told = true;
+    snprintf(text, sizeof text,
+        "it names %zu trackers: %zu of them are asked, evenly of each tier; the others are not",
+        asked + left_out, asked);
+    node_event(k->node, KITH_EVENT_WARNING, k, 0, text);
+}
+
 static void add_all(struct kith_torrent *k, struct announcer *a)
 {
     const struct metainfo *m = k->metainfo;
-    uint32_t tiers = 0;
-    for (size_t i = 0; m && i < m->tracker_count; i++) {
-        announcer_add(a, m->trackers[i].url, m->trackers[i].tier);
-        tiers = m->trackers[i].tier + 1;
-    }
+    size_t own = m ? m->tracker_count : 0, count = 0;
+    struct announcer_url *all = calloc(own + k->trackers.count + 1, sizeof *all);
+    for (; all && count < own; count++)
+        all[count] = (struct announcer_url){m->trackers[count].url, m->trackers[count].tier};
+    uint32_t tiers = count > 0 ? all[count - 1].tier + 1 : 0;
     /* A link's trackers: each a tier of its own, as all engines take them. */
-    for (size_t i = 0; i < k->trackers.count; i++)
-        announcer_add(a, k->trackers.items[i], tiers + (uint32_t)i);
+    for (size_t i = 0; all && i < k->trackers.count; i++)
+        all[count++] = (struct announcer_url){k->trackers.items[i], tiers + (uint32_t)i};
+    size_t left_out = announcer_add_fairly(a, all, count);
+    tell_left_out(k, a->count, left_out);
+    free(all);
 }
 
 static struct announcer *make(struct kith_torrent *k)

@@ -2,6 +2,7 @@
 #include "node/egress.h"
 #include "node/node_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,14 @@ void web_seeds_add(struct kith_torrent *k)
     if (k->web_seeds_added || !m)
         return;
     k->web_seeds_added = true;
+    size_t named = k->web_seeds.count + m->web_seed_count + m->http_seed_count;
+    if (named > TORRENT_WEB_SEEDS_MAX) {
+        char text[NODE_TEXT_MAX];
+        snprintf(text, sizeof text,
+            "it names %zu web seeds: the first %u of them are used; the others are not", named,
+            TORRENT_WEB_SEEDS_MAX);
+        node_event(k->node, KITH_EVENT_WARNING, k, 0, text);
+    }
     for (size_t i = 0; i < k->web_seeds.count; i++)
         torrent_add_web_seed(k->torrent, k->web_seeds.items[i], false);
     for (size_t i = 0; i < m->web_seed_count; i++)

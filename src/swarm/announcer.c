@@ -28,6 +28,8 @@ void announcer_free(struct announcer *a)
     a->count = a->tier_count = 0;
 }
 
+#define PLACE_NONE UINT32_MAX
+
 static bool is_spoken(const char *url)
 {
     return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0 ||
@@ -53,6 +55,57 @@ void announcer_add(struct announcer *a, const char *url, uint32_t tier)
         .leechers = -1,
         .completed = -1,
         .scrape_due = NEVER};
+}
+
+static bool is_usable(const struct announcer_url *all, size_t at)
+{
+    if (!is_spoken(all[at].url) || strlen(all[at].url) > ANNOUNCER_URL_MAX)
+        return false;
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(all[i].url, all[at].url) == 0)
+            return false;
+    return true;
+}
+
+/* Each usable one's place in its tier; PLACE_NONE for the others. How many are usable. */
+static size_t find_places(const struct announcer_url *all, size_t count, uint32_t *places)
+{
+    size_t usable = 0;
+    uint32_t next = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || all[i].tier != all[i - 1].tier)
+            next = 0;
+        places[i] = is_usable(all, i) ? next++ : PLACE_NONE;
+        usable += places[i] != PLACE_NONE;
+    }
+    return usable;
+}
+
+static size_t count_before(const uint32_t *places, size_t count, uint32_t place)
+{
+    size_t before = 0;
+    for (size_t i = 0; i < count; i++)
+        before += places[i] < place;
+    return before;
+}
+
+size_t announcer_add_fairly(struct announcer *a, const struct announcer_url *all, size_t count)
+{
+    uint32_t *places = calloc(count + 1, sizeof *places), depth = 0;
+    size_t usable = places ? find_places(all, count, places) : 0;
+    while (places && depth < ANNOUNCER_TRACKERS_MAX &&
+           count_before(places, count, depth + 1) <= ANNOUNCER_TRACKERS_MAX)
+        depth++;
+    /* All places before `depth`, and of the last one as many as there is room for. */
+    size_t room = ANNOUNCER_TRACKERS_MAX - (places ? count_before(places, count, depth) : 0);
+    for (size_t i = 0; places && i < count; i++) {
+        bool last = places[i] == depth && room > 0;
+        room -= last;
+        if (places[i] < depth || last)
+            announcer_add(a, all[i].url, all[i].tier);
+    }
+    free(places);
+    return usable > a->count ? usable - a->count : 0;
 }
 
 static void swap(struct announcer_tracker *a, struct announcer_tracker *b)

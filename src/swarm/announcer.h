@@ -66,6 +66,13 @@ void announcer_free(struct announcer *);
 /* Before the start; tiers ascending. Addresses that are not http, https or udp, repeated ones and
  * those past the bound are left out. */
 void announcer_add(struct announcer *, const char *url, uint32_t tier);
+/* The same of many, and fairly where they are too many: the first of each tier, then the second of
+ * each, and so on. How many the bound left out. */
+struct announcer_url {
+    const char *url;
+    uint32_t tier;
+};
+size_t announcer_add_fairly(struct announcer *, const struct announcer_url *, size_t count);
 /* Shuffles within the tiers and begins. `complete`: we have everything already. */
 void announcer_start(struct announcer *, bool complete, usec now);
 void announcer_completed(struct announcer *, usec now);

@@ -14,7 +14,8 @@
 #include "swarm/host.h"
 #include "swarm/peer.h"
 
-#define TORRENT_PEERS_MAX 200u /* connections of one torrent */
+#define TORRENT_PEERS_MAX 200u   /* connections of one torrent */
+#define TORRENT_WEB_SEEDS_MAX 8u /* in use */
 
 struct torrent;
 struct metainfo;

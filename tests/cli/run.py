@@ -669,6 +669,37 @@ def old_records_go_and_used_ones_stay(case):
     expect([n for n in (recent, foreign) if n not in there], [], "what is not ours to remove")
 
 
+def what_is_not_used_of_a_torrent_is_said(case):
+    case.data()
+    info = lt.bdecode(lt_torrent_of(case.work / "Data"))[b"info"]
+    tiers = [[f"http://127.0.0.1:1/{t}/{i}/announce" for i in range(50)] for t in range(25)]
+    seeds = [f"http://127.0.0.1:1/{i}/" for i in range(1002)]
+    (case.work / "many.torrent").write_bytes(lt.bencode({"info": info, "announce-list": tiers, "url-list": seeds}))
+    out, _ = case.kith("show", "many.torrent")
+    expect_in("250 more, which are not read", out, "trackers past the bound")
+    expect_in("kith asks 64 of these 1000, evenly of each tier", out, "trackers in use")
+    expect_in("2 more, which are not read", out, "web seeds past the bound")
+    expect_in("kith uses the first 8 of these 1000", out, "web seeds in use")
+    shown = json.loads(case.kith("show", "--json", "many.torrent")[0])
+    expect((shown["trackers_unread"], shown["web_seeds_unread"]), (250, 2), "in JSON")
+    link = "magnet:?xt=urn:btih:" + "11" * 20 + "".join(f"&tr=http://127.0.0.1:1/{i}/announce" for i in range(100))
+    expect_in("kith asks 64 of these 100", case.kith("show", link)[0], "of a link")
+    get = case.start("get", "--json", "--listen", "127.0.0.1", "-o", "out", "many.torrent")
+    texts = [next_of_type(get, "warning")["text"] for _ in range(2)]
+    expect(sum("64 of them are asked" in text for text in texts), 1, "trackers, when it begins")
+    expect(sum("8 of them are used" in text for text in texts), 1, "web seeds, when it begins")
+    get = case.start("get", "--json", "--listen", "127.0.0.1", "-o", "out", link)
+    expect_in("it names 100 trackers: 64 of them", next_of_type(get, "warning")["text"], "of a link, when it begins")
+
+
+def lt_torrent_of(path):
+    storage = lt.file_storage()
+    lt.add_files(storage, str(path))
+    creator = lt.create_torrent(storage, flags=lt.create_torrent.v1_only)
+    lt.set_piece_hashes(creator, str(path.parent))
+    return lt.bencode(creator.generate())
+
+
 COMMANDS = ["share", "get", "create", "show", "verify", "completion", "help"]
 CASES = [value for value in list(globals().values())
          if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:1] == ("case",)]

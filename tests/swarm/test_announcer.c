@@ -218,12 +218,46 @@ static void a_trackers_intervals_are_kept_within_reason(void **state)
     assert_int_equal(announcer_deadline(&a), SECONDS(600));
 }
 
+static void of_too_many_trackers_each_tier_gets_its_share(void **state)
+{
+    (void)state;
+    struct announcer_url all[200];
+    char urls[200][40];
+    /* One tier of 100, one of 98, two of 1 each; and what nobody can ask does not count. */
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(urls[i], sizeof urls[i], i == 7 ? "wss://t%u/" : "udp://t%u:1/", i);
+        all[i] = (struct announcer_url){urls[i], i < 100 ? 0u : i < 198 ? 1u : i - 196};
+    }
+    assert_int_equal(announcer_add_fairly(&a, all, 200), 199 - ANNOUNCER_TRACKERS_MAX);
+    assert_int_equal(a.count, ANNOUNCER_TRACKERS_MAX);
+    assert_int_equal(a.tier_count, 4);
+    assert_int_equal(a.tiers[0].count, 31);
+    assert_int_equal(a.tiers[1].count, 31);
+    assert_int_equal(a.tiers[2].count, 1);
+    assert_int_equal(a.tiers[3].count, 1);
+}
+
+static void no_tracker_is_left_out_where_there_is_room_for_all(void **state)
+{
+    (void)state;
+    struct announcer_url all[ANNOUNCER_TRACKERS_MAX];
+    char urls[ANNOUNCER_TRACKERS_MAX][40];
+    for (unsigned i = 0; i < ANNOUNCER_TRACKERS_MAX; i++) {
+        snprintf(urls[i], sizeof urls[i], "udp://t%u:1/", i);
+        all[i] = (struct announcer_url){urls[i], i / 40};
+    }
+    assert_int_equal(announcer_add_fairly(&a, all, ANNOUNCER_TRACKERS_MAX), 0);
+    assert_int_equal(a.count, ANNOUNCER_TRACKERS_MAX);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(only_addresses_that_we_speak_are_taken_once),
+        TEST(of_too_many_trackers_each_tier_gets_its_share),
+        TEST(no_tracker_is_left_out_where_there_is_room_for_all),
         TEST(nothing_is_said_before_the_start),
         TEST(every_tier_is_told_and_of_each_one_tracker),
         TEST(who_answers_moves_to_the_front_of_its_tier),
