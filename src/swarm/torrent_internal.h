@@ -35,7 +35,7 @@
 
 #define TORRENT_CONNECTING_MAX 16u /* attempts at a time */
 #define TORRENT_BUFFERS_MAX 512u   /* pieces being assembled */
-#define TORRENT_DEPARTED 64u /* peers that left: whose what they gave was is remembered */
+#define TORRENT_DEPARTED 64u       /* peers that left: whose what they gave was is remembered */
 #define TORRENT_TICK SECONDS(1)
 #define TORRENT_COMPANY_WAIT MSECS(100) /* of a whole piece for others to be hashed with */
 #define TORRENT_CONNECT_EVERY SECONDS(1)
