@@ -15,8 +15,8 @@ class Kith:
         self.binary = binary
 
     def get(self, data, folder, port, mode):
-        return [self.binary, "get", str(data.torrent), "-o", str(folder), "-q", "--no-lsd", "--listen", "127.0.0.1",
-                "--port", str(port), *self.modes[mode]]
+        return [self.binary, "get", str(data.torrent), "-o", str(folder), "-q", "--no-lsd", "--no-dht", "--no-port-mapping",
+                "--listen", "127.0.0.1", "--port", str(port), *self.modes[mode]]
 
     def seed(self, data, port, mode="plain"):
         return self.get(data, data.folder, port, mode)
