@@ -239,15 +239,15 @@ static void check_sent(struct bench *b)
 
 static void send_all(struct bench *b)
 {
-    struct send_chunk chunks[64];
+    struct iovec chunks[64];
     int count;
     while (b->peer && (count = peer_send_chunks(b->peer, chunks, 64, env_now(b->env))) > 0) {
         size_t total = 0;
         for (int i = 0; i < count; i++) {
-            check(chunks[i].data != NULL && b->sent_size + chunks[i].size <= SENT_MAX);
-            memcpy(b->sent + b->sent_size, chunks[i].data, chunks[i].size);
-            b->sent_size += chunks[i].size;
-            total += chunks[i].size;
+            check(chunks[i].iov_base != NULL && b->sent_size + chunks[i].iov_len <= SENT_MAX);
+            memcpy(b->sent + b->sent_size, chunks[i].iov_base, chunks[i].iov_len);
+            b->sent_size += chunks[i].iov_len;
+            total += chunks[i].iov_len;
         }
         peer_sent(b->peer, total, env_now(b->env));
         check_sent(b);

@@ -63,12 +63,6 @@ ssize_t env_tcp_writev(struct env_tcp *t, const struct iovec *iov, int count, bo
     return ops_of(t)->tcp_writev(t, iov, count, more);
 }
 
-ssize_t env_tcp_sendfile(
-    struct env_tcp *t, struct env_file *file, uint64_t offset, size_t size, bool more)
-{
-    return ops_of(t)->tcp_sendfile(t, file, offset, size, more);
-}
-
 void env_tcp_local(struct env_tcp *t, struct endpoint *out)
 {
     ops_of(t)->tcp_local(t, out);
@@ -325,6 +319,17 @@ bool env_file_is_warm(struct env_file *f, uint64_t offset, uint64_t size)
 void env_file_drop(struct env_file *f, uint64_t offset, uint64_t size)
 {
     ops_of(f)->file_drop(f, offset, size);
+}
+
+int env_file_map(struct env_file *f, uint64_t offset, size_t size, struct env_mapping *out)
+{
+    out->ops = ops_of(f);
+    return out->ops->file_map(f, offset, size, out);
+}
+
+void env_unmap(struct env_mapping *m)
+{
+    m->ops->unmap(m);
 }
 
 int env_file_next_data(struct env_file *f, uint64_t from, uint64_t *start, uint64_t *end)

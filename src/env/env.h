@@ -69,13 +69,9 @@ void env_tcp_set_events(struct env_tcp *, const struct env_tcp_events *, void *u
 void env_tcp_want(struct env_tcp *, bool read, bool write);
 /* Bytes moved (> 0); ERR_AGAIN; ERR_CLOSED at orderly end of stream; ERR_NETWORK. */
 ssize_t env_tcp_readv(struct env_tcp *, const struct iovec *, int count);
-/* `more`: further bytes follow at once (MSG_MORE). */
+/* `more`: further bytes follow at once (MSG_MORE). Mapped files may be among the vectors:
+ * ERR_CHANGED if the first bytes of all are theirs and cannot be read any more. */
 ssize_t env_tcp_writev(struct env_tcp *, const struct iovec *, int count, bool more);
-/* From the page cache to the socket, at most `size` bytes from `offset`. Also ERR_CHANGED if the
- * file ends before offset, ERR_IO. May block if the range is not in the page cache: warm it with a
- * job first. ERR_UNSUPPORTED: the caller falls back to reading. */
-ssize_t env_tcp_sendfile(
-    struct env_tcp *, struct env_file *, uint64_t offset, size_t size, bool more);
 void env_tcp_local(struct env_tcp *, struct endpoint *out);
 void env_tcp_remote(struct env_tcp *, struct endpoint *out);
 void env_tcp_close(struct env_tcp *);
@@ -312,6 +308,21 @@ void env_file_ahead(struct env_file *, uint64_t offset, uint64_t size);
  * system does not say. May be called on the loop. */
 bool env_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);
 void env_file_drop(struct env_file *, uint64_t offset, uint64_t size);
+
+/* A range of a file as memory, for env_tcp_writev and for nobody else: the kernel copies straight
+ * out of the page cache and finds out by itself if the file was cut meanwhile, where a read of ours
+ * would be a SIGBUS. Outlives the file's handle; stands until env_unmap. A write may block if the
+ * range is not in the page cache: warm it with a job first. May be called on the loop. ERR_LIMIT
+ * (too many stand), ERR_CHANGED (the file is shorter), ERR_UNSUPPORTED, ERR_NOMEM. */
+struct env_mapping {
+    const uint8_t *data; /* the range's first byte */
+    const struct env_ops *ops;
+    void *base; /* env's */
+    size_t size;
+    void *owner;
+};
+int env_file_map(struct env_file *, uint64_t offset, size_t size, struct env_mapping *out);
+void env_unmap(struct env_mapping *);
 /* The next range with data at or after `from` (SEEK_DATA/SEEK_HOLE); ERR_NOT_FOUND past the last.
  */
 int env_file_next_data(struct env_file *, uint64_t from, uint64_t *start, uint64_t *end);

@@ -19,7 +19,6 @@ struct env_ops {
     void (*tcp_want)(struct env_tcp *, bool, bool);
     ssize_t (*tcp_readv)(struct env_tcp *, const struct iovec *, int);
     ssize_t (*tcp_writev)(struct env_tcp *, const struct iovec *, int, bool);
-    ssize_t (*tcp_sendfile)(struct env_tcp *, struct env_file *, uint64_t, size_t, bool);
     void (*tcp_local)(struct env_tcp *, struct endpoint *);
     void (*tcp_remote)(struct env_tcp *, struct endpoint *);
     void (*tcp_close)(struct env_tcp *);
@@ -80,6 +79,8 @@ struct env_ops {
     void (*file_ahead)(struct env_file *, uint64_t, uint64_t);
     bool (*file_is_warm)(struct env_file *, uint64_t, uint64_t);
     void (*file_drop)(struct env_file *, uint64_t, uint64_t);
+    int (*file_map)(struct env_file *, uint64_t, size_t, struct env_mapping *);
+    void (*unmap)(struct env_mapping *);
     int (*file_next_data)(struct env_file *, uint64_t, uint64_t *, uint64_t *);
     int (*path_stat)(struct env_dir *, const char *, struct env_stat *);
     int (*path_rename)(struct env_dir *, const char *, struct env_dir *, const char *);

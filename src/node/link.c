@@ -174,7 +174,7 @@ static void become_peer(struct link *l)
         .fast = g->theirs.fast,
         .dht = g->theirs.dht,
         .v2 = g->is_v2,
-        .can_send_files = stream_carrier(l->stream) == CARRIER_TCP,
+        .can_lend = stream_carrier(l->stream) == CARRIER_TCP,
         .utp = stream_carrier(l->stream) == CARRIER_UTP,
         .id = g->theirs.peer_id,
         .encrypt = greeting_encrypt(g),
@@ -280,54 +280,18 @@ static void read_peer(struct link *l)
     }
 }
 
-/* A run of memory chunks: how many, and how many bytes. */
-static int memory_run(const struct send_chunk *chunks, int count, struct iovec *iov, size_t *size)
+/* Bytes, or the error of the first. Whose file is gone is found by sending one by one up to it. */
+static ssize_t send_some(struct link *l, struct iovec *iov, int count)
 {
-    int n = 0;
-    for (*size = 0; n < count && chunks[n].data; n++) {
-        iov[n] = (struct iovec){(void *)(uintptr_t)chunks[n].data, chunks[n].size};
-        *size += chunks[n].size;
-    }
-    return n;
-}
-
-/* Where the file system has no sendfile: a copy of what the page cache holds. */
-static ssize_t send_copy(struct link *l, const struct send_chunk *c, bool more)
-{
-    uint8_t *line = l->node->scratch->line;
-    size_t size = c->size < sizeof l->node->scratch->line ? c->size : sizeof l->node->scratch->line;
-    struct iovec v = {line, size};
-    int err = env_file_preadv(c->file, &v, 1, c->offset);
-    v = (struct iovec){line, size};
-    return err ? err : stream_writev(l->stream, &v, 1, more);
-}
-
-static ssize_t send_file(struct link *l, const struct send_chunk *c, bool more)
-{
-    ssize_t n = stream_sendfile(l->stream, c->file, c->offset, c->size, more);
-    return n == ERR_UNSUPPORTED ? send_copy(l, c, more) : n;
-}
-
-/* Sends chunks until the socket takes no more. Bytes, or the error of the first. */
-static ssize_t send_some(struct link *l, const struct send_chunk *chunks, int count)
-{
-    struct iovec iov[SEND_CHUNKS_MAX];
-    ssize_t sent = 0;
-    for (int i = 0; i < count;) {
-        size_t size = chunks[i].size;
-        ssize_t n;
-        if (chunks[i].data) {
-            int run = memory_run(chunks + i, count - i, iov, &size);
-            i += run;
-            n = stream_writev(l->stream, iov, run, i < count);
-        } else {
-            i++;
-            n = send_file(l, &chunks[i - 1], i < count);
-        }
+    ssize_t n = stream_writev(l->stream, iov, count, false), sent = 0;
+    if (n != ERR_CHANGED)
+        return n;
+    for (int i = 0; i < count; i++) {
+        n = stream_writev(l->stream, &iov[i], 1, false);
         if (n < 0)
             return sent ? sent : n;
         sent += n;
-        if ((size_t)n < size)
+        if ((size_t)n < iov[i].iov_len)
             break;
     }
     return sent;
@@ -335,7 +299,7 @@ static ssize_t send_some(struct link *l, const struct send_chunk *chunks, int co
 
 static void write_peer(struct link *l)
 {
-    struct send_chunk chunks[SEND_CHUNKS_MAX];
+    struct iovec chunks[SEND_CHUNKS_MAX];
     for (int i = 0; i < READS_PER_TURN; i++) {
         usec now = env_now(l->node->env);
         int count = peer_send_chunks(l->peer, chunks, SEND_CHUNKS_MAX, now);
@@ -347,10 +311,10 @@ static void write_peer(struct link *l)
         if (n == ERR_AGAIN)
             break;
         if (n < 0) {
-            if (chunks[0].data)
-                peer_link_lost(l->peer, (int)n);
-            else
+            if (n == ERR_CHANGED)
                 peer_send_failed(l->peer, (int)n);
+            else
+                peer_link_lost(l->peer, (int)n);
             return;
         }
         peer_sent(l->peer, (size_t)n, now);

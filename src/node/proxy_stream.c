@@ -63,12 +63,6 @@ static ssize_t stream_write(struct stream *s, const struct iovec *iov, int count
     return of(s)->talk ? ERR_AGAIN : env_tcp_writev(of(s)->tcp, iov, count, more);
 }
 
-static ssize_t send_file(
-    struct stream *s, struct env_file *file, uint64_t offset, size_t size, bool more)
-{
-    return of(s)->talk ? ERR_AGAIN : env_tcp_sendfile(of(s)->tcp, file, offset, size, more);
-}
-
 static void close_stream(struct stream *stream)
 {
     struct proxy_stream *s = of(stream);
@@ -84,7 +78,7 @@ static enum carrier carrier_of(struct stream *s)
 }
 
 static const struct stream_ops proxy_ops = {
-    set_events, want, stream_read, stream_write, send_file, close_stream, carrier_of};
+    set_events, want, stream_read, stream_write, close_stream, carrier_of};
 
 /* ---- the talk
  * -------------------------------------------------------------------------------------------- */

@@ -162,13 +162,6 @@ static ssize_t race_writev(struct stream *s, const struct iovec *iov, int count,
     return race->winner ? stream_writev(race->winner, iov, count, more) : ERR_AGAIN;
 }
 
-static ssize_t race_sendfile(
-    struct stream *s, struct env_file *file, uint64_t offset, size_t size, bool more)
-{
-    struct race *race = race_of(s);
-    return race->winner ? stream_sendfile(race->winner, file, offset, size, more) : ERR_AGAIN;
-}
-
 static enum carrier race_carrier(struct stream *s)
 {
     struct race *race = race_of(s);
@@ -185,7 +178,7 @@ static void race_close(struct stream *s)
 }
 
 static const struct stream_ops race_ops = {
-    race_set_events, race_want, race_readv, race_writev, race_sendfile, race_close, race_carrier};
+    race_set_events, race_want, race_readv, race_writev, race_close, race_carrier};
 
 int race_connect(struct kith_node *n, const struct endpoint *to,
     const struct env_tcp_events *events, void *user, struct stream **out)

@@ -39,12 +39,6 @@ static ssize_t tcp_writev(struct stream *s, const struct iovec *iov, int count, 
     return env_tcp_writev(tcp_of(s), iov, count, more);
 }
 
-static ssize_t tcp_sendfile(
-    struct stream *s, struct env_file *file, uint64_t offset, size_t size, bool more)
-{
-    return env_tcp_sendfile(tcp_of(s), file, offset, size, more);
-}
-
 static void tcp_close(struct stream *s)
 {
     env_tcp_close(tcp_of(s));
@@ -58,7 +52,7 @@ static enum carrier tcp_carrier(struct stream *s)
 }
 
 static const struct stream_ops tcp_ops = {
-    tcp_set_events, tcp_want, tcp_readv, tcp_writev, tcp_sendfile, tcp_close, tcp_carrier};
+    tcp_set_events, tcp_want, tcp_readv, tcp_writev, tcp_close, tcp_carrier};
 
 struct stream *stream_of_tcp(struct env_tcp *tcp)
 {

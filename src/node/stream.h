@@ -18,8 +18,6 @@ struct stream_ops {
     void (*want)(struct stream *, bool read, bool write);
     ssize_t (*readv)(struct stream *, const struct iovec *, int count);
     ssize_t (*writev)(struct stream *, const struct iovec *, int count, bool more);
-    ssize_t (*sendfile)(
-        struct stream *, struct env_file *, uint64_t offset, size_t size, bool more);
     void (*close)(struct stream *);
     enum carrier (*carrier)(struct stream *);
 };
@@ -61,12 +59,6 @@ static inline ssize_t stream_writev(struct stream *s, const struct iovec *iov, i
 }
 
 /* ERR_UNSUPPORTED: this carrier sends from memory only. */
-static inline ssize_t stream_sendfile(
-    struct stream *s, struct env_file *file, uint64_t offset, size_t size, bool more)
-{
-    return s->ops->sendfile(s, file, offset, size, more);
-}
-
 /* What carries it; CARRIER_NONE: that is not decided yet. */
 static inline enum carrier stream_carrier(struct stream *s)
 {

@@ -75,17 +75,6 @@ static ssize_t stream_utp_writev(struct stream *s, const struct iovec *iov, int 
     return n;
 }
 
-static ssize_t stream_utp_sendfile(
-    struct stream *s, struct env_file *file, uint64_t offset, size_t size, bool more)
-{
-    (void)s;
-    (void)file;
-    (void)offset;
-    (void)size;
-    (void)more;
-    return ERR_UNSUPPORTED;
-}
-
 static void stream_utp_close(struct stream *s)
 {
     struct utp_stream *u = utp_of(s);
@@ -101,7 +90,7 @@ static enum carrier stream_utp_carrier(struct stream *s)
 }
 
 static const struct stream_ops utp_ops = {stream_utp_set_events, stream_utp_want, stream_utp_readv,
-    stream_utp_writev, stream_utp_sendfile, stream_utp_close, stream_utp_carrier};
+    stream_utp_writev, stream_utp_close, stream_utp_carrier};
 
 static struct utp_stream *stream_new(struct utp_io *io, struct utp_conn *conn)
 {

@@ -18,6 +18,7 @@
 
 #define STORAGE_READ_MAX (512u << 10)  /* bytes of one read */
 #define STORAGE_READ_BLOCKS 32u        /* blocks of one read */
+#define STORAGE_READ_MAPS 8u           /* runs that a lent read is made of */
 #define STORAGE_BLOCK_MAX (128u << 10) /* bytes of one block */
 #define STORAGE_BLOCK_RUNS_MAX 4       /* runs of memory that one block is made of */
 /* Bytes that a check job reads before it hashes; a longer piece is hashed in slices. */
@@ -110,9 +111,9 @@ void storage_finish_now(struct storage *);
 int storage_spill(struct storage *, struct piece_buffer *,
     void (*done)(void *user, struct piece_buffer *, int err), void *user);
 
-/* Blocks for a peer, several at a time. Either lent: all of one file, and the peer's link sends
- * them from the page cache; or copied into chunks, one after the other. Each holder of a block
- * gives its share back; the files or chunks go with the last. */
+/* Blocks for a peer, several at a time. Either lent: all of one file, mapped, for links that give
+ * their bytes to env_tcp_writev; or copied into chunks, one after the other. Each holder of a block
+ * gives its share back; the mappings or chunks go with the last. */
 struct storage_block {
     uint32_t piece, begin, length;
     int err; /* of reading it into memory; a lent read succeeds or fails as a whole */
@@ -120,20 +121,21 @@ struct storage_block {
 struct storage_read {
     struct storage *storage; /* until it is at hand; the rest may outlive it */
     struct chunk_pool *pool;
-    struct file_cache *files;
     struct storage_block blocks[STORAGE_READ_BLOCKS];
     unsigned block_count;
     uint32_t length; /* of all blocks */
     bool lent;
-    uint32_t file_number; /* lent: the blocks lie in this file ... */
-    struct env_file *file;
-    uint64_t offsets[STORAGE_READ_BLOCKS];               /* ... there */
+    uint32_t file_number;                  /* lent: the blocks lie in this file ... */
+    uint64_t offsets[STORAGE_READ_BLOCKS]; /* ... there, in so many runs */
+    unsigned run_count, map_count;
+    struct env_mapping maps[STORAGE_READ_MAPS]; /* of the runs */
+    const uint8_t *lent_data[STORAGE_READ_BLOCKS];
     struct chunk *chunks[STORAGE_READ_MAX / CHUNK_SIZE]; /* not lent */
     unsigned chunk_count, holders;
 };
 enum storage_way {
     STORAGE_COPY,
-    STORAGE_LEND /* lent where that pays */
+    STORAGE_LEND /* lent where that pays: the bytes are for env_tcp_writev only */
 };
 /* An empty read with one holder; NULL: no memory. */
 struct storage_read *storage_read_new(struct storage *);
@@ -145,7 +147,7 @@ bool storage_read_add(
  * instead). `done` and `user` are for the caller's use only until then. */
 bool storage_read_start(
     struct storage_read *, void (*done)(void *user, struct storage_read *, int err), void *user);
-/* The bytes of block `i` as memory; how many runs (at most STORAGE_BLOCK_RUNS_MAX). Not lent. */
+/* The bytes of block `i`, which is at hand; how many runs (at most STORAGE_BLOCK_RUNS_MAX). */
 int storage_read_runs(const struct storage_read *, unsigned i, struct bytes *runs);
 static inline void storage_read_hold(struct storage_read *r)
 {

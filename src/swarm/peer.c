@@ -41,7 +41,7 @@ struct peer *peer_new(struct torrent *t, const struct peer_intro *intro, void *l
     p->extensions = intro->extensions;
     p->dht = intro->dht;
     p->v2 = intro->v2;
-    p->can_send_files = intro->can_send_files && !intro->encrypt;
+    p->can_lend = intro->can_lend && !intro->encrypt; /* a cipher would read it in our stead */
     p->encrypted = intro->encrypt != NULL;
     if (intro->encrypt) {
         p->encrypt = *intro->encrypt;
@@ -153,7 +153,7 @@ int peer_received(struct peer *p, const struct iovec *iov, int count, size_t siz
     return p->gone ? ERR_CLOSED : 0;
 }
 
-int peer_send_chunks(struct peer *p, struct send_chunk *out, int max, usec now)
+int peer_send_chunks(struct peer *p, struct iovec *out, int max, usec now)
 {
     torrent_set_now(p->torrent, now);
     p->pump_wanted = false;

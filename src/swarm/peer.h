@@ -19,7 +19,7 @@ struct peer_intro {
     struct endpoint address;
     bool incoming;
     bool extensions, fast, dht, v2; /* as both sides said in the handshake */
-    bool can_send_files;            /* the link has sendfile */
+    bool can_lend;                  /* the link writes by env_tcp_writev alone */
     struct peer_id id;
     const struct rc4 *encrypt, *decrypt; /* copied; NULL: plaintext */
     struct bytes leftover;               /* decrypted bytes behind the handshake */
@@ -36,9 +36,10 @@ int peer_receive_layout(struct peer *, struct iovec iov[RECEIVER_IOV_MAX], usec 
 /* ERR_*: the peer is gone (it has hung up already). */
 int peer_received(struct peer *, const struct iovec *, int count, size_t size, usec now);
 /* What to send: 0 when there is nothing, or the rate limit forbids it. */
-int peer_send_chunks(struct peer *, struct send_chunk *out, int max, usec now);
+int peer_send_chunks(struct peer *, struct iovec *out, int max, usec now);
 void peer_sent(struct peer *, size_t size, usec now);
-/* A file that a chunk named ended too early or failed: the peer is hung up, the piece rechecked. */
+/* The first byte of all that is to be sent lies in a file that was cut or failed (ERR_CHANGED): the
+ * peer is hung up, the piece rechecked. */
 void peer_send_failed(struct peer *, int err);
 /* The link is dead. The peer is gone afterwards (hang_up is called). */
 void peer_link_lost(struct peer *, int err);

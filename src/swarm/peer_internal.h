@@ -70,7 +70,7 @@ struct peer {
     struct endpoint address;
     enum addr_source source;
     struct peer_id peer_id;
-    bool incoming, fast, extensions, dht, v2, encrypted, can_send_files;
+    bool incoming, fast, extensions, dht, v2, encrypted, can_lend;
     bool heard_port; /* where its DHT node is (BEP 5) */
     struct rc4 encrypt, decrypt;
 

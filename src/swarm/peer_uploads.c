@@ -102,7 +102,7 @@ int peer_asked(struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
         return 0;
     }
     /* Served when all that came with it has been heard: requests are read in batches. */
-    enum storage_way way = p->can_send_files ? STORAGE_LEND : STORAGE_COPY;
+    enum storage_way way = p->can_lend ? STORAGE_LEND : STORAGE_COPY;
     return queue_push(&p->uploads, (struct upload_request){piece, begin, length, way});
 }
 
@@ -178,16 +178,7 @@ static int send_block(struct peer *p, struct storage_read *read, unsigned i)
     builder_u8(&head, WIRE_PIECE);
     builder_u32(&head, of->piece);
     builder_u32(&head, of->begin);
-    if (read->lent) {
-        b.parts[b.part_count++] =
-            (struct send_chunk){.file = read->file, .offset = read->offsets[i], .size = of->length};
-    } else {
-        struct bytes runs[STORAGE_BLOCK_RUNS_MAX];
-        int count = storage_read_runs(read, i, runs);
-        for (int k = 0; k < count; k++)
-            b.parts[b.part_count++] =
-                (struct send_chunk){.data = runs[k].data, .size = runs[k].size};
-    }
+    b.part_count = (unsigned)storage_read_runs(read, i, b.parts);
     storage_read_hold(read);
     return send_queue_block(&p->out, &b);
 }

@@ -138,31 +138,26 @@ int send_queue_block(struct send_queue *q, const struct send_block *block)
 /* ---- the front as chunks -------------------------------------------------------------------- */
 
 struct chunk_list {
-    struct send_chunk *out;
+    struct iovec *out;
     int count, max;
     size_t budget;
 };
 
 /* Appends the part of `chunk` behind `skip`; returns false when the list or the budget is full. */
-static bool list_add(struct chunk_list *l, struct send_chunk chunk, size_t skip)
+static bool list_add(struct chunk_list *l, struct bytes chunk, size_t skip)
 {
     if (l->count == l->max || l->budget == 0)
         return false;
-    if (chunk.data)
-        chunk.data += skip;
-    chunk.offset += skip;
-    chunk.size -= skip;
-    if (chunk.size > l->budget)
-        chunk.size = l->budget;
-    l->budget -= chunk.size;
-    l->out[l->count++] = chunk;
+    size_t size = chunk.size - skip < l->budget ? chunk.size - skip : l->budget;
+    l->budget -= size;
+    l->out[l->count++] = (struct iovec){(void *)(uintptr_t)(chunk.data + skip), size};
     return true;
 }
 
 static bool list_block(struct chunk_list *l, const struct send_item *item)
 {
     size_t skip = item->done;
-    struct send_chunk head = {.data = item->block.head, .size = HEAD_SIZE};
+    struct bytes head = bytes_of(item->block.head, HEAD_SIZE);
     if (skip < HEAD_SIZE) {
         if (!list_add(l, head, skip))
             return false;
@@ -171,7 +166,7 @@ static bool list_block(struct chunk_list *l, const struct send_item *item)
         skip -= HEAD_SIZE;
     }
     for (unsigned i = 0; i < item->block.part_count; i++) {
-        const struct send_chunk *part = &item->block.parts[i];
+        const struct bytes *part = &item->block.parts[i];
         if (skip >= part->size) {
             skip -= part->size;
             continue;
@@ -183,7 +178,7 @@ static bool list_block(struct chunk_list *l, const struct send_item *item)
     return true;
 }
 
-static int list_items(struct send_queue *q, struct send_chunk *out, int max, size_t budget)
+static int list_items(struct send_queue *q, struct iovec *out, int max, size_t budget)
 {
     struct chunk_list l = {out, 0, max, budget};
     size_t bytes_at = q->bytes_start;
@@ -194,7 +189,7 @@ static int list_items(struct send_queue *q, struct send_chunk *out, int max, siz
                 break;
             continue;
         }
-        struct send_chunk bytes = {.data = q->bytes + bytes_at, .size = item->size - item->done};
+        struct bytes bytes = bytes_of(q->bytes + bytes_at, item->size - item->done);
         bytes_at += bytes.size;
         if (!list_add(&l, bytes, 0))
             break;
@@ -230,26 +225,26 @@ static size_t advance(struct send_queue *q, size_t size)
 /* ---- with a cipher ----------------------------------------------------------------------------
  */
 
-/* Fills the empty stage from memory chunks. A block of files never enters an encrypted queue. */
+/* Fills the empty stage. Mapped files never enter an encrypted queue: we would read them here. */
 static void fill_stage(struct send_queue *q)
 {
-    struct send_chunk chunks[16];
+    struct iovec chunks[16];
     q->stage_start = q->stage_end = 0;
     q->stage_payload = 0;
     while (q->stage_end < SEND_STAGE_SIZE && q->count > 0) {
         int n = list_items(q, chunks, 16, SEND_STAGE_SIZE - q->stage_end);
         size_t taken = 0;
         for (int i = 0; i < n; i++) {
-            assert(chunks[i].data);
-            rc4_apply(q->cipher, chunks[i].data, q->stage + q->stage_end + taken, chunks[i].size);
-            taken += chunks[i].size;
+            uint8_t *to = q->stage + q->stage_end + taken;
+            rc4_apply(q->cipher, chunks[i].iov_base, to, chunks[i].iov_len);
+            taken += chunks[i].iov_len;
         }
         q->stage_end += taken;
         q->stage_payload += advance(q, taken);
     }
 }
 
-static int stage_chunks(struct send_queue *q, struct send_chunk *out, int max, size_t budget)
+static int stage_chunks(struct send_queue *q, struct iovec *out, int max, size_t budget)
 {
     if (!q->stage)
         q->stage = malloc(SEND_STAGE_SIZE);
@@ -262,7 +257,7 @@ static int stage_chunks(struct send_queue *q, struct send_chunk *out, int max, s
         size = budget;
     if (size == 0)
         return 0;
-    out[0] = (struct send_chunk){.data = q->stage + q->stage_start, .size = size};
+    out[0] = (struct iovec){q->stage + q->stage_start, size};
     return 1;
 }
 
@@ -275,7 +270,7 @@ static size_t stage_sent(struct send_queue *q, size_t size)
     return payload;
 }
 
-int send_queue_chunks(struct send_queue *q, struct send_chunk *out, int max, size_t budget)
+int send_queue_chunks(struct send_queue *q, struct iovec *out, int max, size_t budget)
 {
     return q->cipher ? stage_chunks(q, out, max, budget) : list_items(q, out, max, budget);
 }

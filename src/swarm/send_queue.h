@@ -1,31 +1,23 @@
-/* What waits to be sent to one peer, in order: messages, and blocks that lie in memory or in files.
+/* What waits to be sent to one peer, in order: messages, and blocks that lie elsewhere in memory or
+ * in mapped files.
  *
- * The link asks for the front of the queue as chunks of memory or file ranges, sends what the
- * socket takes, and says how much that was. With a cipher everything is memory: one pass of RC4
+ * The link asks for the front of the queue as vectors, sends what the socket takes, and says how
+ * much that was. With a cipher everything is memory: one pass of RC4
  * from the source into a stage. The queue allocates only when it grows. */
 #ifndef KITH_SWARM_SEND_QUEUE_H
 #define KITH_SWARM_SEND_QUEUE_H
 
 #include "base/bytes.h"
 #include "crypto/rc4.h"
+#include <sys/uio.h>
 
-struct env_file;
-
-#define SEND_PARTS_MAX 6                   /* pieces of memory or file that one block is made of */
+#define SEND_PARTS_MAX 4                   /* runs of memory that one block is made of */
 #define SEND_STAGE_SIZE 65536u             /* bytes encrypted ahead of the socket */
 #define SEND_MESSAGES_BYTES_MAX (8u << 20) /* a peer that lets more wait has stopped reading */
 
-/* A run of bytes to send. */
-struct send_chunk {
-    const uint8_t *data;   /* NULL: in `file` */
-    struct env_file *file; /* borrowed until the block is released */
-    uint64_t offset;
-    size_t size;
-};
-
 struct send_block {
     uint8_t head[13]; /* the piece message's header */
-    struct send_chunk parts[SEND_PARTS_MAX];
+    struct bytes parts[SEND_PARTS_MAX];
     unsigned part_count;
     void *hold; /* what keeps the parts alive: handed to release when sent or dropped */
 };
@@ -62,9 +54,9 @@ static inline bool send_queue_empty(const struct send_queue *q)
 
 /* The piece of the block at the front; false if there is a message, or nothing. */
 bool send_queue_front(const struct send_queue *, uint32_t *piece);
-/* The front of the queue as at most `max` chunks of at most `budget` bytes in all. */
-int send_queue_chunks(struct send_queue *, struct send_chunk *out, int max, size_t budget);
-/* `size` bytes of those chunks were sent. Returns how many of them were block payload. */
+/* The front of the queue as at most `max` vectors of at most `budget` bytes in all. */
+int send_queue_chunks(struct send_queue *, struct iovec *out, int max, size_t budget);
+/* `size` bytes of those were sent. Returns how many of them were block payload. */
 size_t send_queue_sent(struct send_queue *, size_t size);
 
 #endif

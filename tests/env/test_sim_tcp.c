@@ -468,9 +468,9 @@ static void loopback_reaches_only_the_host_itself(void **state)
     pair_free(&p);
 }
 
-/* ---- sendfile */
+/* ---- mapped files */
 
-static void sendfile_gives_the_files_bytes_or_says_unsupported(void **state)
+static void a_mapped_file_is_written_like_memory(void **state)
 {
     (void)state;
     struct sim_config config = sim_config_calm(21);
@@ -484,13 +484,16 @@ static void sendfile_gives_the_files_bytes_or_says_unsupported(void **state)
     sim_world_run_until(p.world, SECONDS(1), NULL, NULL);
     struct env_dir *dir;
     struct env_file *file;
+    struct env_mapping m;
     assert_int_equal(env_dir_open(sim_host_env(p.a), "/", false, &dir), 0);
     assert_int_equal(env_file_open(dir, "f", ENV_OPEN_READ, &file), 0);
-    assert_int_equal(env_tcp_sendfile(p.source.tcp, file, 0, 4000, true), 4000);
-    assert_int_equal(env_tcp_sendfile(p.source.tcp, file, 4000, 90000, false), 6000);
-    assert_int_equal(env_tcp_sendfile(p.source.tcp, file, 10000, 1, false), ERR_CHANGED);
+    assert_int_equal(env_file_map(file, 4000, 6001, &m), ERR_CHANGED);
+    assert_int_equal(env_file_map(file, 4000, 6000, &m), 0);
     env_file_close(file);
     env_dir_close(dir);
+    struct iovec iov[2] = {{content, 4000}, {(void *)(uintptr_t)m.data, 6000}};
+    assert_int_equal(env_tcp_writev(p.source.tcp, iov, 2, false), 10000);
+    env_unmap(&m);
     stream_source_stop(&p.source);
     assert_int_equal(pair_run(&p, SECONDS(5)), SIM_REACHED);
     assert_whole(&p, 10000);
@@ -560,7 +563,7 @@ int main(void)
         cmocka_unit_test(sockets_have_their_bound),
         cmocka_unit_test(an_address_that_goes_away_takes_its_connections_along),
         cmocka_unit_test(loopback_reaches_only_the_host_itself),
-        cmocka_unit_test(sendfile_gives_the_files_bytes_or_says_unsupported),
+        cmocka_unit_test(a_mapped_file_is_written_like_memory),
         cmocka_unit_test(a_hundred_hosts_with_twenty_connections_each_all_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,8 +49,8 @@ static void put_block(unsigned n)
 {
     struct send_block b = {.hold = &queue, .part_count = 2};
     memset(b.head, (int)n, sizeof b.head);
-    b.parts[0] = (struct send_chunk){.data = source + n * BLOCK, .size = 1000};
-    b.parts[1] = (struct send_chunk){.data = source + n * BLOCK + 1000, .size = BLOCK - 1000};
+    b.parts[0] = bytes_of(source + n * BLOCK, 1000);
+    b.parts[1] = bytes_of(source + n * BLOCK + 1000, BLOCK - 1000);
     builder_bytes_put(&expected, b.head, sizeof b.head);
     builder_bytes_put(&expected, source + n * BLOCK, BLOCK);
     assert_int_equal(send_queue_block(&queue, &b), 0);
@@ -59,17 +59,17 @@ static void put_block(unsigned n)
 /* A socket that takes `takes` bytes a time of what is offered within the budget; the payload. */
 static size_t drain(size_t takes, size_t budget)
 {
-    struct send_chunk chunks[16];
+    struct iovec chunks[16];
     size_t payload = 0;
     int count;
     while ((count = send_queue_chunks(&queue, chunks, 16, budget)) > 0) {
         size_t left = takes, size = 0, offered = 0;
         for (int i = 0; i < count; i++) {
-            size_t n = chunks[i].size < left ? chunks[i].size : left;
-            builder_bytes_put(&sent, chunks[i].data, n);
+            size_t n = chunks[i].iov_len < left ? chunks[i].iov_len : left;
+            builder_bytes_put(&sent, chunks[i].iov_base, n);
             left -= n;
             size += n;
-            offered += chunks[i].size;
+            offered += chunks[i].iov_len;
         }
         assert_true(offered <= budget);
         payload += send_queue_sent(&queue, size);
@@ -151,7 +151,7 @@ static void a_peer_that_does_not_read_is_noticed(void **state)
 
 static void what_is_not_sent_when_it_ends_is_released(void **state)
 {
-    struct send_chunk chunks[4];
+    struct iovec chunks[4];
     (void)state;
     begin(NULL);
     put_block(0);

@@ -318,13 +318,13 @@ void bench_say_block(struct bench_peer *p, uint32_t piece, uint32_t begin, bool 
 
 static void take_sent(struct bench_peer *p)
 {
-    struct send_chunk chunks[64];
+    struct iovec chunks[64];
     int count;
     while (p->peer && (count = peer_send_chunks(p->peer, chunks, 64, env_now(p->bench->env))) > 0) {
         size_t total = 0;
         for (int i = 0; i < count; i++) {
-            builder_bytes_put(&p->sent, chunks[i].data, chunks[i].size);
-            total += chunks[i].size;
+            builder_bytes_put(&p->sent, chunks[i].iov_base, chunks[i].iov_len);
+            total += chunks[i].iov_len;
         }
         peer_sent(p->peer, total, env_now(p->bench->env));
     }

@@ -26,7 +26,7 @@ static const char *const call_names[SIM_DISK_CALLS] = {
     [SIM_DISK_SYMLINK] = "symlink",
     [SIM_DISK_READLINK] = "readlink",
     [SIM_DISK_LIST] = "list",
-    [SIM_DISK_SENDFILE] = "sendfile",
+    [SIM_DISK_MAP] = "map",
 };
 
 const char *sim_disk_call_name(enum sim_disk_call call)
@@ -158,7 +158,7 @@ int sim_disk_begin(
         return ERR_IO;
     if (env->job_clock != NULL && *env->job_clock == NEVER)
         return ERR_IO; /* an earlier call of this job never returned */
-    if (env->job_clock == NULL && call != SIM_DISK_SENDFILE)
+    if (env->job_clock == NULL && call != SIM_DISK_MAP)
         host->stats.disk_calls_on_loop++;
     host->disk->calls[call]++;
     host->disk->calls[SIM_DISK_ANY]++;

@@ -152,19 +152,28 @@ int sim_file_pwritev(struct env_file *face, const struct iovec *iov, int count, 
     return err;
 }
 
-ssize_t sim_file_for_sendfile(struct env_file *face, void *out, size_t size, uint64_t offset)
+/* The bytes as they stand now. */
+int sim_file_map(struct env_file *face, uint64_t offset, size_t size, struct env_mapping *out)
 {
     struct sim_file *f = file_of(face);
     size_t partial;
-    int err = file_begin(f, SIM_DISK_SENDFILE, READS, size, &partial);
+    if (f->handle.env->host->world->config.mapping_unsupported)
+        return ERR_UNSUPPORTED;
+    int err = file_begin(f, SIM_DISK_MAP, READS, size, &partial);
     if (err != 0)
         return err;
-    if (offset >= f->inode->pages.size)
+    if (offset > f->inode->pages.size || size > f->inode->pages.size - offset)
         return ERR_CHANGED;
-    if (size > f->inode->pages.size - offset)
-        size = (size_t)(f->inode->pages.size - offset);
-    sim_pages_read(&f->inode->pages, offset, out, size);
-    return (ssize_t)size;
+    out->base = sim_alloc(size);
+    out->size = size;
+    out->data = out->base;
+    sim_pages_read(&f->inode->pages, offset, out->base, size);
+    return 0;
+}
+
+void sim_unmap(struct env_mapping *m)
+{
+    free(m->base);
 }
 
 int sim_file_sync(struct env_file *face)

@@ -46,7 +46,7 @@ struct sim_config {
     usec stall_timeout;     /* a stream that cannot deliver for so long ends with ERR_NETWORK */
     uint32_t send_buffer_bytes, receive_buffer_bytes; /* of each socket */
     usec queue_max; /* a downlink queue longer than this tells the senders to slow down */
-    bool sendfile_unsupported;
+    bool mapping_unsupported;
 
     uint32_t udp_buffer_bytes; /* each way, of each socket: more is dropped */
     uint32_t udp_size_max;     /* larger datagrams are dropped */
@@ -285,7 +285,7 @@ enum sim_disk_call {
     SIM_DISK_SYMLINK,
     SIM_DISK_READLINK,
     SIM_DISK_LIST,
-    SIM_DISK_SENDFILE,
+    SIM_DISK_MAP,
     SIM_DISK_CALLS /* how many kinds */
 };
 const char *sim_disk_call_name(enum sim_disk_call);

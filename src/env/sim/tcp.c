@@ -6,8 +6,6 @@
 #include "env/sim/net.h"
 #include <stdlib.h>
 
-#define SENDFILE_MOST ((size_t)256 << 10) /* copied through one buffer at a time */
-
 static struct sim_tcp *tcp_of(struct env_tcp *face)
 {
     return (struct sim_tcp *)(void *)face;
@@ -244,24 +242,4 @@ ssize_t sim_tcp_writev(struct env_tcp *face, const struct iovec *iov, int count,
     }
     wrote(t, (size_t)size);
     return size;
-}
-
-ssize_t sim_tcp_sendfile(
-    struct env_tcp *face, struct env_file *file, uint64_t offset, size_t size, bool more)
-{
-    struct sim_tcp *t = tcp_of(face);
-    (void)more;
-    if (t->handle.env->host->world->config.sendfile_unsupported)
-        return ERR_UNSUPPORTED;
-    ssize_t room = write_room(t, size < SENDFILE_MOST ? size : SENDFILE_MOST);
-    if (room <= 0)
-        return room;
-    uint8_t *buffer = sim_alloc((size_t)room);
-    ssize_t got = sim_file_for_sendfile(file, buffer, (size_t)room, offset);
-    if (got > 0) {
-        sim_ring_put(&outbound(t)->ring, buffer, (size_t)got);
-        wrote(t, (size_t)got);
-    }
-    free(buffer);
-    return got;
 }

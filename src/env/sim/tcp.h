@@ -12,8 +12,6 @@ void sim_tcp_set_events(struct env_tcp *, const struct env_tcp_events *, void *u
 void sim_tcp_want(struct env_tcp *, bool read, bool write);
 ssize_t sim_tcp_readv(struct env_tcp *, const struct iovec *, int count);
 ssize_t sim_tcp_writev(struct env_tcp *, const struct iovec *, int count, bool more);
-ssize_t sim_tcp_sendfile(
-    struct env_tcp *, struct env_file *, uint64_t offset, size_t size, bool more);
 void sim_tcp_local(struct env_tcp *, struct endpoint *out);
 void sim_tcp_remote(struct env_tcp *, struct endpoint *out);
 void sim_tcp_close(struct env_tcp *);

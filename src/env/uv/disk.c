@@ -1,12 +1,14 @@
 /* Folders and open files. See disk.h. */
 #include "env/uv/disk.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,10 +21,12 @@ void real_disk_init(struct real_disk *d, const struct uv_env_fault *fault)
     pthread_mutex_init(&d->lock, NULL);
     d->fault = *fault;
     d->calls = d->hits = 0;
+    atomic_init(&d->mappings, 0);
 }
 
 void real_disk_free(struct real_disk *d)
 {
+    assert(atomic_load(&d->mappings) == 0);
     pthread_mutex_destroy(&d->lock);
 }
 
@@ -424,6 +428,38 @@ int real_file_warm(struct env_file *file, uint64_t offset, uint64_t size)
 void real_file_drop(struct env_file *file, uint64_t offset, uint64_t size)
 {
     posix_fadvise(file_of(file)->fd, (off_t)offset, (off_t)size, POSIX_FADV_DONTNEED);
+}
+
+int real_file_map(struct env_file *file, uint64_t offset, size_t size, struct env_mapping *out)
+{
+    enum { PAGE = 4096 }; /* mmap says EINVAL where it is larger: then files are copied */
+    struct real_file *f = file_of(file);
+    struct real_disk *disk = f->dir->disk;
+    size_t before = offset % PAGE;
+    if (offset > INT64_MAX - size)
+        return ERR_INVALID;
+    if (atomic_fetch_add(&disk->mappings, 1) >= REAL_MAPPINGS_MAX) {
+        atomic_fetch_sub(&disk->mappings, 1);
+        return ERR_LIMIT;
+    }
+    void *base = mmap(NULL, before + size, PROT_READ, MAP_SHARED, f->fd, (off_t)(offset - before));
+    if (base == MAP_FAILED) {
+        int error = errno;
+        atomic_fetch_sub(&disk->mappings, 1);
+        return error == ENOMEM ? ERR_NOMEM : ERR_UNSUPPORTED;
+    }
+    out->base = base;
+    out->size = before + size;
+    out->data = (const uint8_t *)base + before;
+    out->owner = disk;
+    return 0;
+}
+
+void real_unmap(struct env_mapping *m)
+{
+    struct real_disk *disk = m->owner;
+    munmap(m->base, m->size);
+    atomic_fetch_sub(&disk->mappings, 1);
 }
 
 int real_file_next_data(struct env_file *file, uint64_t from, uint64_t *start, uint64_t *end)

@@ -10,10 +10,14 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+/* Mappings at a time: a process has 65530 (vm.max_map_count), and others need some. */
+#define REAL_MAPPINGS_MAX 4096u
+
 struct real_disk {
     pthread_mutex_t lock;
     struct uv_env_fault fault;
     uint64_t calls, hits;
+    atomic_uint mappings; /* that stand */
 };
 
 struct real_dir {
@@ -44,11 +48,6 @@ int real_open_beneath(int folder, const char *path, int flags, mode_t mode);
  * caller closes the descriptor. */
 int real_open_parent(int folder, const char *path, bool make, const char **name);
 
-static inline int real_file_fd(struct env_file *f)
-{
-    return ((struct real_file *)f)->fd;
-}
-
 void real_stat_convert(const struct stat *, struct env_stat *out);
 
 int real_dir_open(
@@ -70,6 +69,8 @@ int real_file_warm(struct env_file *, uint64_t, uint64_t);
 void real_file_ahead(struct env_file *, uint64_t offset, uint64_t size);
 bool real_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);
 void real_file_drop(struct env_file *, uint64_t, uint64_t);
+int real_file_map(struct env_file *, uint64_t, size_t, struct env_mapping *);
+void real_unmap(struct env_mapping *);
 int real_file_next_data(struct env_file *, uint64_t, uint64_t *, uint64_t *);
 int real_path_stat(struct env_dir *, const char *, struct env_stat *);
 int real_path_rename(struct env_dir *, const char *, struct env_dir *, const char *);

@@ -229,7 +229,6 @@ static void turn(struct real_env *e, int64_t timeout_ms)
         uv_timer_stop(&e->block_limit);
     e->now_stale = true;
     timer_heap_run(&e->timers, real_now(e));
-    real_tcp_turn_ended(e);
     e->in_turn = false;
 }
 
@@ -319,7 +318,6 @@ static const struct env_ops real_ops = {
     .tcp_want = real_tcp_want,
     .tcp_readv = real_tcp_readv,
     .tcp_writev = real_tcp_writev,
-    .tcp_sendfile = real_tcp_sendfile,
     .tcp_local = real_tcp_local,
     .tcp_remote = real_tcp_remote,
     .tcp_close = real_tcp_close,
@@ -374,6 +372,8 @@ static const struct env_ops real_ops = {
     .file_ahead = real_file_ahead,
     .file_is_warm = real_file_is_warm,
     .file_drop = real_file_drop,
+    .file_map = real_file_map,
+    .unmap = real_unmap,
     .file_next_data = real_file_next_data,
     .path_stat = real_path_stat,
     .path_rename = real_path_rename,
@@ -441,7 +441,6 @@ int uv_env_new(const struct uv_env_config *config, struct env **out)
     e->now_stale = true;
     e->poll_fd = e->timer_fd = -1;
     e->wake.fire = fire_wake;
-    e->sigpipe_ignored = c->sigpipe_ignored;
     e->http_max = c->http_max;
     e->descriptors_max = c->descriptors_max != 0 ? c->descriptors_max : default_descriptors_max();
     e->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

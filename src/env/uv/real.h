@@ -9,7 +9,6 @@
 #include "env/ops.h"
 #include "env/uv/disk.h"
 #include "env/uv/uv_env.h"
-#include <signal.h>
 #include <uv.h>
 
 /* Turns that one uv_env_process may take before it gives the thread back: a change of interest made
@@ -51,9 +50,6 @@ struct real_env {
 
     unsigned descriptors, descriptors_max; /* sockets open; bound */
     int reserve_fd; /* given up for a moment to refuse a connection when descriptors run out */
-    bool sigpipe_ignored;
-    bool sigpipe_held, sigpipe_caused, sigpipe_pending; /* tcp.c, within a turn */
-    sigset_t mask_before;
 
     struct real_disk disk;
     struct real_workers *workers;
@@ -92,8 +88,6 @@ void real_tcp_set_events(struct env_tcp *, const struct env_tcp_events *, void *
 void real_tcp_want(struct env_tcp *, bool, bool);
 ssize_t real_tcp_readv(struct env_tcp *, const struct iovec *, int);
 ssize_t real_tcp_writev(struct env_tcp *, const struct iovec *, int, bool);
-void real_tcp_turn_ended(struct real_env *);
-ssize_t real_tcp_sendfile(struct env_tcp *, struct env_file *, uint64_t, size_t, bool);
 void real_tcp_local(struct env_tcp *, struct endpoint *);
 void real_tcp_remote(struct env_tcp *, struct endpoint *);
 void real_tcp_close(struct env_tcp *);

@@ -11,9 +11,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 struct real_tcp {
@@ -25,7 +23,6 @@ struct real_tcp {
     uint8_t wanted;     /* UV_READABLE, UV_WRITABLE: as the owner said */
     uint8_t registered; /* as the kernel knows */
     bool connecting;
-    bool corked; /* TCP_CORK is set: a sendfile said that more follows */
     bool closed; /* the memory lives until libuv has let go of the handle */
     struct env_tcp_events events;
     void *user;
@@ -215,6 +212,8 @@ static int clamp_count(int count)
 /* The contract knows no more than these: what went wrong with a stream helps nobody. */
 static ssize_t stream_err(int error)
 {
+    if (error == EFAULT) /* a mapped file that was cut, or whose disk fails */
+        return ERR_CHANGED;
     return error == EAGAIN || error == EWOULDBLOCK ? ERR_AGAIN : ERR_NETWORK;
 }
 
@@ -230,13 +229,6 @@ ssize_t real_tcp_readv(struct env_tcp *tcp, const struct iovec *iov, int count)
     return got == 0 ? ERR_CLOSED : got;
 }
 
-static void set_cork(struct real_tcp *t, bool corked)
-{
-    int value = corked;
-    if (t->corked != corked && setsockopt(t->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value) == 0)
-        t->corked = corked;
-}
-
 ssize_t real_tcp_writev(struct env_tcp *tcp, const struct iovec *iov, int count, bool more)
 {
     struct real_tcp *t = tcp_of(tcp);
@@ -248,95 +240,6 @@ ssize_t real_tcp_writev(struct env_tcp *tcp, const struct iovec *iov, int count,
     while (sent < 0 && errno == EINTR);
     if (sent < 0)
         return stream_err(errno);
-    if (!more)
-        set_cork(t, false);
-    return sent;
-}
-
-/* sendfile() has no MSG_NOSIGNAL. SIGPIPE belongs to the process, whose handler we may not change:
- * hold it back on this thread until the turn ends, and take the one that we caused off the queue.
- */
-static void hold_sigpipe(struct real_env *e)
-{
-    sigset_t pipe_only, pending;
-    if (e->sigpipe_ignored || e->sigpipe_held)
-        return;
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    sigpending(&pending);
-    e->sigpipe_pending = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &e->mask_before);
-    e->sigpipe_held = true;
-    e->sigpipe_caused = false;
-}
-
-void real_tcp_turn_ended(struct real_env *e)
-{
-    static const struct timespec at_once;
-    sigset_t pipe_only;
-    if (!e->sigpipe_held)
-        return;
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    while (e->sigpipe_caused && !e->sigpipe_pending &&
-           sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR)
-        ;
-    pthread_sigmask(SIG_SETMASK, &e->mask_before, NULL);
-    e->sigpipe_held = false;
-}
-
-static ssize_t sendfile_quietly(struct real_env *e, int out, int in, off_t *offset, size_t size)
-{
-    hold_sigpipe(e);
-    ssize_t sent = sendfile(out, in, offset, size);
-    int error = errno;
-    if (sent < 0 && error == EPIPE)
-        e->sigpipe_caused = true;
-    if (!e->in_turn)
-        real_tcp_turn_ended(e);
-    errno = error;
-    return sent;
-}
-
-static ssize_t sendfile_err(int error)
-{
-    switch (error) {
-    case EINVAL:
-    case ENOSYS:
-    case EOVERFLOW:
-    case EOPNOTSUPP:
-        return ERR_UNSUPPORTED;
-    case EIO:
-        return ERR_IO;
-    case ENOMEM:
-        return ERR_NOMEM;
-    default:
-        return stream_err(error);
-    }
-}
-
-ssize_t real_tcp_sendfile(
-    struct env_tcp *tcp, struct env_file *file, uint64_t offset, size_t size, bool more)
-{
-    struct real_tcp *t = tcp_of(tcp);
-    if (offset > INT64_MAX)
-        return ERR_INVALID;
-    /* MSG_MORE's counterpart: set when the first sendfile of a run says so, cleared (which sends
-     * what was held) by the write that does not. */
-    if (more)
-        set_cork(t, true);
-    off_t at = (off_t)offset;
-    int in = real_file_fd(file);
-    ssize_t sent;
-    do
-        sent = sendfile_quietly(t->env, t->fd, in, &at, size);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        return sendfile_err(errno);
-    if (sent == 0)
-        return ERR_CHANGED;
-    if (!more)
-        set_cork(t, false);
     return sent;
 }
 

@@ -42,7 +42,6 @@ struct uv_env_config {
     unsigned workers;         /* jobs of one lane that run at once; 0: one per core */
     unsigned descriptors_max; /* sockets that may be open at once; 0: 3/4 of RLIMIT_NOFILE */
     unsigned http_max;        /* exchanges in flight; 0: 50. Others wait in a queue */
-    bool sigpipe_ignored;     /* the process ignores SIGPIPE: saves two calls per sendfile */
     struct uv_env_fault fault;
 };
 
