@@ -1,6 +1,9 @@
-"""The engines: how each is told to seed or to fetch one torrent, without discovery of its own.
+"""The engines that are one command: how each is told to seed or to fetch one torrent, without
+discovery of its own. Those that are daemons: daemons.py.
 
-A leecher is given the seeder's port if it can call (`calls`); else the seeder has to call it.
+A leecher is given the seeder's port if it can call (`calls`); else the seeder has to call it, or the
+tracker of data.tracked has to lead it there. Leechers end when they have everything. `patience`: the
+share of the data that there is time for.
 """
 import os
 
@@ -8,6 +11,7 @@ import os
 class Kith:
     name = "kith"
     calls = True
+    patience = 1
     modes = {"plain": ["--encryption", "off", "--no-utp"], "rc4": ["--encryption", "require", "--no-utp"],
              "utp": ["--encryption", "off", "--no-tcp"]}
 
@@ -21,13 +25,20 @@ class Kith:
     def seed(self, data, port, mode="plain"):
         return self.get(data, data.folder, port, mode)
 
+    def remember(self, data):
+        """It has done so by itself."""
+
     def leech(self, data, out, port, seeder, mode="plain"):
         return self.get(data, out, port, mode) + ["--exit", "--overwrite", "-p", f"127.0.0.1:{seeder}"]
+
+    def check(self, data):
+        return [self.binary, "verify", str(data.torrent), str(data.folder), "-q"]
 
 
 class Libtorrent:
     name = "libtorrent 2.0.8"
     calls = True
+    patience = 1
     modes = ("plain", "rc4", "utp")
 
     def __init__(self, binary):
@@ -39,20 +50,28 @@ class Libtorrent:
     def leech(self, data, out, port, seeder, mode="plain"):
         return [self.binary, "leech", mode, str(data.torrent), str(out), str(port), str(seeder)]
 
+    def check(self, data):
+        return [self.binary, "check", str(data.torrent), str(data.folder)]
+
 
 class Aria2:
     name = "aria2 1.36"
     calls = False
+    patience = 1
     modes = ("plain",)
     common = ["aria2c", "-q", "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
               "--enable-peer-exchange=false", "--file-allocation=none", "--disk-cache=32M"]
 
     def seed(self, data, port, mode="plain"):
         return self.common + ["--seed-ratio=0.0", "--bt-seed-unverified=true", f"--listen-port={port}", "-d",
-                              str(data.folder), str(data.torrent)]
+                              str(data.folder), str(data.tracked)]
 
     def leech(self, data, out, port, seeder, mode="plain"):
-        return self.common + ["--seed-time=0", f"--listen-port={port}", "-d", str(out), str(data.torrent)]
+        return self.common + ["--seed-time=0", f"--listen-port={port}", "-d", str(out), str(data.tracked)]
+
+    def check(self, data):
+        return self.common + ["--check-integrity=true", "--hash-check-only=true", "-d", str(data.folder),
+                              str(data.torrent)]
 
 
 def environment(work):

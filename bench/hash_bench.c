@@ -1,14 +1,19 @@
-/* Prints how fast messages are hashed on one core: OpenSSL one after the other, and each vector
- * kernel that this CPU can run, over several numbers and sizes of messages. The thresholds in
- * src/crypto/hash_plan.c come from here. `hash_bench [MiB]`: how much memory the messages fill. */
+/* Prints how fast messages are hashed on one core: OpenSSL one after the other, each vector kernel
+ * that this CPU can run, and what kith chooses, over several numbers and sizes of messages. The
+ * thresholds in src/crypto/hash_plan.c come from here.
+ *   hash_bench [--without-sha-ni] [--without-avx512]   as on a machine that lacks them; OpenSSL
+ * does without SHA-NI too */
 #include "crypto/hash_kernel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BENCH_SECONDS 0.15
 #define JOBS_MAX 4096
+#define MEMORY ((size_t)16 << 20)
 
 static double now_seconds(void)
 {
@@ -19,8 +24,7 @@ static double now_seconds(void)
 
 struct work {
     enum hash_algorithm algorithm;
-    const struct hash_kernel *kernel; /* NULL: OpenSSL */
-    bool chosen;                      /* what hash_many does, whatever that is */
+    struct hash_choice choice;
     struct hash_job jobs[JOBS_MAX];
     struct bytes parts[JOBS_MAX];
     uint8_t digests[JOBS_MAX][32];
@@ -29,10 +33,8 @@ struct work {
 
 static void hash_all(const struct work *w)
 {
-    if (w->chosen)
-        hash_many(w->algorithm, w->jobs, w->count);
-    else if (w->kernel)
-        hash_many_in_lanes(w->kernel, 1, w->algorithm, w->jobs, w->count);
+    if (w->choice.kernel)
+        hash_many_in_lanes(w->choice.kernel, w->choice.break_even, w->algorithm, w->jobs, w->count);
     else
         for (size_t i = 0; i < w->count; i++)
             hash_job_openssl(w->algorithm, &w->jobs[i]);
@@ -59,16 +61,23 @@ static double measure(const struct work *w)
     return best;
 }
 
-static void lay_out(struct work *w, uint8_t *memory, size_t memory_size, size_t count, size_t size)
+static void lay_out(struct work *w, uint8_t *memory, size_t count, size_t size)
 {
     w->count = count;
     for (size_t i = 0; i < count; i++) {
-        w->parts[i] = bytes_of(memory + i * size % (memory_size - size + 1), size);
+        w->parts[i] = bytes_of(memory + i * size % (MEMORY - size + 1), size);
         w->jobs[i] = (struct hash_job){&w->parts[i], 1, w->digests[i]};
     }
 }
 
-static void bench(struct work *w, uint8_t *memory, size_t memory_size)
+static void print(struct work *w, struct hash_choice choice)
+{
+    w->choice = choice;
+    printf("|%.2f", measure(w));
+}
+
+/* A table: a line of columns, and lines of values. */
+static void bench(struct work *w, uint8_t *memory, const struct hash_cpu *cpu)
 {
     static const struct {
         size_t count, size;
@@ -78,39 +87,54 @@ static void bench(struct work *w, uint8_t *memory, size_t memory_size)
         {64, 16384}, {1024, 16384}, {16, 64}, {128, 64}, {1024, 64}, {128, 300}};
     const struct hash_kernel *kernels[HASH_KERNELS_MAX];
     size_t kernel_count = hash_kernels_runnable(w->algorithm, kernels);
-    printf("\n%s  (hash_many: %s)\n%14s %9s", w->algorithm == HASH_SHA1 ? "SHA-1" : "SHA-256",
-        hash_kernel_name(w->algorithm), "messages", "openssl");
+    struct hash_plan plan = hash_plan_for(cpu, w->algorithm);
+    printf("\n%s\nmessages|OpenSSL", w->algorithm == HASH_SHA1 ? "SHA-1" : "SHA-256");
     for (size_t k = 0; k < kernel_count; k++)
-        printf(" %9s", kernels[k]->name);
-    printf(" %9s  GB/s\n", "hash_many");
+        printf("|%s", kernels[k]->name);
+    printf("|chosen|is\n");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        if (shapes[i].size > memory_size)
-            continue;
-        lay_out(w, memory, memory_size, shapes[i].count, shapes[i].size);
-        printf("%5zu x %6zu", shapes[i].count, shapes[i].size);
-        w->chosen = false;
-        w->kernel = NULL;
-        printf(" %9.2f", measure(w));
-        for (size_t k = 0; k < kernel_count; k++) {
-            w->kernel = kernels[k];
-            printf(" %9.2f", measure(w));
-        }
-        w->chosen = true;
-        printf(" %9.2f\n", measure(w));
+        struct hash_choice choice = hash_plan_choice(&plan, shapes[i].count);
+        lay_out(w, memory, shapes[i].count, shapes[i].size);
+        printf("%zu x %zu", shapes[i].count, shapes[i].size);
+        print(w, (struct hash_choice){NULL, 0});
+        for (size_t k = 0; k < kernel_count; k++)
+            print(w, (struct hash_choice){kernels[k], 1});
+        print(w, choice);
+        printf("|%s\n", choice.kernel ? choice.kernel->name : "OpenSSL");
     }
+}
+
+/* OpenSSL has looked at the CPU before main() began: this process begins anew. */
+static void without_sha_ni(char **argv)
+{
+    static const char name[] = "OPENSSL_ia32cap";
+    if (getenv(name))
+        return;
+    setenv(name, ":~0x20000000", 1);
+    execv("/proc/self/exe", argv);
 }
 
 int main(int argc, char **argv)
 {
-    size_t size = (size_t)(argc > 1 ? strtoul(argv[1], NULL, 10) : 16) << 20;
-    uint8_t *memory = malloc(size);
+    struct hash_cpu cpu = hash_cpu_here();
+    uint8_t *memory = malloc(MEMORY);
     struct work *work = calloc(1, sizeof *work);
-    if (size == 0 || !memory || !work)
+    if (!memory || !work)
         return 1;
-    memset(memory, 0x5a, size);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--without-sha-ni") == 0) {
+            without_sha_ni(argv);
+            cpu.sha_ni = false;
+        } else if (strcmp(argv[i], "--without-avx512") == 0) {
+            cpu.avx512 = false;
+        } else {
+            return 2;
+        }
+    }
+    memset(memory, 0x5a, MEMORY);
     for (int algorithm = HASH_SHA1; algorithm <= HASH_SHA256; algorithm++) {
         work->algorithm = (enum hash_algorithm)algorithm;
-        bench(work, memory, size);
+        bench(work, memory, &cpu);
     }
     free(work);
     free(memory);

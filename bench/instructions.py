@@ -18,7 +18,8 @@ import sys
 import tempfile
 
 from engines import Kith, environment
-from measure import Data, free_port, wait_listening
+from data import Data
+from measure import free_port, wait_listening
 
 KITH, REF = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 BASELINE = pathlib.Path(__file__).with_name("instructions.json")
@@ -78,7 +79,7 @@ def measure(work):
     kith = Kith(KITH)
     totals = {"seeder": [], "leecher": []}
     for size in SIZES:
-        data = Data(KITH, work, f"film{size}.bin", [size * MIB])
+        data = Data(KITH, work, f"film{size}.bin", [size * MIB], "http://127.0.0.1:1/announce")
         subprocess.run(kith.seed(data, free_port()) + ["--exit"], check=True, stdout=subprocess.DEVNULL)
         totals["seeder"].append(seeder(kith, data, work))
         totals["leecher"].append(leecher(kith, data, work))

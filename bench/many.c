@@ -1,7 +1,8 @@
 /* What many idle seeds cost: `many make FOLDER COUNT` makes COUNT torrents of one sparse file of
  * 64 KiB each, adds them to a node with a state file there and waits until all are seeded;
  * `many run FOLDER SECONDS` opens that node again and prints how long it took until all are there,
- * the memory, the CPU while idle for so long, and how long the stop took. Only libkith is used. */
+ * the memory, the CPU while idle for so long, and how long the stop took. `many --discovery ...`:
+ * with the DHT and local service discovery, as a user's node has them. Only libkith is used. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <kith.h>
@@ -38,6 +39,8 @@ static long anonymous(void)
     return kb;
 }
 
+static bool discovery;
+
 static struct kith_node *open_node(const char *folder)
 {
     char state[4096];
@@ -46,6 +49,9 @@ static struct kith_node *open_node(const char *folder)
     snprintf(state, sizeof state, "%s/state.db", folder);
     KITH_INIT(o);
     o.listen_address = "127.0.0.1";
+    o.dht = discovery ? KITH_DHT_ON : KITH_DHT_OFF;
+    o.no_lsd = !discovery;
+    o.no_port_mapping = 1;
     o.state_file = state;
     int err = kith_open(&o, &n);
     if (err) {
@@ -162,10 +168,15 @@ static int run(const char *folder, int idle_seconds)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "--discovery") == 0) {
+        discovery = true;
+        argc--;
+        argv++;
+    }
     if (argc == 4 && strcmp(argv[1], "make") == 0)
         return make(argv[2], atoi(argv[3]));
     if (argc == 4 && strcmp(argv[1], "run") == 0)
         return run(argv[2], atoi(argv[3]));
-    fputs("many make FOLDER COUNT | many run FOLDER SECONDS\n", stderr);
+    fputs("many [--discovery] make FOLDER COUNT | many [--discovery] run FOLDER SECONDS\n", stderr);
     return 2;
 }

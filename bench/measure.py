@@ -1,7 +1,5 @@
-"""Processes and what they cost; files to move."""
+"""Processes and what they cost."""
 import os
-import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,10 +20,11 @@ def wait_listening(port, process):
     wanted = f":{port:04X}"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        for line in open("/proc/net/tcp"):
-            fields = line.split()
-            if fields[3] == "0A" and fields[1].endswith(wanted):
-                return
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            for line in open(table):
+                fields = line.split()
+                if fields[3] == "0A" and fields[1].endswith(wanted):
+                    return
         if process.poll() is not None:
             break
         time.sleep(0.01)
@@ -33,7 +32,8 @@ def wait_listening(port, process):
 
 
 class Measured:
-    """A process, whole: CPU seconds, memory (sampled), page faults, context switches."""
+    """A process, whole: CPU seconds, memory (sampled), page faults, context switches. Whoever knows
+    adds `size`, the bytes that it worked on, and `took`, if that is not its whole life."""
 
     def __init__(self, argv, **more):
         self.begun = time.monotonic()
@@ -59,6 +59,16 @@ class Measured:
         fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def until_idle(self, still=0.4):
+        """Waits until it has used no CPU for `still` seconds; returns when it used some last."""
+        last, changed = self.cpu_so_far(), time.monotonic()
+        while time.monotonic() - changed < still:
+            time.sleep(0.01)
+            now = self.cpu_so_far()
+            if now != last:
+                last, changed = now, time.monotonic()
+        return changed
+
     def end(self, send=None, kill_after=20):
         if send:
             os.kill(self.process.pid, send)  # send_signal() would reap it, and its usage with it
@@ -80,40 +90,3 @@ class Measured:
         if self.end().process.returncode != 0:
             raise SystemExit(f"{self.process.args} failed")
         return self
-
-
-class Data:
-    """Something to move: a file or a folder, its torrent, and its bytes end to end."""
-
-    def __init__(self, kith, work, name, sizes):
-        self.root = pathlib.Path(work) / "source" / name
-        self.folder = self.root.parent
-        self.torrent = pathlib.Path(work) / f"{name}.torrent"
-        self.image = self.root if len(sizes) == 1 else pathlib.Path(work) / f"{name}.image"
-        self.size = sum(sizes)
-        self.folder.mkdir(exist_ok=True)
-        if len(sizes) == 1:
-            self.write(self.root, self.size)
-        else:
-            self.write(self.image, self.size)
-            self.root.mkdir()
-            with open(self.image, "rb") as image:
-                for i, size in enumerate(sizes):
-                    (self.root / f"{i:06}.bin").write_bytes(image.read(size))
-        piece = "2M" if len(sizes) == 1 else "256K"
-        subprocess.run([kith, "create", str(self.root), "-o", str(self.torrent), "-q", "--format", "v1", "-s", piece],
-                       check=True)
-
-    @staticmethod
-    def write(path, size):
-        with open(path, "wb") as f:
-            while size > 0:
-                size -= f.write(os.urandom(min(size, 1 << 24)))
-
-    def same_as(self, folder):
-        return subprocess.run(["diff", "-rq", str(self.root), str(folder / self.root.name)],
-                              stdout=subprocess.DEVNULL).returncode == 0
-
-    def remove(self):
-        shutil.rmtree(self.root) if self.root.is_dir() else self.root.unlink()
-        self.image.unlink(missing_ok=True)

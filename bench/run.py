@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """kith beside other engines and the machine's floor, in alternating runs.
 
-    bench/run.py BUILD-FOLDER [ROUNDS]        ONLY=pair,hashing: these scenarios alone
+    bench/run.py BUILD-FOLDER [ROUNDS]        ONLY=plain,create: these scenarios alone
 
 Everything lies in memory (tmpfs). Content is compared in the end. Prints the report; a section that
 was measured replaces the old one in docs/performance.md.
@@ -14,10 +14,16 @@ import shutil
 import sys
 import tempfile
 
-from engines import Kith, Libtorrent, environment
-from scenarios import SCENARIOS, Bench
+import growth
+import hashing
+import moving
+from bench import Bench
+from engines import environment
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+SCENARIOS = {"roles": moving.roles, "plain": moving.pair("plain"), "rc4": moving.pair("rc4"), "utp": moving.pair("utp"),
+             "swarm": moving.swarm, "small": moving.small, "create": hashing.creation, "recheck": hashing.recheck,
+             "many": growth.many, "peers": growth.peers, "decisions": growth.decisions, "kernels": hashing.kernels}
 
 
 def machine():
@@ -31,7 +37,7 @@ def machine():
 def report(sections):
     lines = ["# Performance", "",
              "Written by `make bench`: medians of alternating runs, whole processes, everything in memory (tmpfs),",
-             "content compared in the end. `make bench ONLY=pair` measures one section again.", "",
+             "content compared in the end. `make bench ONLY=plain` measures one section again.", "",
              f"Machine: {machine()}.", ""]
     for name in SCENARIOS:
         lines += sections.get(name, [])
@@ -49,8 +55,7 @@ def main():
     kept = pathlib.Path(build) / "bench-sections.json"
     sections = json.loads(kept.read_text()) if kept.exists() else {}
     environment(work)
-    bench = Bench(Kith(f"{build}/src/cli/kith"), Libtorrent(f"{build}/lt_peer"), build, work, rounds)
-    bench.modes = [m for m in os.environ.get("MODES", "plain,rc4,utp").split(",") if m]
+    bench = Bench(build, work, rounds)
     try:
         for name in only:
             sections[name] = SCENARIOS[name](bench)

@@ -144,6 +144,7 @@ struct kith_options {
      * or the local network knows one. */
     const char *const *dht_hosts;
     size_t dht_host_count;
+    int32_t torrent_connections_max; /* of each torrent; 0: 200, at most 10000 */
 };
 
 /* Opens a node, brings back the torrents that its state file remembers, and starts to listen.

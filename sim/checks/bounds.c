@@ -32,7 +32,7 @@ static void second(struct swarm *s)
         if (!t)
             continue;
         within(n, "connections", n->node->connections, n->node->connections_max);
-        within(n, "peers", t->peer_count, TORRENT_PEERS_MAX);
+        within(n, "peers", t->peer_count, t->peers_max);
         within(n, "pieces being assembled", t->buffer_count, TORRENT_BUFFERS_MAX);
         within(n, "chunks in use",
             chunk_pool_size(n->node->pool) - chunk_pool_available(n->node->pool),

@@ -26,6 +26,8 @@ const struct option_spec network_specs[] = {
         "addresses to have nothing to do with: .dat, P2P, CIDR, also .gz"},
     {0, "download", "RATE", OPTION_SIZE, AT(download_max), "take at most so many bytes a second"},
     {0, "upload", "RATE", OPTION_SIZE, AT(upload_max), "send at most so many bytes a second"},
+    {0, "connections", "N", OPTION_NUMBER, AT(connections_max),
+        "have at most so many peers at a time (200)", .min = 1, .max = 10000},
     {0, "no-lsd", NULL, OPTION_FLAG, AT(no_lsd), "do not look for peers on the local network"},
     {0, "no-dht", NULL, OPTION_FLAG, AT(no_dht), "do without the DHT"},
     {0, "bootstrap", "HOST:PORT", OPTION_LIST, AT(bootstrap),

@@ -18,7 +18,7 @@ extern const struct option_spec output_specs[];
 /* How a node meets others: share and get. See session_open for what becomes of them. */
 struct network_options {
     struct text_list peers;
-    int64_t port;
+    int64_t port, connections_max;
     struct text_list listen;
     const char *interface, *proxy, *block_list;
     uint64_t download_max, upload_max;

@@ -239,6 +239,7 @@ int session_open(struct session *s, const struct session_config *config)
         o.log_user = s;
         o.log_level = output->verbose > 1 ? KITH_LOG_DEBUG : KITH_LOG_INFO;
     }
+    o.connections_max = o.torrent_connections_max = (int32_t)network->connections_max;
     o.no_lsd = network->no_lsd;
     fill_dht(&o, network);
     o.no_utp = network->no_utp;

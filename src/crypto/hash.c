@@ -42,8 +42,9 @@ static void init_once(void)
 {
     shared.md[HASH_SHA1] = EVP_MD_fetch(NULL, "SHA1", NULL);
     shared.md[HASH_SHA256] = EVP_MD_fetch(NULL, "SHA256", NULL);
+    struct hash_cpu cpu = hash_cpu_here();
     for (int i = 0; i < ALGORITHM_COUNT; i++)
-        shared.plan[i] = hash_plan_for_cpu((enum hash_algorithm)i);
+        shared.plan[i] = hash_plan_for(&cpu, (enum hash_algorithm)i);
     bool ready = shared.md[HASH_SHA1] && shared.md[HASH_SHA256] &&
                  pthread_key_create(&shared.key, free_contexts) == 0;
     shared.err = ready ? 0 : ERR_NOMEM;
@@ -128,12 +129,7 @@ struct sha256_digest sha256(const void *data, size_t size)
 struct hash_choice hash_choice_for(enum hash_algorithm algorithm, size_t count)
 {
     hash_init();
-    const struct hash_plan *plan = &shared.plan[algorithm];
-    bool few = plan->few.kernel && count <= plan->few.kernel->lanes;
-    struct hash_choice choice = few ? plan->few : plan->many;
-    if (count < choice.break_even)
-        choice.kernel = NULL;
-    return choice;
+    return hash_plan_choice(&shared.plan[algorithm], count);
 }
 
 void hash_many(enum hash_algorithm algorithm, const struct hash_job *jobs, size_t count)

@@ -62,9 +62,17 @@ struct hash_plan {
     struct hash_choice few;  /* for no more messages than its kernel has lanes */
     struct hash_choice many; /* for more */
 };
-struct hash_plan hash_plan_for_cpu(enum hash_algorithm algorithm);
+/* What decides it of a CPU. */
+struct hash_cpu {
+    bool avx2, avx512;
+    bool sha_ni; /* OpenSSL's streams use it */
+};
+struct hash_cpu hash_cpu_here(void);
+/* Pure: the bench asks it for CPUs that are not this one, too. */
+struct hash_plan hash_plan_for(const struct hash_cpu *cpu, enum hash_algorithm algorithm);
+struct hash_choice hash_plan_choice(const struct hash_plan *plan, size_t count);
 
-/* What is best for `count` messages side by side. */
+/* What is best for `count` messages side by side on this machine. */
 struct hash_choice hash_choice_for(enum hash_algorithm algorithm, size_t count);
 /* HASH_WORDS_MAX words. */
 const uint32_t *hash_initial_state(enum hash_algorithm algorithm);

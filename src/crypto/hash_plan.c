@@ -28,13 +28,19 @@ static bool cpu_has_sha_ni(void)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
 }
 
+struct hash_cpu hash_cpu_here(void)
+{
+    return (struct hash_cpu){cpu_has_avx2(), cpu_has_avx512(), cpu_has_sha_ni()};
+}
+
 size_t hash_kernels_runnable(
     enum hash_algorithm algorithm, const struct hash_kernel *out[HASH_KERNELS_MAX])
 {
+    struct hash_cpu cpu = hash_cpu_here();
     size_t count = 0;
-    if (cpu_has_avx2())
+    if (cpu.avx2)
         out[count++] = &hash_kernels_avx2[algorithm];
-    if (cpu_has_avx512())
+    if (cpu.avx512)
         out[count++] = &hash_kernels_avx512[algorithm];
     return count;
 }
@@ -43,17 +49,16 @@ size_t hash_kernels_runnable(
  * core, SHA-1 / SHA-256 in GB/s: SHA-NI 1.9 / 1.8, without it 1.2 / 0.55; 8 lanes of AVX2 3.9
  * / 1.7; 16 lanes of AVX-512 6.1 / 3.2. So SHA-NI leaves no room for SHA-256 in AVX2, and up to 8
  * messages are better off in AVX2, where no lane is idle. */
-struct hash_plan hash_plan_for_cpu(enum hash_algorithm algorithm)
+struct hash_plan hash_plan_for(const struct hash_cpu *cpu, enum hash_algorithm algorithm)
 {
     const struct hash_kernel *avx2 = &hash_kernels_avx2[algorithm];
     const struct hash_kernel *avx512 = &hash_kernels_avx512[algorithm];
     struct hash_plan plan = {.few = {NULL, 0}, .many = {NULL, 0}};
-    bool sha_ni = cpu_has_sha_ni();
     bool sha1 = algorithm == HASH_SHA1;
-    if (cpu_has_avx2() && (sha1 || !sha_ni))
-        plan.few = plan.many = (struct hash_choice){avx2, sha_ni ? 5 : 3};
-    if (cpu_has_avx512())
-        plan.many = (struct hash_choice){avx512, !sha_ni ? 4 : sha1 ? 6 : 10};
+    if (cpu->avx2 && (sha1 || !cpu->sha_ni))
+        plan.few = plan.many = (struct hash_choice){avx2, cpu->sha_ni ? 5 : 3};
+    if (cpu->avx512)
+        plan.many = (struct hash_choice){avx512, !cpu->sha_ni ? 4 : sha1 ? 6 : 10};
     return plan;
 }
 
@@ -67,9 +72,24 @@ size_t hash_kernels_runnable(
     return 0;
 }
 
-struct hash_plan hash_plan_for_cpu(enum hash_algorithm algorithm)
+struct hash_cpu hash_cpu_here(void)
 {
+    return (struct hash_cpu){0};
+}
+
+struct hash_plan hash_plan_for(const struct hash_cpu *cpu, enum hash_algorithm algorithm)
+{
+    (void)cpu;
     (void)algorithm;
     return (struct hash_plan){.few = {NULL, 0}, .many = {NULL, 0}};
 }
 #endif
+
+struct hash_choice hash_plan_choice(const struct hash_plan *plan, size_t count)
+{
+    bool few = plan->few.kernel && count <= plan->few.kernel->lanes;
+    struct hash_choice choice = few ? plan->few : plan->many;
+    if (count < choice.break_even)
+        choice.kernel = NULL;
+    return choice;
+}

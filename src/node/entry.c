@@ -304,6 +304,7 @@ int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
         .peer_id = n->peer_id,
         .listen_port = outside_port(n),
         .punches = n->utp != NULL,
+        .peers_max = n->torrent_connections_max,
         .node_limits = &n->limits,
         .sequential = k->sequential,
         .super_seeding = k->super_seeding,

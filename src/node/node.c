@@ -146,6 +146,8 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
                                                              : GREETING_PREFER;
     n->connections_max =
         o->connections_max > 0 ? (unsigned)o->connections_max : NODE_CONNECTIONS_MAX;
+    n->torrent_connections_max =
+        o->torrent_connections_max > 0 ? (unsigned)o->torrent_connections_max : 0;
     n->downloads_max = o->downloads_max > 0 ? (unsigned)o->downloads_max : 0;
     kith_set_rates(n, o->download_rate_max, o->upload_rate_max);
     if (o->no_tcp && o->no_utp)

@@ -100,7 +100,8 @@ struct kith_node {
     bool no_tcp;        /* peers are reached by uTP only */
     struct race_memory race_memory;
     unsigned connections, connections_max;
-    unsigned downloads_max; /* 0: no limit */
+    unsigned torrent_connections_max; /* 0: the swarm's own */
+    unsigned downloads_max;           /* 0: no limit */
     struct list_link links;
     struct list_link dead_links; /* freed between turns */
     struct list_link to_pump;    /* links that have something to do before the loop sleeps */

@@ -23,8 +23,9 @@ struct torrent *torrent_new(const struct torrent_config *c)
     t->peer_id = c->peer_id;
     t->listen_port = c->listen_port;
     t->node_limits = c->node_limits;
-    t->peers_max =
-        c->peers_max && c->peers_max < TORRENT_PEERS_MAX ? c->peers_max : TORRENT_PEERS_MAX;
+    t->peers_max = c->peers_max ? c->peers_max : TORRENT_PEERS_DEFAULT;
+    if (t->peers_max > TORRENT_PEERS_MAX)
+        t->peers_max = TORRENT_PEERS_MAX;
     t->sequential = c->sequential;
     t->super_seeding = c->super_seeding;
     t->punches = c->punches;
@@ -56,6 +57,7 @@ void torrent_free(struct torrent *t)
     torrent_web_free(t);
     peer_list_free(t->candidates);
     free(t->pex);
+    free(t->peers);
     metainfo_unref(t->metainfo);
     free(t->name);
     free(t);

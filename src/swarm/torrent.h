@@ -14,8 +14,9 @@
 #include "swarm/host.h"
 #include "swarm/peer.h"
 
-#define TORRENT_PEERS_MAX 200u   /* connections of one torrent */
-#define TORRENT_WEB_SEEDS_MAX 8u /* in use */
+#define TORRENT_PEERS_DEFAULT 200u /* connections of one torrent, if nobody says otherwise */
+#define TORRENT_PEERS_MAX 10000u   /* whatever anybody says */
+#define TORRENT_WEB_SEEDS_MAX 8u   /* in use */
 
 struct torrent;
 struct metainfo;
@@ -37,7 +38,7 @@ struct torrent_config {
     struct peer_id peer_id;          /* ours */
     uint16_t listen_port;            /* told to peers; 0: we do not listen */
     struct rate_limits *node_limits; /* shared by all torrents; outlives them */
-    unsigned peers_max;              /* 0: TORRENT_PEERS_MAX */
+    unsigned peers_max;              /* 0: TORRENT_PEERS_DEFAULT */
     uint64_t seed;                   /* for the choices that are left to chance */
     bool sequential, super_seeding;
     bool punches; /* the host can connect by uTP: holes are punched (BEP 55) */

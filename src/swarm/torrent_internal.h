@@ -61,8 +61,8 @@ struct torrent {
     uint64_t seed; /* of the choices left to chance */
 
     /* peers */
-    struct peer *peers[TORRENT_PEERS_MAX];
-    uint32_t peer_count, peers_max;
+    struct peer **peers;
+    uint32_t peer_count, peers_room, peers_max;
     uint32_t next_peer_id;
     struct list_link graveyard; /* peers that wait for their reads to end */
     struct peer_list *candidates;

@@ -2,6 +2,7 @@
 #include "swarm/torrent_internal.h"
 
 #include "base/err.h"
+#include <stdlib.h>
 
 /* ---- candidates
  * ------------------------------------------------------------------------------------ */
@@ -124,6 +125,19 @@ static bool is_welcome(struct torrent *t, const struct peer_intro *intro)
     return true;
 }
 
+static bool has_place(struct torrent *t)
+{
+    if (t->peer_count < t->peers_room)
+        return true;
+    uint32_t room = t->peers_room ? 2 * t->peers_room : 4;
+    struct peer **peers = realloc(t->peers, room * sizeof *peers);
+    if (!peers)
+        return false;
+    t->peers = peers;
+    t->peers_room = room;
+    return true;
+}
+
 struct peer *torrent_adopt(struct torrent *t, const struct peer_intro *intro, void *link)
 {
     t->now = t->host.ops->now(t->host.user);
@@ -134,7 +148,7 @@ struct peer *torrent_adopt(struct torrent *t, const struct peer_intro *intro, vo
             peer_list_ended(t->candidates, &intro->address, t->now);
         return NULL;
     }
-    struct peer *p = peer_new(t, intro, link, t->now);
+    struct peer *p = has_place(t) ? peer_new(t, intro, link, t->now) : NULL;
     if (!p)
         return NULL;
     p->id = ++t->next_peer_id;
@@ -196,10 +210,10 @@ struct peer *torrent_peer_by_id(struct torrent *t, uint32_t id)
 
 static void run_choker(struct torrent *t)
 {
-    struct choker_peer view[TORRENT_PEERS_MAX];
-    struct peer *who[TORRENT_PEERS_MAX];
     uint32_t count = t->peer_count;
-    for (uint32_t i = 0; i < count; i++) {
+    struct choker_peer *view = malloc(count * sizeof *view);
+    struct peer **who = malloc(count * sizeof *who);
+    for (uint32_t i = 0; i < count && view && who; i++) {
         struct peer *p = who[i] = t->peers[i];
         view[i] = (struct choker_peer){.interested = p->interested_in_us,
             .unchoked = !p->choked_by_us,
@@ -208,10 +222,14 @@ static void run_choker(struct torrent *t)
             .joined_at = p->joined_at,
             .changed_at = p->choked_by_us ? p->choked_at : p->unchoked_at};
     }
-    choker_run(&t->choker, view, count, t->completed, t->now);
-    t->choke_soon = false;
-    for (uint32_t i = 0; i < count; i++)
-        peer_set_choked(who[i], !view[i].unchoke, t->now);
+    if (view && who) {
+        choker_run(&t->choker, view, count, t->completed, t->now);
+        t->choke_soon = false;
+        for (uint32_t i = 0; i < count; i++)
+            peer_set_choked(who[i], !view[i].unchoke, t->now);
+    }
+    free(view);
+    free(who);
 }
 
 /* A free slot need not wait for the next round. */

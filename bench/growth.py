@@ -1,0 +1,137 @@
+"""Scenarios: what it costs when there are many torrents, or many peers."""
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+
+from measure import GIB, Measured, free_port, wait_listening
+from table import table
+
+TORRENTS = (100, 1000, 10000, 100000)
+PEERS = (1, 10, 100, 1000)
+IDLE_SECONDS = 10
+
+
+def drive(program, *options):
+    def run(b, count):
+        folder = b.work / "seeds"
+        shutil.rmtree(folder, ignore_errors=True)
+        argv = [str(a) for a in (f"{b.build}/{program}", *options)]
+        subprocess.run([*argv, "make", str(folder), str(count)], check=True, stdout=subprocess.DEVNULL)
+        runs = []
+        for _ in range(b.rounds if count <= 10000 else 1):
+            done = subprocess.run([*argv, "run", str(folder), str(IDLE_SECONDS)], check=True, capture_output=True)
+            runs.append(json.loads(done.stdout))
+        shutil.rmtree(folder)
+        return {key: statistics.median(r[key] for r in runs) for key in runs[0]}
+    return run
+
+
+ENGINES = {"kith": drive("bench/many"), "kith, DHT and local discovery on": drive("bench/many", "--discovery"),
+           "libtorrent 2.0.8": drive("lt_many")}
+
+
+def many(b):
+    """MANY=10000 leaves out what is larger."""
+    most = int(os.environ.get("MANY", TORRENTS[-1]))
+    rows = []
+    for count in (n for n in TORRENTS if n <= most):
+        for name, run in ENGINES.items():
+            r = run(b, count)
+            rows.append([f"{count:,}", name, f"{r['ready_s']:.3f}", f"{r['anonymous_bytes_each'] * count / 2**20:.1f}",
+                         f"{r['anonymous_bytes_each']:.0f}", f"{r['idle_cpu_percent']:.2f}", f"{r['stop_s']:.3f}"])
+    return ["## Seeding torrents of one file of 64 KiB, idle (`bench/many.c`, `bench/lt_many.cpp`)", "",
+            "The node is opened on what it remembered at its last stop, and nothing is hashed again; ready: all of them are",
+            f"seeds. Idle CPU over {IDLE_SECONDS} s, in percent of a core. Memory is anonymous, of the whole process.", "",
+            *table(["torrents", "", "ready s", "MiB", "bytes each", "idle CPU %", "stop s"], rows), ""]
+
+
+class Crowd:
+    """Plain peers that have connected to the engine."""
+
+    def __init__(self, b, what, data, count, port, *more):
+        argv = [f"{b.build}/bench/crowd", what, str(data.torrent), str(count), str(port), *map(str, more)]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        self.hear("here")
+
+    def hear(self, word):
+        if self.process.stdout.readline().strip() != word:
+            raise SystemExit(f"a crowd did not get {word}")
+
+    def go(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def room(count):
+    return ["--connections", str(count + 10)]
+
+
+def idle_peers(b, count):
+    """To a seed: they are interested and never ask. KiB each, and CPU in percent of a core."""
+    data, port, seconds = b.film(0.25), free_port(), 5
+    b.prepare(b.kith, data)
+    seeder = Measured(b.kith.seed(data, port) + room(count))
+    wait_listening(port, seeder.process)
+    seeder.until_idle(1)
+    before = seeder.anonymous
+    crowd = Crowd(b, "hold", data, count, port)
+    time.sleep(2)
+    begun = seeder.cpu_so_far()
+    time.sleep(seconds)
+    cpu = (seeder.cpu_so_far() - begun) / seconds
+    grown = seeder.anonymous - before
+    crowd.go()
+    seeder.stop()
+    return [f"{grown * 1024 / count:.1f}", f"{cpu * 100:.1f}"]
+
+
+def giving_peers(b, count):
+    """To a leecher: all of them give. CPU s/GiB, GB/s, anonymous MiB."""
+    data, port, out = b.film(0.5), free_port(), b.out()
+    leecher = Measured(b.kith.get(data, out, port, "plain") + ["--exit", "--overwrite", *room(count)])
+    wait_listening(port, leecher.process)
+    begun = time.monotonic()
+    crowd = Crowd(b, "seed", data, count, port, data.image)
+    leecher.end()
+    wall = time.monotonic() - begun
+    crowd.go()
+    b.must_be_same(data, b.kith.name, out)
+    return [f"{leecher.cpu * GIB / data.size:.2f}", f"{data.size / 1e9 / wall:.2f}", f"{leecher.anonymous:.0f}"]
+
+
+def telling_peers(b, count):
+    """To a leecher: they tell of every piece but one. CPU in microseconds a `have`."""
+    data, port, out = b.film(0.5), free_port(), b.out()
+    leecher = Measured(b.kith.get(data, out, port, "plain") + ["--overwrite", *room(count)])
+    wait_listening(port, leecher.process)
+    leecher.until_idle(1)
+    crowd = Crowd(b, "hold", data, 1, port)
+    begun = leecher.cpu_so_far()
+    crowd.go()
+    crowd = Crowd(b, "tell", data, count, port)
+    crowd.hear("told")
+    leecher.until_idle(1)
+    cpu = leecher.cpu_so_far() - begun
+    crowd.go()
+    leecher.stop()
+    shutil.rmtree(out)
+    return [f"{cpu * 1e6 / count / (data.size >> 21):.1f}"]
+
+
+def peers(b):
+    rows = [[f"{n:,}", *idle_peers(b, n), *giving_peers(b, n), *telling_peers(b, n)] for n in PEERS]
+    return ["## Connected peers of one torrent", "",
+            "To a seed, peers that ask for nothing; to a leecher, peers that all give (0.5 GiB in all), and peers that tell of",
+            "256 pieces, one by one.", "",
+            *table(["peers", "idle: KiB each", "idle: CPU %", "giving: CPU s/GiB", "giving: GB/s",
+                    "giving: anonymous MiB", "CPU us a `have`"], rows), ""]
+
+
+def decisions(b):
+    done = subprocess.run([f"{b.build}/bench/decisions"], check=True, capture_output=True, text=True)
+    head, *rows = done.stdout.splitlines()
+    return ["## What one decision costs, microseconds: mean (worst) (`bench/decisions.c`)", "",
+            *table(head.split("|"), [r.split("|") for r in rows]), ""]

@@ -1,0 +1,60 @@
+"""Scenarios: data that moves."""
+import statistics
+
+from data import SMALL
+from measure import GIB
+from table import cost_table, median, table
+
+
+def roles(b):
+    data = b.film()
+    out = str(b.work / "floor.out")
+    seeders = {e.name: lambda e=e: b.seeds(e, b.film_for(e, data)) for e in b.engines}
+    seeders["floor: header and 16 KiB by sendfile"] = lambda: b.floor_pair(data, "drain")[0]
+    leechers = {e.name: lambda e=e: b.leeches(e, b.film_for(e, data)) for e in b.engines}
+    leechers["floor: OpenSSL, 16 KiB writes"] = lambda: b.floor_pair(data, "receive", "one", out)[1]
+    leechers["floor: SHA-1 in lanes, 256 KiB writes"] = lambda: b.floor_pair(data, "receive", "many", out)[1]
+    return ["## One role, against the same plain peer (`bench/ref_peer.c`), TCP on loopback", "",
+            *cost_table("Seeder", b.alternate(seeders), b.kith.name), "",
+            *cost_table("Leecher", b.alternate(leechers), b.kith.name), ""]
+
+
+# What libtorrent needs minutes for is measured over less.
+PAIRS = {"plain": 2, "rc4": 2, "utp": 0.25}
+
+
+def pair(mode):
+    def run(b):
+        data = b.film(PAIRS[mode])
+        engines = [e for e in b.engines if mode in e.modes] if mode == "plain" else [b.kith, b.lt]
+        results = b.alternate({e.name: lambda e=e: b.pair(e, b.film_for(e, data), mode) for e in engines})
+        both = {name: ([s for s, _ in runs], [l[0] for _, l in runs]) for name, runs in results.items()}
+        ratio = median(both[b.lt.name][1], "wall") / median(both[b.kith.name][1], "wall")
+        return [f"## One seeder, one leecher, both of one engine, on loopback: {mode}", "",
+                *cost_table("Seeder", {name: ends[0] for name, ends in both.items()}, b.kith.name), "",
+                *cost_table("Leecher", {name: ends[1] for name, ends in both.items()}, b.kith.name), "",
+                f"kith's rate is {ratio:.1f} times libtorrent's.", ""]
+    return run
+
+
+def swarm(b):
+    data = b.film(0.5)
+    # Transmission and rtorrent take one connection from one address.
+    engines = (b.kith, b.lt, b.aria2)
+    results = b.alternate({e.name: lambda e=e: b.pair(e, data, "plain", 8) for e in engines})
+    rows = []
+    for name, runs in results.items():
+        cpu = statistics.median(s.cpu + sum(x.cpu for x in l) for s, l in runs)
+        wall = statistics.median(max(x.wall for x in l) for _, l in runs)
+        rows.append([name, f"{cpu * GIB / data.size / 8:.2f}", f"{8 * data.size / 1e9 / wall:.2f}"])
+    return ["## One seeder, eight leechers that trade, 0.5 GiB each", "",
+            *table(["", "all CPU s/GiB delivered", "GB/s delivered"], rows), ""]
+
+
+def small(b):
+    data = b.data("many", SMALL)
+    seeders = b.alternate({e.name: lambda e=e: b.seeds(e, data) for e in b.engines})
+    leechers = b.alternate({e.name: lambda e=e: b.leeches(e, data) for e in b.engines})
+    return [f"## 20,000 small files ({data.size / 1e6:.0f} MB), against the plain peer", "",
+            *cost_table("Seeder", seeders, b.kith.name), "",
+            *cost_table("Leecher", leechers, b.kith.name), ""]
