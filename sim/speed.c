@@ -39,6 +39,7 @@ static const struct speed_case cases[] = {
     {"swarm-8-lossy", 8, 16 * MB, 20 * MBIT, 10 * MBIT, 100 * MBIT, MSECS(50), 0.005},
     {"swarm-32", 32, 16 * MB, 20 * MBIT, 10 * MBIT, 100 * MBIT, MSECS(20), 0},
     {"swarm-32-poor-seed", 32, 8 * MB, 4 * MBIT, 10 * MBIT, 100 * MBIT, MSECS(20), 0},
+    {"swarm-32-poor-64", 32, 64 * MB, 4 * MBIT, 10 * MBIT, 100 * MBIT, MSECS(20), 0},
     {"swarm-128", 128, 8 * MB, 20 * MBIT, 10 * MBIT, 100 * MBIT, MSECS(20), 0},
     {"swarm-500", 500, 4 * MB, 20 * MBIT, 10 * MBIT, 100 * MBIT, MSECS(20), 0},
 };

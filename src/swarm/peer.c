@@ -13,11 +13,13 @@ static void release_block(void *user, void *hold)
     storage_read_release(hold);
 }
 
+/* Pieces for a newcomer to trade with (BEP 6). A seed trades with nobody: its line goes through its
+ * slots alone, or everybody who waits takes of it what they could have of one another. */
 static void choose_fast_set(struct peer *p)
 {
     const struct metainfo *m = torrent_metainfo(p->torrent);
     struct info_hash hash;
-    if (!p->fast || !m || p->address.family != ADDR_V4)
+    if (!p->fast || !m || p->address.family != ADDR_V4 || p->torrent->completed)
         return;
     if (!torrent_hash_v1(p->torrent, &hash))
         hash = metainfo_id(m);

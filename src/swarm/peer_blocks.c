@@ -159,11 +159,21 @@ usec peer_check_timeouts(struct peer *p, usec now)
     return next;
 }
 
+/* A choked peer that is refused a piece of its fast set does not ask for it again (BEP 6). */
+static void forget_allowed(struct peer *p, uint32_t piece)
+{
+    for (unsigned i = 0; i < p->allowed_fast_count; i++)
+        if (p->allowed_fast[i] == piece)
+            p->allowed_fast[i] = p->allowed_fast[--p->allowed_fast_count];
+}
+
 void peer_rejected(struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
 {
     struct request *r = request_ring_find(&p->requests, piece, begin);
     if (!r || r->length != length)
         return;
+    if (p->choking_us)
+        forget_allowed(p, piece);
     if (r->state == REQUEST_WAITING)
         torrent_block_abandoned(p->torrent, p, piece, begin);
     request_ring_remove(&p->requests, r);

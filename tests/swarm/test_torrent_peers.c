@@ -232,6 +232,44 @@ static void requests_past_the_bound_are_rejected_and_those_for_nothing_end_it(vo
     bench_free(&b);
 }
 
+/* ---- the allowed-fast set (BEP 6)
+ * ---------------------------------------------------------------- */
+
+static void a_seed_offers_nothing_past_its_slots_and_a_leecher_does(void **state)
+{
+    struct bytes m;
+    (void)state;
+    bench_new(&b, &seed);
+    assert_false(bench_heard(bench_join(&b, 'a'), WIRE_ALLOWED_FAST, &m));
+    bench_free(&b);
+    bench_new(&b, &leech);
+    assert_true(bench_heard(bench_join(&b, 'a'), WIRE_ALLOWED_FAST, &m));
+    bench_free(&b);
+}
+
+static void who_refuses_what_it_offered_is_not_asked_for_it_again(void **state)
+{
+    struct bytes r;
+    unsigned asked = 0;
+    (void)state;
+    bench_new(&b, &leech);
+    struct bench_peer *p = bench_join(&b, 'a');
+    bench_say(p, WIRE_HAVE_ALL, 0);
+    bench_say(p, WIRE_ALLOWED_FAST, 1, 6u);
+    for (int i = 0; i < 200 && p->peer; i++) {
+        bench_pass(&b, MSECS(100));
+        while (asked <= 4 && bench_heard(p, WIRE_REQUEST, &r)) {
+            struct cursor c = cursor_of(r);
+            uint32_t piece = cursor_u32(&c), begin = cursor_u32(&c);
+            assert_int_equal(piece, 6);
+            bench_say(p, WIRE_REJECT, 3, piece, begin, cursor_u32(&c));
+            asked++;
+        }
+    }
+    assert_in_range(asked, 1, 4); /* its blocks, each once */
+    bench_free(&b);
+}
+
 /* ---- rates
  * ---------------------------------------------------------------------------------------- */
 
@@ -269,6 +307,8 @@ int main(void)
         cmocka_unit_test(whoever_alone_gave_a_bad_piece_is_out_and_stays_out),
         cmocka_unit_test(a_liar_that_leaves_before_its_lie_shows_is_banned_none_the_less),
         cmocka_unit_test(requests_past_the_bound_are_rejected_and_those_for_nothing_end_it),
+        cmocka_unit_test(a_seed_offers_nothing_past_its_slots_and_a_leecher_does),
+        cmocka_unit_test(who_refuses_what_it_offered_is_not_asked_for_it_again),
         cmocka_unit_test(what_is_sent_keeps_within_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
