@@ -16,12 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CROSS_SEED_BYTES 16u
 #define CREATED_BY "kith 0.1.0"
 #define TRACKER_TEXT_MAX ((size_t)4 << 20) /* bytes */
 
 static struct create_command {
     const char *file, *name;
-    bool no_date, dry_run, force, skip_problems;
+    struct text_list exclude;
+    bool no_date, dry_run, force, skip_problems, cross_seed;
 } how;
 static struct torrent_options torrent_is;
 static struct output_options output;
@@ -33,6 +35,11 @@ static const struct option_spec create_specs[] = {
     {'n', "name", "NAME", OPTION_TEXT, AT(name), "another name than that of the file or folder"},
     {'d', "no-date", NULL, OPTION_FLAG, AT(no_date), "no creation date: the same bytes each time"},
     {0, "skip-problems", NULL, OPTION_FLAG, AT(skip_problems), "leave out what cannot be read"},
+    {'e', "exclude", "GLOB", OPTION_LIST, AT(exclude),
+        "leave out what it matches: a name, or a path below PATH (repeat for more)"},
+    {'x', "cross-seed", NULL, OPTION_FLAG, AT(cross_seed),
+        "a random entry: another info-hash than anybody else's torrent of the same data",
+        .no_environment = true},
     {0, "dry-run", NULL, OPTION_FLAG, AT(dry_run), "say what would be in it, hash nothing"},
     {'f', "force", NULL, OPTION_FLAG, AT(force), "replace an existing output file"},
     {0},
@@ -56,6 +63,7 @@ const struct command_spec create_spec = {
         "The letters are those of transmission-create and mktorrent, as far as they agree. A piece "
         "size below 16K without a unit counts KiB, as there.",
     .examples = "  kith create ~/trek\n"
+                "  kith create -e '*.part' -e .git ~/project\n"
                 "  kith create -p -t https://example.org/announce -o t.torrent film.mkv",
     .groups = {{"Creating", create_specs, &how}, {"Torrent", torrent_specs, &torrent_is},
         {"Output", output_specs, &output}},
@@ -80,6 +88,13 @@ static int64_t date(struct env *env)
     return epoch ? strtoll(epoch, NULL, 10) : env_time_unix(env);
 }
 
+static void draw_mark(struct env *env, char out[2 * CROSS_SEED_BYTES + 1])
+{
+    uint8_t raw[CROSS_SEED_BYTES];
+    env_random(env, raw, sizeof raw);
+    hex_encode(raw, sizeof raw, out);
+}
+
 /* ---- the result
  * ------------------------------------------------------------------------------------- */
 
@@ -90,6 +105,12 @@ static void show_notes(struct creation *c, const struct scan *scan)
         term_note(&c->work.term, "%s %s", path, scan_note_text(scan->notes[i].kind));
         free(path);
     }
+    if (scan && scan->excluded > 0)
+        term_note(&c->work.term, "left out by --exclude: %llu file%s or folder%s",
+            (unsigned long long)scan->excluded, scan->excluded == 1 ? "" : "s",
+            scan->excluded == 1 ? "" : "s");
+    else if (scan && how.exclude.count > 0)
+        term_note(&c->work.term, "nothing matches --exclude");
 }
 
 static char *link_of(struct bytes torrent)
@@ -231,6 +252,9 @@ static int start(struct creation *c, const char *path)
 {
     struct create_tracker *list;
     struct arena arena;
+    char mark[2 * CROSS_SEED_BYTES + 1] = "";
+    if (how.cross_seed)
+        draw_mark(c->work.env, mark);
     struct create_options o = {.path = path,
         .name = how.name,
         .kind = torrent_is.format == KITH_FORMAT_V1   ? CREATE_V1
@@ -243,6 +267,9 @@ static int start(struct creation *c, const char *path)
         .comment = torrent_is.comment,
         .created_by = CREATED_BY,
         .source = torrent_is.source,
+        .cross_seed = mark,
+        .exclude = how.exclude.items,
+        .exclude_count = how.exclude.count,
         .creation_unix = date(c->work.env),
         .skip_problems = how.skip_problems,
         .scan_only = how.dry_run};

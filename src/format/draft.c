@@ -345,5 +345,9 @@ void draft_put_info(const struct torrent_draft *d, struct builder *b)
         bencode_put_key(b, "source");
         bencode_put_str(b, d->source);
     }
+    if (d->cross_seed != NULL && d->cross_seed[0] != '\0') {
+        bencode_put_key(b, "x_cross_seed");
+        bencode_put_str(b, d->cross_seed);
+    }
     bencode_end(b);
 }

@@ -43,7 +43,8 @@ struct torrent_draft {
     const struct sha1_digest *v1_pieces; /* torrent_draft_v1_piece_count of them, over the stream
                                             that torrent_draft_pad_after describes */
     bool is_private;
-    const char *source; /* strings: NULL or "" leaves the key out */
+    const char *source;     /* strings: NULL or "" leaves the key out */
+    const char *cross_seed; /* "x_cross_seed", as mktorrent has it: another info-hash */
 
     /* outside the info dictionary */
     const struct metainfo_tracker *trackers; /* tiers ascending; announce is the first */

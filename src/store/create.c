@@ -110,10 +110,12 @@ static bool copy_options(struct create *c, const struct create_options *from)
     *o = *from;
     struct create_tracker *trackers = arena_array(a, o->tracker_count + 1, sizeof *trackers);
     const char **seeds = arena_array(a, o->web_seed_count + 1, sizeof *seeds);
-    if (trackers == NULL || seeds == NULL)
+    const char **exclude = arena_array(a, o->exclude_count + 1, sizeof *exclude);
+    if (trackers == NULL || seeds == NULL || exclude == NULL)
         return false;
     bool ok = copy_string(a, &o->path) && copy_string(a, &o->name) && copy_string(a, &o->comment) &&
-              copy_string(a, &o->created_by) && copy_string(a, &o->source);
+              copy_string(a, &o->created_by) && copy_string(a, &o->source) &&
+              copy_string(a, &o->cross_seed);
     for (size_t i = 0; ok && i < o->tracker_count; i++) {
         trackers[i] = from->trackers[i];
         ok = copy_string(a, &trackers[i].url);
@@ -122,6 +124,11 @@ static bool copy_options(struct create *c, const struct create_options *from)
         seeds[i] = from->web_seeds[i];
         ok = copy_string(a, &seeds[i]);
     }
+    for (size_t i = 0; ok && i < o->exclude_count; i++) {
+        exclude[i] = from->exclude[i];
+        ok = copy_string(a, &exclude[i]);
+    }
+    o->exclude = exclude;
     o->trackers = trackers;
     o->web_seeds = seeds;
     return ok;
@@ -337,7 +344,10 @@ static uint64_t count_data_files(const struct scan *s)
 static void scan_run_job(struct env_job *job)
 {
     struct create *c = container_of(job, struct create, job);
-    struct scan_options options = {.skip_problems = c->options.skip_problems, .cancel = &c->cancel};
+    struct scan_options options = {.skip_problems = c->options.skip_problems,
+        .exclude = c->options.exclude,
+        .exclude_count = c->options.exclude_count,
+        .cancel = &c->cancel};
     int err = scan_run(c->env, c->options.path, &options, &c->scan);
     if (err < 0) {
         fail_scan(c, err);

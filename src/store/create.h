@@ -51,6 +51,10 @@ struct create_options {
     size_t web_seed_count;
     const char *comment, *created_by, *source; /* NULL: left out */
     int64_t creation_unix;                     /* 0: left out */
+    /* Random text that makes the info-hash another than that of the same data elsewhere; NULL. */
+    const char *cross_seed;
+    const char *const *exclude; /* as scan_options has it */
+    size_t exclude_count;
     bool skip_problems;  /* leave out what cannot be read; noted in the scan */
     bool scan_only;      /* a dry run: ends after the scan; the result has no torrent */
     struct state *cache; /* where the torrent of unchanged data is looked up and kept, or NULL */

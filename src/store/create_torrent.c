@@ -60,6 +60,7 @@ int create_torrent_write(const struct create_plan *p, const struct create_option
         .v1_pieces = p->v1_pieces,
         .is_private = o->private_torrent,
         .source = o->source,
+        .cross_seed = o->cross_seed,
         .trackers = trackers,
         .tracker_count = o->tracker_count,
         .web_seeds = o->web_seeds,
@@ -130,6 +131,7 @@ bool create_torrent_key(const struct scan *scan, const struct create_options *o,
     key_number(h, o->private_torrent);
     key_text(h, o->comment);
     key_text(h, o->source);
+    key_text(h, o->cross_seed);
     key_number(h, o->tracker_count);
     for (size_t i = 0; i < o->tracker_count; i++) {
         key_text(h, o->trackers[i].url);

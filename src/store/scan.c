@@ -6,6 +6,7 @@
 #include "format/metainfo_write.h"
 #include "format/path.h"
 #include <assert.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 
 #define LINK_TEXT_MAX 4096u /* a link's target; PATH_MAX of Linux */
@@ -120,6 +121,15 @@ static void push_file(struct walk *w, const char *path, const struct env_stat *s
         .executable = st->executable && !st->is_symlink};
 }
 
+static bool is_excluded(const struct walk *w, const char *path, const char *name)
+{
+    for (size_t i = 0; i < w->options->exclude_count; i++)
+        if (fnmatch(w->options->exclude[i], path, FNM_PATHNAME) == 0 ||
+            fnmatch(w->options->exclude[i], name, 0) == 0)
+            return true;
+    return false;
+}
+
 /* One entry of the folder that is being listed. */
 static bool visit(void *user, const char *name, const struct env_stat *st)
 {
@@ -131,7 +141,9 @@ static bool visit(void *user, const char *name, const struct env_stat *st)
         builder_format(&b, "%s/", w->here.path);
     builder_str(&b, name);
     builder_u8(&b, 0);
-    if (!builder_ok(&b)) {
+    if (builder_ok(&b) && is_excluded(w, path, name)) {
+        w->scan->excluded++;
+    } else if (!builder_ok(&b)) {
         note(w, SCAN_TOO_DEEP, ERR_LIMIT, w->here.path);
     } else if (!utf8_valid(bytes_of_str(name))) {
         note(w, SCAN_BAD_NAME, ERR_SYNTAX, path);

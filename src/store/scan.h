@@ -52,7 +52,11 @@ struct scan_note {
 };
 
 struct scan_options {
-    bool skip_problems;        /* note problems and go on without those files */
+    bool skip_problems; /* note problems and go on without those files */
+    /* Globs of paths, or of their last components: what matches one is left out, folders with all
+     * that is in them. */
+    const char *const *exclude;
+    size_t exclude_count;
     const atomic_bool *cancel; /* looked at now and then; NULL: never cancelled */
 };
 
@@ -65,6 +69,7 @@ struct scan {
     uint64_t total_size;
     struct scan_note *notes; /* at most SCAN_NOTES_MAX, problems first */
     size_t note_count;
+    uint64_t excluded;   /* files and folders that the options left out */
     uint64_t note_total; /* how many there would have been */
     struct arena arena;  /* the strings */
 };

@@ -700,6 +700,33 @@ def lt_torrent_of(path):
     return lt.bencode(creator.generate())
 
 
+def create_leaves_out_what_it_is_told_to(case):
+    case.data()
+    for path in ("deep/a.part", "b.part", ".git/config", "deep/keep.txt"):
+        (case.work / "Data" / path).parent.mkdir(exist_ok=True)
+        (case.work / "Data" / path).write_text(path)
+    _, err = case.kith("create", "-e", "*.part", "-e", ".git", "-e", "deep/er", "-o", "e.torrent", "Data")
+    expect_in("left out by --exclude: 4 files or folders", err, "what was left out")
+    paths = sorted(f["path"] for f in json.loads(case.kith("show", "--json", "e.torrent")[0])["files"]
+                   if not f["pad"])
+    expect(paths, ["deep/keep.txt", "film.bin", "tiny"], "files")
+    case.kith("verify", "e.torrent", "Data")
+    expect_in("nothing matches --exclude", case.kith("create", "-e", "*.zip", "-o", "z.torrent", "Data")[1], "a miss")
+    case.kith("create", "-e", "*", "-o", "n.torrent", "Data", code=9)
+
+
+def cross_seeds_have_hashes_of_their_own(case):
+    case.data()
+    hashes = set()
+    for name in ("a", "b", "c"):
+        options = [] if name == "c" else ["-x"]
+        case.kith("create", "-d", *options, "-o", f"{name}.torrent", "Data")
+        torrent = lt.torrent_info(str(case.work / f"{name}.torrent"))
+        hashes.add((str(torrent.info_hashes().v1), str(torrent.info_hashes().v2)))
+        case.kith("verify", f"{name}.torrent", "Data")
+    expect(len(hashes), 3, "different torrents")
+
+
 COMMANDS = ["share", "get", "create", "show", "verify", "completion", "help"]
 CASES = [value for value in list(globals().values())
          if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:1] == ("case",)]
