@@ -28,6 +28,7 @@ static void begin(struct utp_conn *c, struct utp_pool *pool, const struct endpoi
     utp_window_init(&c->window, seq);
     utp_mtu_init(&c->mtu, (enum addr_family)remote->family);
     ledbat_init(&c->ledbat, utp_mtu_size(&c->mtu) - UTP_HEADER_SIZE);
+    utp_drain_init(&c->drain, now);
     utp_pacer_init(&c->pacer, c->ledbat.packet, now);
 }
 
@@ -180,7 +181,7 @@ usec utp_conn_deadline(const struct utp_conn *c)
         at = usec_min(at, c->heard_at + UTP_HALF_OPEN_LIFE);
     if (c->state == UTP_OPEN)
         at = usec_min(at, c->sent_at + UTP_KEEP_ALIVE);
-    return usec_min(at, c->pacer.again_at);
+    return usec_min(at, usec_min(c->pacer.again_at, c->drain.until));
 }
 
 /* Also when it is only the peer's window that keeps us from sending, and it answers: then nothing
@@ -219,6 +220,7 @@ void utp_conn_tick(struct utp_conn *c, usec now)
         return;
     }
     utp_pacer_tick(&c->pacer, now);
+    utp_drain_tick(&c->drain, now);
     if (now >= c->timeout_at)
         timed_out(c, now);
     if (now >= c->window_probe_at) {

@@ -15,6 +15,7 @@
 #include "utp/delay.h"
 #include "utp/ledbat.h"
 #include "utp/utp_batch.h"
+#include "utp/utp_drain.h"
 #include "utp/utp_mtu.h"
 #include "utp/utp_pacer.h"
 #include "utp/utp_reorder.h"
@@ -28,7 +29,8 @@
 #define UTP_SEND_MAX (8u << 20) /* bytes written and not acknowledged, ... */
 #define UTP_SEND_MIN 65536u     /* ... or two windows, but at least so many */
 #define UTP_SYN_TRIES 3u        /* 1, 2, 4 s */
-#define UTP_TIMEOUTS_MAX 6u     /* in a row, without a word from the peer: it is gone */
+#define UTP_TIMEOUTS_MAX                                                                           \
+    5u /* in a row, without a word from the peer: 16 to 30 s; then it is gone */
 #define UTP_ACK_DELAY MSECS(25)
 #define UTP_QUICK_ACKS                                                                             \
     32u /* packets that are acknowledged at once, so that slow start is quick                      \
@@ -64,6 +66,7 @@ struct utp_conn {
     struct ledbat ledbat;
     struct utp_mtu mtu;
     struct utp_pacer pacer;
+    struct utp_drain drain;
     uint32_t peer_window; /* bytes that it has room for */
     bool peer_is_wide;    /* it has had room for more packets than everybody keeps */
     bool syn_due, fin_due, fin_sent;

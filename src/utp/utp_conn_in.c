@@ -36,15 +36,15 @@ static void take_times(struct utp_conn *c, const struct utp_packet *p, usec now)
 /* ---- acknowledgements
  * -------------------------------------------------------------------------------- */
 
-/* How long our packets queue. Nobody can make it longer than the round trip; and who reports no
- * delays is judged by round trips. */
+/* How long our packets queue. What the peer says can be wrong, because its clock was set or drifts;
+ * it is never more than what the round trip, by our own clock, is above the shortest. Who reports
+ * no delays is judged by that alone. */
 static usec queue_now(const struct utp_conn *c, usec rtt)
 {
     if (rtt < 0)
         rtt = c->window.srtt;
-    if (!c->ours.started)
-        return rtt > c->window.rtt_min ? rtt - c->window.rtt_min : 0;
-    return usec_min(delay_history_queue(&c->ours), rtt);
+    usec most = rtt > c->window.rtt_min ? rtt - c->window.rtt_min : 0;
+    return c->ours.started ? usec_min(delay_history_queue(&c->ours), most) : most;
 }
 
 static void take_news(struct utp_conn *c, const struct utp_acked *a, usec now)
@@ -55,8 +55,11 @@ static void take_news(struct utp_conn *c, const struct utp_acked *a, usec now)
     }
     if (a->probe_lost)
         utp_mtu_lost(&c->mtu, now);
+    if (a->rtt >= 0)
+        utp_drain_saw(&c->drain, a->rtt, c->window.rtt_min, now);
     if (a->bytes > 0)
-        ledbat_acked(&c->ledbat, a->bytes, queue_now(c, a->rtt), c->limited, now);
+        ledbat_acked(&c->ledbat, a->bytes, queue_now(c, a->rtt),
+            c->limited && !utp_drain_runs(&c->drain), now);
     if (a->not_lost)
         ledbat_not_lost(&c->ledbat);
     if (a->lost)

@@ -19,11 +19,17 @@ static size_t unsent(const struct utp_conn *c)
     return c->out.size - c->window.bytes;
 }
 
+static double window_now(const struct utp_conn *c)
+{
+    double least = (double)(LEDBAT_PACKETS_MIN * c->ledbat.packet);
+    return utp_drain_runs(&c->drain) && least < c->ledbat.window ? least : c->ledbat.window;
+}
+
 static bool may_send_lost(const struct utp_conn *c)
 {
     return c->window.lost > 0 && !utp_pacer_rests(&c->pacer) &&
            (c->window.in_flight == 0 ||
-               (double)(c->window.in_flight + full_payload(c)) <= c->ledbat.window);
+               (double)(c->window.in_flight + full_payload(c)) <= window_now(c));
 }
 
 /* Who offers room for more bytes than the first number of packets hold, keeps more packets. */
@@ -47,7 +53,7 @@ static size_t new_payload(const struct utp_conn *c)
         return 0;
     if (in_flight + size > c->peer_window && !c->probe_due)
         return 0;
-    return (double)(in_flight + size) <= c->ledbat.window ? size : 0;
+    return (double)(in_flight + size) <= window_now(c) ? size : 0;
 }
 
 static bool may_send_new(const struct utp_conn *c)
@@ -231,6 +237,8 @@ bool utp_conn_output(struct utp_conn *c, struct utp_batch *b, unsigned packets, 
     if (c->state == UTP_DEAD)
         return false;
     unsigned left = packets;
+    if (c->limited)
+        utp_drain_look(&c->drain, c->window.srtt, now);
     set_pace(c, now);
     /* Gaps can only be told in a packet of their own: first, because the peer waits for it. */
     if (c->ack_due && (c->reorder.count > 0 || c->state == UTP_SYN_RECEIVED) &&

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define KEY_SIZE 25u
+#define CALL_PERIOD SECONDS(32) /* an answer to a call is good for one to two of them */
 
 struct reset {
     struct endpoint to;
@@ -25,6 +26,7 @@ struct utp_socket {
     uint8_t key[16];
     uint64_t drawn;
     uint32_t clock_offset;
+    usec crowded_until; /* calls had to be forgotten before they were proved */
     struct reset resets[UTP_RESETS_MAX];
     unsigned reset_count, resets_left; /* of this second */
     usec second;
@@ -233,7 +235,7 @@ void utp_socket_tick(struct utp_socket *s, usec now)
     timer_heap_run(&s->timers, now);
 }
 
-/* ---- strangers
+/* ---- callers and other strangers
  * --------------------------------------------------------------------------------------- */
 
 /* To what belongs to nothing, so that its sender does not wait in vain. Never to a reset, or two
@@ -247,19 +249,55 @@ static void answer_stranger(
     }
     if (p->type == UTP_RESET || s->resets_left == 0 || s->reset_count >= UTP_RESETS_MAX)
         return;
+    if (now < s->crowded_until)
+        return; /* it may be of somebody whose call we have forgotten */
     s->resets_left--;
     s->resets[s->reset_count++] =
         (struct reset){.to = *from, .id = p->id, .ack = p->seq, .seq = draw(s)};
 }
 
-static void drop_oldest_call(struct utp_socket *s)
+/* The sequence number that a caller is answered with: whoever repeats it has heard us, also if his
+ * call has been forgotten since (as TCP's SYN cookies, RFC 4987). */
+static uint16_t answer_seq(
+    struct utp_socket *s, const struct endpoint *from, uint16_t id, uint16_t seq, usec period)
+{
+    uint8_t data[KEY_SIZE + 10];
+    make_key(data, from, id);
+    store_u16(data + KEY_SIZE, seq);
+    store_u64(data + KEY_SIZE + 2, (uint64_t)period);
+    return (uint16_t)siphash13(data, sizeof data, s->key);
+}
+
+static void drop_oldest_call(struct utp_socket *s, usec now)
 {
     if (s->half_open_count < UTP_HALF_OPEN_MAX)
         return;
+    s->crowded_until = now + UTP_HALF_OPEN_LIFE;
     struct utp_conn *c = list_entry(s->half_open.next, struct utp_conn, ready);
     utp_conn_die(c, ERR_LIMIT);
     list_remove(&c->touched);
     settle(s, c);
+}
+
+/* NULL: there is no room, or no memory. */
+static struct utp_conn *new_call(struct utp_socket *s, const struct endpoint *from,
+    const struct utp_packet *syn, uint16_t seq, usec now)
+{
+    drop_oldest_call(s, now);
+    struct utp_conn *c = conn_new(s);
+    if (!c)
+        return NULL;
+    utp_conn_answer(c, &s->pool, from, syn, seq, s->clock_offset, now);
+    c->socket = s;
+    c->timer.fire = fire;
+    c->half_open = true;
+    if (!enrol(s, c)) {
+        free(c);
+        return NULL;
+    }
+    list_push_back(&s->half_open, &c->ready);
+    s->half_open_count++;
+    return c;
 }
 
 static void take_call(
@@ -269,24 +307,33 @@ static void take_call(
     if (c) {
         utp_conn_input(c, p, now);
         touch(s, c);
-        return;
+    } else if (s->accepts) {
+        new_call(s, from, p, answer_seq(s, from, p->id, p->seq, now / CALL_PERIOD), now);
     }
-    if (!s->accepts)
-        return;
-    drop_oldest_call(s);
-    c = conn_new(s);
-    if (!c)
-        return;
-    utp_conn_answer(c, &s->pool, from, p, draw(s), s->clock_offset, now);
-    c->socket = s;
-    c->timer.fire = fire;
-    c->half_open = true;
-    if (!enrol(s, c)) {
-        free(c);
-        return;
+}
+
+/* The first packet after a call that a flood of others has pushed out: what it repeats of our
+ * answer proves it, and it names what the call said. */
+static struct utp_conn *find_forgotten(
+    struct utp_socket *s, const struct endpoint *from, const struct utp_packet *p, usec now)
+{
+    if (!s->accepts || now >= s->crowded_until || (p->type != UTP_DATA && p->type != UTP_STATE))
+        return NULL;
+    struct utp_packet syn = {.type = UTP_SYN,
+        .id = (uint16_t)(p->id - 1),
+        .seq = (uint16_t)(p->seq - 1),
+        .timestamp = p->timestamp,
+        .window = p->window};
+    for (usec period = now / CALL_PERIOD; period >= now / CALL_PERIOD - 1; period--) {
+        uint16_t seq = answer_seq(s, from, syn.id, syn.seq, period);
+        if (p->ack != (uint16_t)(seq - 1))
+            continue;
+        struct utp_conn *c = new_call(s, from, &syn, seq, now);
+        if (c)
+            c->ack_due = false;
+        return c;
     }
-    list_push_back(&s->half_open, &c->ready);
-    s->half_open_count++;
+    return NULL;
 }
 
 /* A reset bears the id of what it answers, which may be the one that we send with (libutp's) or the
@@ -314,6 +361,8 @@ bool utp_socket_input(
         return true;
     }
     struct utp_conn *c = p.type == UTP_RESET ? find_reset(s, from, &p) : find(s, from, p.id);
+    if (!c)
+        c = find_forgotten(s, from, &p, now);
     if (!c) {
         answer_stranger(s, from, &p, now);
         return true;

@@ -1,6 +1,7 @@
 /* The parts of a connection: byte ring, reorder buffer, send window, path MTU. */
 #include "base/check.h"
 #include "base/err.h"
+#include "utp/utp_drain.h"
 #include "utp/utp_mtu.h"
 #include "utp/utp_pacer.h"
 #include "utp/utp_packet.h"
@@ -155,6 +156,36 @@ static void all_connections_share_the_room_beyond_their_first(void **state)
     }
     assert_int_equal(sum, extra);
     assert_true(extra > UTP_ROOM_EXTRA_MAX / 2);
+}
+
+/* ---- running the queue empty
+ * ------------------------------------------------------------------------ */
+
+static void a_queue_is_let_run_empty_once_a_minute_unless_it_was_seen_empty(void **state)
+{
+    (void)state;
+    struct utp_drain d;
+    usec began = 0;
+    unsigned times = 0;
+    utp_drain_init(&d, 0);
+    for (usec now = 0; now < SECONDS(600); now += MSECS(100)) {
+        utp_drain_saw(&d, MSECS(140), MSECS(40), now);
+        utp_drain_tick(&d, now);
+        bool ran = utp_drain_runs(&d);
+        utp_drain_look(&d, MSECS(140), now);
+        if (!ran && utp_drain_runs(&d)) {
+            times++;
+            began = now;
+        }
+        assert_true(!utp_drain_runs(&d) || now - began <= MSECS(300));
+    }
+    assert_int_equal(times, 9);
+    for (usec now = SECONDS(600); now < SECONDS(1200); now += MSECS(100)) {
+        utp_drain_saw(&d, MSECS(45), MSECS(40), now);
+        utp_drain_tick(&d, now);
+        utp_drain_look(&d, MSECS(45), now);
+        assert_false(utp_drain_runs(&d));
+    }
 }
 
 /* ---- the pace
@@ -416,6 +447,7 @@ RUN(T(a_ring_gives_back_what_was_put_in_whatever_the_sizes), T(an_empty_ring_giv
     T(nothing_is_kept_too_far_ahead_or_too_large), T(one_connection_cannot_take_the_whole_pool),
     T(room_grows_while_the_path_fills_it_and_the_reader_keeps_up),
     T(all_connections_share_the_room_beyond_their_first),
+    T(a_queue_is_let_run_empty_once_a_minute_unless_it_was_seen_empty),
     T(what_leaves_keeps_to_its_rate_in_small_bursts), T(a_clock_that_is_late_does_not_slow_it_down),
     T(a_pause_is_not_made_up_for), T(without_a_rate_nothing_rests),
     T(an_acknowledgement_releases_and_measures),

@@ -127,6 +127,77 @@ static void a_flood_of_calls_leaves_room_for_those_that_come_later(void **state)
     free(m);
 }
 
+/* Strangers call until whoever called before has been forgotten. */
+static void crowd(struct meter *m, usec now)
+{
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct endpoint from = endpoint_v4(0x08000000u + i, 1000);
+        hear(m, &from, &(struct utp_packet){.type = UTP_SYN, .id = 7, .seq = 1}, now);
+        if (i % 50 == 0)
+            drain(m, now);
+    }
+    drain(m, now);
+}
+
+static void who_was_forgotten_in_a_flood_still_gets_in_when_he_proves_himself(void **state)
+{
+    (void)state;
+    struct meter *m = malloc(sizeof *m);
+    meter_new(m);
+    hear(m, &stranger, &(struct utp_packet){.type = UTP_SYN, .id = 100, .seq = 500}, 0);
+    drain(m, 0);
+    uint16_t seq = m->last.seq;
+    crowd(m, MSECS(50));
+    unsigned packets = m->packets;
+    /* His second packet overtakes his first: no reset tells him that all is over. */
+    struct utp_packet proof = {.type = UTP_DATA, .id = 101, .seq = 502, .ack = (uint16_t)(seq - 1)};
+    hear(m, &stranger, &proof, MSECS(400));
+    drain(m, MSECS(400));
+    assert_int_equal(m->packets, packets);
+    assert_null(utp_accept(m->socket));
+    proof.seq = 501;
+    hear(m, &stranger, &proof, MSECS(401));
+    struct utp_conn *c = utp_accept(m->socket);
+    assert_non_null(c);
+    assert_true(endpoint_equal(&c->remote, &stranger));
+    drain(m, MSECS(401));
+    assert_int_equal(m->last.type, UTP_STATE);
+    assert_int_equal(m->last.ack, 501);
+    assert_true(utp_socket_counts(m->socket).half_open <= UTP_HALF_OPEN_MAX);
+    utp_socket_free(m->socket);
+    free(m);
+}
+
+static void in_a_flood_too_only_one_number_in_thousands_is_taken_for_a_proof(void **state)
+{
+    (void)state;
+    struct meter *m = malloc(sizeof *m);
+    unsigned taken = 0;
+    meter_new(m);
+    crowd(m, 0);
+    for (unsigned ack = 0; ack < 65536; ack++) {
+        struct utp_packet guess = {.type = UTP_DATA, .id = 101, .seq = 501, .ack = (uint16_t)ack};
+        hear(m, &stranger, &guess, SECONDS(1));
+        struct utp_conn *c = utp_accept(m->socket);
+        taken += c != NULL;
+        if (!c)
+            continue;
+        utp_close(m->socket, c, SECONDS(1));
+        drain(m, SECONDS(1));
+    }
+    assert_true(taken > 0 && taken <= 4);
+    /* And long after the flood none is. */
+    struct endpoint other = stranger;
+    other.port = 99;
+    for (unsigned ack = 0; ack < 65536; ack++) {
+        struct utp_packet late = {.type = UTP_DATA, .id = 101, .seq = 501, .ack = (uint16_t)ack};
+        hear(m, &other, &late, SECONDS(60));
+        assert_null(utp_accept(m->socket));
+    }
+    utp_socket_free(m->socket);
+    free(m);
+}
+
 static void who_is_not_accepting_answers_no_call(void **state)
 {
     (void)state;
@@ -331,6 +402,45 @@ static void a_line_is_filled_and_its_queue_stays_below_the_target(void **state)
         }
 }
 
+/* For forty minutes, which is longer than any base delay is believed: neither its own standing
+ * queue nor clocks that drift apart by 200 ppm are taken for the path. */
+static void however_long_it_sends_and_clocks_drift_the_queue_stays_what_it_was(void **state)
+{
+    (void)state;
+    static const double drifts[2][2] = {{1 + 2e-4, 1}, {1, 1 + 2e-4}};
+    for (int way = 0; way < 2; way++) {
+        struct pair_line line = {.delay = MSECS(20), .rate = 250000};
+        struct pair p;
+        pair_new(&p, 7, &line);
+        p.end[0].clock_rate = drifts[way][0];
+        p.end[1].clock_rate = drifts[way][1];
+        assert_true(pair_connect(&p));
+        struct pair_stream s = {.pair = &p, .from = 0, .size = UINT64_MAX};
+        assert_true(saturate(&s, SECONDS(2400)) > 250000 * 0.93);
+        assert_true(p.end[0].queue_worst < LEDBAT_TARGET * 3 / 2);
+        pair_free(&p);
+    }
+}
+
+static void a_clock_that_is_set_while_it_sends_is_found_out_within_minutes(void **state)
+{
+    (void)state;
+    static const usec jumps[] = {MSECS(60), -MSECS(60), SECONDS(7), -SECONDS(7), SECONDS(86400)};
+    for (unsigned i = 0; i < sizeof jumps / sizeof *jumps; i++) {
+        struct pair_line line = {.delay = MSECS(20), .rate = 250000};
+        struct pair p;
+        pair_new(&p, 7, &line);
+        assert_true(pair_connect(&p));
+        struct pair_stream s = {.pair = &p, .from = 0, .size = UINT64_MAX};
+        saturate(&s, SECONDS(20));
+        usec jump = jumps[i] < 0 && -jumps[i] > p.end[1].clock_zero ? 0 : jumps[i];
+        p.end[1].clock_zero += jump;
+        assert_true(saturate(&s, SECONDS(180)) > 250000 * 0.93);
+        assert_true(p.end[0].queue_worst < LEDBAT_TARGET * 5 / 4);
+        pair_free(&p);
+    }
+}
+
 /* Windows beyond a megabyte, and a slow start that neither its own bursts nor a short queue end. */
 static void a_long_path_is_filled_soon(void **state)
 {
@@ -436,13 +546,18 @@ static void a_batch_of_packets_is_acknowledged_by_one(void **state)
 RUN(T(nobody_can_make_us_send_more_than_he_sends),
     T(a_call_is_answered_once_each_and_handed_out_when_the_caller_has_heard_us),
     T(a_flood_of_calls_leaves_room_for_those_that_come_later),
+    T(who_was_forgotten_in_a_flood_still_gets_in_when_he_proves_himself),
+    T(in_a_flood_too_only_one_number_in_thousands_is_taken_for_a_proof),
     T(who_is_not_accepting_answers_no_call), T(a_reset_counts_only_with_a_number_that_was_sent),
     T(an_acknowledgement_of_what_was_never_sent_changes_nothing),
     T(data_with_a_wild_acknowledgement_is_not_taken),
     T(tiny_packets_out_of_order_cannot_fill_memory),
     T(a_fin_in_the_distance_ends_nothing_before_its_time),
     T(whatever_a_peer_says_of_times_and_windows_the_stream_arrives),
-    T(a_line_is_filled_and_its_queue_stays_below_the_target), T(a_long_path_is_filled_soon),
+    T(a_line_is_filled_and_its_queue_stays_below_the_target),
+    T(however_long_it_sends_and_clocks_drift_the_queue_stays_what_it_was),
+    T(a_clock_that_is_set_while_it_sends_is_found_out_within_minutes),
+    T(a_long_path_is_filled_soon),
     T(it_yields_to_a_queue_that_somebody_else_fills_and_does_not_starve),
     T(packets_grow_to_what_the_path_carries_and_no_further),
     T(a_probe_that_its_own_machine_refuses_costs_no_time),
