@@ -133,3 +133,21 @@ bool bitfield_any_missing(const struct bitfield *a, const struct bitfield *b)
             return true;
     return false;
 }
+
+uint32_t bitfield_next_missing(const struct bitfield *a, const struct bitfield *b, uint32_t from)
+{
+    assert(a->size == b->size);
+    if (from >= a->size)
+        return a->size;
+    size_t bytes = bitfield_byte_count(a->size), at = from >> 3;
+    uint8_t first = (uint8_t)(a->bits[at] & ~b->bits[at] & (0xffu >> (from & 7)));
+    while (first == 0) {
+        at++;
+        while (at + 8 <= bytes && (load_u64(a->bits + at) & ~load_u64(b->bits + at)) == 0)
+            at += 8;
+        if (at >= bytes)
+            return a->size;
+        first = (uint8_t)(a->bits[at] & ~b->bits[at]);
+    }
+    return (uint32_t)at * 8 + (uint32_t)__builtin_clz(first) - 24;
+}

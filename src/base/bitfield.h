@@ -41,5 +41,7 @@ uint32_t bitfield_next_set(const struct bitfield *f, uint32_t from);
 uint32_t bitfield_next_clear(const struct bitfield *f, uint32_t from);
 /* Bits set in a that are clear in b: is there any? Sizes must agree. */
 bool bitfield_any_missing(const struct bitfield *a, const struct bitfield *b);
+/* The first of them at or after `from`; a->size if none. */
+uint32_t bitfield_next_missing(const struct bitfield *a, const struct bitfield *b, uint32_t from);
 
 #endif

@@ -9,6 +9,10 @@
 #define GROUPS ((PICKER_PRIORITY_MAX) * (AVAILABILITY_CAP + 1))
 #define NOT_ORDERED UINT32_MAX
 #define NO_PARTIAL UINT16_MAX
+/* What one decision looks at, at most: it has to take microseconds in any torrent. */
+#define ENDGAME_LOOKS 512u /* blocks */
+#define ORDER_LOOKS 512u   /* of the rarest pieces; then of those that the peer has */
+#define OWN_LOOKS 1024u
 
 struct piece {
     uint32_t position;     /* in order[]; NOT_ORDERED if had, unwanted or begun */
@@ -46,6 +50,7 @@ struct picker {
     struct bitfield have;
     struct partial *partials[PICKER_PARTIALS_MAX];
     uint32_t partial_count;
+    uint32_t endgame_at; /* where the end-game looks next, counted through `partials` */
     uint64_t random;
 };
 
@@ -64,6 +69,8 @@ struct picker *picker_new(const struct picker_config *config)
     if (!p)
         return NULL;
     p->config = *config;
+    if (p->config.partials_wanted == 0 || p->config.partials_wanted > PICKER_PARTIALS_MAX)
+        p->config.partials_wanted = PICKER_PARTIALS_MAX;
     p->random = config->seed | 1;
     p->dirty = true;
     uint32_t count = config->piece_count;
@@ -504,6 +511,39 @@ static void take_partials(struct pick *k, enum owner_kind kind)
     }
 }
 
+/* The earlier in the order of the two; piece_count is none. */
+static uint32_t rarer(const struct pick *k, uint32_t a, uint32_t b)
+{
+    const struct picker *p = k->picker;
+    if (b >= p->config.piece_count || p->pieces[b].position == NOT_ORDERED || !may_ask(k, b))
+        return a;
+    return a == p->config.piece_count || p->pieces[b].position < p->pieces[a].position ? b : a;
+}
+
+static uint32_t choose_allowed(struct pick *k)
+{
+    uint32_t best = k->picker->config.piece_count;
+    for (uint32_t i = 0; i < k->peer->allowed_count; i++)
+        best = rarer(k, best, k->peer->allowed_only[i]);
+    return best;
+}
+
+/* The peer has none of the rarest: the rarest of a bounded number of those that it has, from
+ * anywhere on. */
+static uint32_t choose_of_its_own(struct pick *k)
+{
+    struct picker *p = k->picker;
+    uint32_t count = p->config.piece_count, best = count, looks = 0, start = chance(p, count);
+    for (int part = 0; part < 2; part++) {
+        uint32_t from = part == 0 ? start : 0, end = part == 0 ? count : start;
+        for (uint32_t i = bitfield_next_missing(k->peer->have, &p->unneeded, from);
+             i < end && looks < OWN_LOOKS;
+             i = bitfield_next_missing(k->peer->have, &p->unneeded, i + 1), looks++)
+            best = rarer(k, best, i);
+    }
+    return best;
+}
+
 /* The next piece to begin with this peer, or piece_count. */
 static uint32_t choose_new(struct pick *k)
 {
@@ -517,20 +557,23 @@ static uint32_t choose_new(struct pick *k)
         return count;
     }
     make_order(p);
+    if (k->peer->allowed_only)
+        return choose_allowed(k);
     bool by_chance = p->have.count + p->partial_count < PICKER_RANDOM_FIRST && p->ordered > 0;
     uint32_t start = by_chance ? chance(p, p->ordered) : 0;
-    for (uint32_t i = 0; i < p->ordered; i++) {
+    uint32_t looks = p->ordered < ORDER_LOOKS ? p->ordered : ORDER_LOOKS;
+    for (uint32_t i = 0; i < looks; i++) {
         uint32_t piece = p->order[(start + i) % p->ordered];
         if (may_ask(k, piece))
             return piece;
     }
-    return count;
+    return looks < p->ordered ? choose_of_its_own(k) : count;
 }
 
-static void take_new(struct pick *k)
+static void take_new(struct pick *k, uint32_t partials_max)
 {
     struct picker *p = k->picker;
-    while (k->count < k->want && p->partial_count < PICKER_PARTIALS_MAX) {
+    while (k->count < k->want && p->partial_count < partials_max) {
         uint32_t piece = choose_new(k);
         if (piece == p->config.piece_count)
             return;
@@ -542,21 +585,33 @@ static void take_new(struct pick *k)
     }
 }
 
-/* Every wanted block has been asked for: ask this peer too for some that have not come. */
+static void take_endgame_blocks(struct pick *k, struct partial *a)
+{
+    for (uint32_t b = bitfield_next_clear(&a->received, 0);
+         b < a->block_count && k->count < k->want; b = bitfield_next_clear(&a->received, b + 1)) {
+        if (asked_of(&a->asked[b], k->peer->id) ||
+            asked_count(&a->asked[b]) == PICKER_ENDGAME_PEERS)
+            continue;
+        note_asked(a, b, k->peer->id);
+        k->out[k->count++] = (struct picker_block){a->piece, b};
+    }
+}
+
+/* Every wanted block has been asked for: ask this peer too for some that have not come. With many
+ * peers that may be most of a torrent: a decision looks at a bounded part of it, the next goes on
+ * from there. */
 static void take_endgame(struct pick *k)
 {
     struct picker *p = k->picker;
-    for (uint32_t i = 0; i < p->partial_count && k->count < k->want; i++) {
-        struct partial *a = p->partials[i];
-        if (kind_of(k, a) == CLOSED || !picker_wants(p, a->piece) || !may_ask(k, a->piece))
-            continue;
-        for (uint32_t b = 0; b < a->block_count && k->count < k->want; b++) {
-            if (bitfield_get(&a->received, b) || asked_of(&a->asked[b], k->peer->id) ||
-                asked_count(&a->asked[b]) == PICKER_ENDGAME_PEERS)
-                continue;
-            note_asked(a, b, k->peer->id);
-            k->out[k->count++] = (struct picker_block){a->piece, b};
+    uint32_t looked = 0;
+    for (uint32_t n = p->partial_count; n > 0 && looked < ENDGAME_LOOKS && k->count < k->want;
+         n--) {
+        struct partial *a = p->partials[p->endgame_at % p->partial_count];
+        if (kind_of(k, a) != CLOSED && picker_wants(p, a->piece) && may_ask(k, a->piece)) {
+            looked += a->block_count - a->received.count;
+            take_endgame_blocks(k, a);
         }
+        p->endgame_at += k->count < k->want;
     }
 }
 
@@ -595,8 +650,10 @@ uint32_t picker_pick(
     take_partials(&k, NOBODYS);
     if (peer->slow)
         take_partials(&k, OTHERS);
-    take_new(&k);
+    take_new(&k, p->config.partials_wanted);
     take_partials(&k, OTHERS);
+    if (k.count == 0)
+        take_new(&k, PICKER_PARTIALS_MAX);
     if (k.count == 0 && !peer->slow && all_asked(p))
         take_endgame(&k);
     return k.count;

@@ -28,6 +28,9 @@ struct picker_config {
     uint32_t (*piece_size)(const void *user, uint32_t piece);
     const void *user;
     uint64_t seed;
+    /* While so many are begun, blocks of those are asked for before another is begun: what is begun
+     * and waits for its last block fills the memory. 0: PICKER_PARTIALS_MAX. */
+    uint32_t partials_wanted;
 };
 
 struct picker_block {

@@ -38,6 +38,9 @@
 #define TORRENT_DEPARTED 64u       /* peers that left: whose what they gave was is remembered */
 #define TORRENT_TICK SECONDS(1)
 #define TORRENT_COMPANY_WAIT MSECS(100) /* of a whole piece for others to be hashed with */
+#define TORRENT_READ_CHUNKS 10u         /* what one read may need: 512 KiB and two pieces' edges */
+#define TORRENT_PARTIALS_MIN 16u        /* pieces begun, however long they are */
+#define TORRENT_STARVED_EVERY MSECS(20)
 #define TORRENT_CONNECT_EVERY SECONDS(1)
 #define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */
 #define TORRENT_SILENCE_MAX SECONDS(150)
@@ -85,7 +88,8 @@ struct torrent {
     uint32_t buffer_count;
     uint32_t finishing; /* buffers that the store verifies and writes */
     uint32_t jobs;      /* of the storage, under way */
-    bool pool_empty;
+    bool pool_empty; /* when it was looked at last: nobody looks again before something happens */
+    uint32_t wake_from; /* of the starved, so that all have their turn */
     struct blame blame;
     struct suspects suspects;
     struct {

@@ -259,8 +259,8 @@ static void tick_peer(struct torrent *t, struct peer *p)
     }
     if (t->now - p->said_at > TORRENT_KEEP_ALIVE)
         peer_say_keep_alive(p);
-    if (p->throttled || p->starved) {
-        p->throttled = p->starved = false;
+    if (p->throttled) {
+        p->throttled = false;
         peer_pump(p);
     }
     peer_check_timeouts(p, t->now);
@@ -270,17 +270,37 @@ static void tick_peer(struct torrent *t, struct peer *p)
         peer_serve(p);
 }
 
+/* As many as there is room for, each in turn: the others would only find the pool empty again. */
+static void wake_readers(struct torrent *t)
+{
+    size_t room = SIZE_MAX;
+    if (t->storage)
+        room = chunk_pool_available(storage_pool(t->storage)) / TORRENT_READ_CHUNKS;
+    t->pool_empty = false;
+    for (uint32_t n = t->peer_count; n > 0 && room > 0; n--) {
+        struct peer *p = t->peers[t->wake_from++ % t->peer_count];
+        if (!p->starved)
+            continue;
+        p->starved = false;
+        peer_pump(p);
+        room--;
+    }
+}
+
 void torrent_wake_starved(struct torrent *t)
 {
-    for (uint32_t i = t->peer_count; i-- > 0;) {
-        struct peer *p = t->peers[i];
-        if (p->starved) {
-            p->starved = false;
-            peer_pump(p);
-        }
-        if (p->uploads.count > 0 && torrent_is_serving(t))
-            peer_serve(p);
-    }
+    wake_readers(t);
+    for (uint32_t i = t->peer_count; i-- > 0;)
+        if (i < t->peer_count && t->peers[i]->uploads.count > 0 && torrent_is_serving(t))
+            peer_serve(t->peers[i]);
+}
+
+static bool any_starved(const struct torrent *t)
+{
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        if (t->peers[i]->starved)
+            return true;
+    return false;
 }
 
 void torrent_peers_tick(struct torrent *t)
@@ -289,6 +309,12 @@ void torrent_peers_tick(struct torrent *t)
     for (uint32_t i = t->peer_count; i-- > 0;)
         if (i < t->peer_count)
             tick_peer(t, t->peers[i]);
+    wake_readers(t);
+    /* What frees the memory may be another torrent's: it is looked for again. */
+    if (any_starved(t)) {
+        (void)torrent_memory_ready(t);
+        torrent_tick_at(t, t->now + TORRENT_STARVED_EVERY);
+    }
     bool due = t->now >= t->choker.next_round || (t->choke_soon && has_free_slot(t));
     if (torrent_is_serving(t) && due && t->peer_count > 0)
         run_choker(t);

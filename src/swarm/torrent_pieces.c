@@ -5,8 +5,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define MEMORY_READY_CHUNKS 10u /* what one read may need: 512 KiB and two pieces' edges */
-
 /* ---- beginning and end --------------------------------------------------------------------------
  */
 
@@ -46,6 +44,16 @@ static int init_priorities(struct torrent *t)
     return 0;
 }
 
+/* Pieces that the memory holds side by side; a few in any case, for peers to work on. */
+static uint32_t partials_wanted(const struct torrent *t)
+{
+    size_t memory = chunk_pool_size(storage_pool(t->storage)) * CHUNK_SIZE;
+    size_t count = memory / t->metainfo->piece_length;
+    return count < TORRENT_PARTIALS_MIN  ? TORRENT_PARTIALS_MIN
+           : count < PICKER_PARTIALS_MAX ? (uint32_t)count
+                                         : PICKER_PARTIALS_MAX;
+}
+
 int torrent_pieces_init(struct torrent *t, const struct bitfield *have)
 {
     const struct metainfo *m = t->metainfo;
@@ -53,7 +61,8 @@ int torrent_pieces_init(struct torrent *t, const struct bitfield *have)
         .block_size = METAINFO_BLOCK_SIZE,
         .piece_size = piece_size,
         .user = m,
-        .seed = t->seed};
+        .seed = t->seed,
+        .partials_wanted = partials_wanted(t)};
     int err = init_priorities(t);
     if (!err)
         err = bitfield_init(&t->have, m->piece_count);
@@ -313,19 +322,22 @@ static bool spill(struct torrent *t, struct piece_buffer *pb)
 
 bool torrent_memory_ready(struct torrent *t)
 {
-    if (!t->storage || chunk_pool_available(storage_pool(t->storage)) >= MEMORY_READY_CHUNKS)
+    if (!t->storage || chunk_pool_available(storage_pool(t->storage)) >= TORRENT_READ_CHUNKS)
         return true;
+    if (t->pool_empty) /* a thousand peers must not make a thousand searches of it */
+        return false;
     /* Room that was laid out for blocks that did not come. */
     for (uint32_t i = 0; i < t->buffer_count; i++)
         if (!t->buffers[i]->busy)
             piece_buffer_trim(t->buffers[i]);
-    if (chunk_pool_available(storage_pool(t->storage)) >= MEMORY_READY_CHUNKS)
+    if (chunk_pool_available(storage_pool(t->storage)) >= TORRENT_READ_CHUNKS)
         return true;
     /* Pieces under way to the disk free memory soon; only without them is it worth a spill. */
     storage_finish_now(t->storage);
     if (t->jobs == 0)
         spill(t, fullest(t));
-    torrent_tick_at(t, t->now + MSECS(20));
+    t->pool_empty = true;
+    torrent_tick_at(t, t->now + TORRENT_STARVED_EVERY);
     return false;
 }
 

@@ -112,6 +112,8 @@ static void any_missing_sees_a_single_bit_wherever_it_is(void **state)
         assert_false(bitfield_any_missing(&a, &b));
         bitfield_set(&a, i);
         assert_true(bitfield_any_missing(&a, &b));
+        for (uint32_t from = 0; from <= 133; from++)
+            assert_int_equal(bitfield_next_missing(&a, &b, from), from <= i ? i : 133);
         bitfield_set(&b, i);
         assert_false(bitfield_any_missing(&a, &b));
     }

@@ -201,6 +201,97 @@ static bool anybody(void *user, uint32_t piece, uint32_t alone_of)
     return alone_of != 0;
 }
 
+/* ---- bounded decisions */
+
+#define MANY 20000u
+
+static uint32_t two_blocks(const void *user, uint32_t piece)
+{
+    (void)user;
+    (void)piece;
+    return 2 * BLOCK;
+}
+
+static void in_a_large_torrent_the_one_piece_that_a_peer_has_is_found(void **state)
+{
+    (void)state;
+    struct picker_config config = {
+        .piece_count = MANY, .block_size = BLOCK, .piece_size = two_blocks, .seed = 9};
+    struct picker *p = picker_new(&config);
+    struct bitfield one;
+    assert_non_null(p);
+    for (uint32_t piece = 3; piece < MANY; piece += 1999) {
+        uint32_t allowed[] = {17, piece};
+        struct picker_block b[2];
+        struct picker_peer peer = {.id = 1, .have = &one};
+        struct picker_peer choking = {
+            .id = 2, .have = &one, .allowed_only = allowed, .allowed_count = 2};
+        bitfield_init(&one, MANY);
+        bitfield_set(&one, piece);
+        picker_add_peer(p, &one);
+        assert_int_equal(picker_pick(p, &choking, 1, b), 1);
+        assert_int_equal(b[0].piece, piece);
+        picker_abandoned(p, piece, 0, 2);
+        picker_restart_piece(p, piece);
+        assert_int_equal(picker_pick(p, &peer, 2, b), 2);
+        assert_int_equal(b[1].piece, piece);
+        bitfield_free(&one);
+    }
+    picker_free(p);
+}
+
+static void pieces_begun_are_shared_before_more_than_are_wanted_are_begun(void **state)
+{
+    (void)state;
+    struct picker_config config = {.piece_count = PIECES,
+        .block_size = BLOCK,
+        .piece_size = size_of,
+        .seed = 5,
+        .partials_wanted = 2};
+    struct picker *p = picker_new(&config);
+    struct bitfield all = everything();
+    struct picker_block b[2];
+    assert_non_null(p);
+    picker_add_peer(p, &all);
+    for (uint32_t id = 1; id <= 2 * BLOCKS; id++) {
+        struct picker_peer peer = {.id = id, .have = &all};
+        assert_int_equal(picker_pick(p, &peer, 1, b), 1);
+        assert_true(picker_partial_count(p) <= 2);
+    }
+    struct picker_peer late = {.id = 100, .have = &all}; /* but nobody is left without work */
+    assert_int_equal(picker_pick(p, &late, 1, b), 1);
+    assert_int_equal(picker_partial_count(p), 3);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
+static void a_long_end_game_offers_every_block_in_the_end(void **state)
+{
+    (void)state;
+    enum { COUNT = 400 };
+    struct picker_config config = {
+        .piece_count = COUNT, .block_size = BLOCK, .piece_size = two_blocks, .seed = 6};
+    struct picker *p = picker_new(&config);
+    struct bitfield all;
+    static struct picker_block b[2 * COUNT];
+    static bool offered[COUNT][2];
+    uint32_t total = 0;
+    assert_non_null(p);
+    assert_int_equal(bitfield_init(&all, COUNT), 0);
+    bitfield_set_all(&all);
+    picker_add_peer(p, &all);
+    struct picker_peer first = {.id = 1, .have = &all}, second = {.id = 2, .have = &all};
+    assert_int_equal(picker_pick(p, &first, 2 * COUNT, b), 2 * COUNT);
+    for (uint32_t n; (n = picker_pick(p, &second, 7, b)) > 0; total += n)
+        for (uint32_t i = 0; i < n; i++) {
+            assert_false(offered[b[i].piece][b[i].block]);
+            offered[b[i].piece][b[i].block] = true;
+        }
+    assert_int_equal(total, 2 * COUNT);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
 static void who_must_be_alone_shares_no_piece_but_may_lose_one(void **state)
 {
     (void)state;
@@ -237,6 +328,9 @@ int main(void)
         cmocka_unit_test(unwanted_pieces_are_left_alone_and_interest_nobody),
         cmocka_unit_test(in_sequence_means_in_sequence),
         cmocka_unit_test(who_must_be_alone_shares_no_piece_but_may_lose_one),
+        cmocka_unit_test(in_a_large_torrent_the_one_piece_that_a_peer_has_is_found),
+        cmocka_unit_test(pieces_begun_are_shared_before_more_than_are_wanted_are_begun),
+        cmocka_unit_test(a_long_end_game_offers_every_block_in_the_end),
         cmocka_unit_test(availability_is_what_a_slow_count_says),
     };
     return cmocka_run_group_tests_name("picker", tests, NULL, NULL);
