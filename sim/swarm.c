@@ -128,7 +128,7 @@ struct swarm_node *swarm_add(struct swarm *s, const struct swarm_node_config *co
         .honest = true,
         .seeder = config->seeder};
     snprintf(n->name, sizeof n->name, "n%u", s->count);
-    snprintf(address, sizeof address, config->nat ? "192.168.%u.%u" : "20.0.%u.%u", s->count / 200,
+    snprintf(address, sizeof address, config->nat ? "192.168.%u.%u" : "20.%u.%u.1", s->count / 200,
         s->count % 200 + 1);
     n->host = sim_host_new(s->world, &(struct sim_host_config){.name = n->name,
                                          .addresses = {address},

@@ -7,6 +7,7 @@
 #include "node/utp_io.h"
 
 #include "base/err.h"
+#include "dht/node_id.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -388,16 +389,33 @@ void links_pump(struct kith_node *n)
  * ---------------------------------------------------------------------------------------------------
  */
 
+/* Do those who came from its /24 or /64 hold all that one network may? A household's own and this
+ * machine's are not counted. */
+static bool comes_in_a_crowd(struct kith_node *n, const struct endpoint *from)
+{
+    unsigned most = n->connections_max / NODE_NETWORK_SHARE, count = 0;
+    most = most < NODE_NETWORK_LINKS_MIN ? NODE_NETWORK_LINKS_MIN : most;
+    if (endpoint_class(from) != ADDR_GLOBAL)
+        return false;
+    list_for_each(at, &n->links)
+    {
+        const struct link *l = list_entry(at, struct link, all);
+        count += l->incoming && node_address_same_prefix(&l->remote, from);
+    }
+    return count >= most;
+}
+
 /* Room for one more that came by itself. Of those who have not said yet who they are, the one that
  * keeps silent for longest goes: who holds connections without a word drives out himself. */
-static bool has_room(struct kith_node *n)
+static bool has_room(struct kith_node *n, const struct endpoint *from)
 {
-    if (n->connections < n->connections_max)
+    bool crowded = comes_in_a_crowd(n, from);
+    if (n->connections < n->connections_max && !crowded)
         return true;
     list_for_each(at, &n->links)
     {
         struct link *l = list_entry(at, struct link, all);
-        if (!l->incoming || l->peer)
+        if (!l->incoming || l->peer || (crowded && !node_address_same_prefix(&l->remote, from)))
             continue;
         link_close(l);
         return true;
@@ -455,7 +473,7 @@ bool link_punch(struct kith_node *n, struct kith_torrent *k, const struct endpoi
 
 void link_take(struct kith_node *n, struct stream *stream, const struct endpoint *from)
 {
-    struct link *l = !n->stopping && has_room(n) ? link_new(n, from, true) : NULL;
+    struct link *l = !n->stopping && has_room(n, from) ? link_new(n, from, true) : NULL;
     if (!l) {
         stream_close(stream);
         return;

@@ -54,6 +54,8 @@
 #include <string.h>
 
 #define NODE_CONNECTIONS_MAX 500u
+#define NODE_NETWORK_SHARE 10u    /* one /24 or /64 may hold such a part of them by coming in */
+#define NODE_NETWORK_LINKS_MIN 8u /* but so many at least */
 #define NODE_EVENTS_MAX 4096u
 #define NODE_STOP_PATIENCE SECONDS(2)
 #define NODE_TEXT_MAX 256u
