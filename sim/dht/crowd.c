@@ -264,6 +264,11 @@ struct member *crowd_join(struct crowd *c)
     return m;
 }
 
+void crowd_stay(struct member *m)
+{
+    wheel_remove(&m->leave);
+}
+
 struct member *crowd_add_stranger(struct crowd *c, struct hostile *h)
 {
     struct member *m = member_new(c);

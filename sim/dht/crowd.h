@@ -63,6 +63,8 @@ void crowd_run(struct crowd *, usec until);
 struct member *crowd_join(struct crowd *);
 /* Any member that has been there for so long; NULL: none was found. */
 struct member *crowd_pick(struct crowd *, usec since_at_least);
+/* This one does not leave any more. */
+void crowd_stay(struct member *);
 struct member *crowd_at(const struct crowd *, const struct endpoint *);
 /* After a call to its dht: its next deadline. */
 void crowd_rearm(struct member *);

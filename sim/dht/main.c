@@ -1,8 +1,10 @@
 /* The DHT at scale: `run-dht [options]`, one line of a table each time; `make sim-dht` runs them
  * all. Without --hostile: the cost and success of a peaceful network under churn. With it: how
- * often one info-hash, at which the hostile ones aim, is still found. */
+ * often one info-hash, at which the hostile ones aim, is still found. With --vigil: for how long
+ * items live, with a keeper and without. */
 #include "hostile.h"
 #include "measure.h"
+#include "vigil.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@
 struct options {
     uint64_t seed;
     unsigned nodes, trials, lookups;
-    double minutes, session, grow, settle, loss, natted, hostile;
+    double minutes, session, grow, settle, loss, natted, hostile, vigil;
     bool chosen_ids, head;
 };
 
@@ -93,6 +95,28 @@ static void war(const struct options *o, struct crowd *c)
     hostile_free(&h);
 }
 
+/* ---- items */
+
+static void vigil(const struct options *o, struct crowd *c)
+{
+    static const char *const names[] = {"nobody", "one keeper"};
+    struct vigil v;
+    if (o->head)
+        printf("| nodes | kept by | hours | looks | found | the newest |\n"
+               "| --- | --- | --- | --- | --- | --- |\n");
+    for (unsigned kept = 0; kept < 2; kept++) {
+        double hours = kept ? o->vigil : 6;
+        vigil_keep(&v, c, 40, kept, (usec)(hours * 3600e6));
+        static const unsigned steps[] = {0, 1, 2, 3, 6, 12, 24, 48, 72, 96, 120};
+        for (unsigned i = 0; i + 1 < sizeof steps / sizeof *steps && steps[i] < hours; i++) {
+            struct vigil_hour h = vigil_between(&v, steps[i], steps[i + 1]);
+            double looked = h.looked ? h.looked : 1;
+            printf("| %u | %s | %u to %u | %u | %.2f %% | %.2f %% |\n", o->nodes, names[kept],
+                steps[i], steps[i + 1], h.looked, 100 * h.found / looked, 100 * h.newest / looked);
+        }
+    }
+}
+
 /* ---- the program */
 
 static void usage(void)
@@ -100,7 +124,7 @@ static void usage(void)
     fprintf(stderr, "run-dht [--nodes N] [--seed N] [--trials N] [--minutes M] [--session MINUTES, "
                     "0: no churn]\n"
                     "        [--grow M] [--settle M] [--loss SHARE] [--natted SHARE] [--head]\n"
-                    "        [--hostile SHARE [--chosen-ids] [--lookups N]]\n");
+                    "        [--hostile SHARE [--chosen-ids] [--lookups N]] [--vigil HOURS]\n");
     exit(2);
 }
 
@@ -120,7 +144,7 @@ static struct options parse(int argc, char **argv)
         double *value;
     } numbers[] = {{"--minutes", &o.minutes}, {"--session", &o.session}, {"--grow", &o.grow},
         {"--settle", &o.settle}, {"--loss", &o.loss}, {"--natted", &o.natted},
-        {"--hostile", &o.hostile}};
+        {"--hostile", &o.hostile}, {"--vigil", &o.vigil}};
     for (int i = 1; i < argc; i++) {
         bool known = true;
         if (strcmp(argv[i], "--chosen-ids") == 0)
@@ -164,6 +188,8 @@ int main(int argc, char **argv)
     crowd_run(&crowd, config.grow + (usec)(o.settle * 60e6));
     if (o.hostile > 0)
         war(&o, &crowd);
+    else if (o.vigil > 0)
+        vigil(&o, &crowd);
     else
         peace(&o, &crowd);
     fprintf(stderr,

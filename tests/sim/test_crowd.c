@@ -3,6 +3,7 @@
  * do not hide it. */
 #include "hostile.h"
 #include "measure.h"
+#include "vigil.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -124,6 +125,26 @@ static void one_seed_is_one_run(void **state)
     assert_int_equal(lost[0], lost[1]);
 }
 
+/* ---- items through days of churn */
+
+static void an_item_dies_in_hours_without_a_keeper_and_lives_for_days_with_one(void **state)
+{
+    (void)state;
+    struct crowd c;
+    struct vigil v;
+    crowd_grow(&c, 60, SECONDS(3600), SECONDS(480));
+    vigil_keep(&v, &c, 10, false, SECONDS(4 * 3600));
+    assert_true(vigil_between(&v, 0, 1).found >= 28); /* of 30 looks */
+    assert_int_equal(vigil_between(&v, 2, 4).found, 0);
+    vigil_keep(&v, &c, 10, true, SECONDS(48 * 3600));
+    struct vigil_hour all = vigil_between(&v, 0, 48), old = vigil_between(&v, 27, 48);
+    assert_true(all.looked > 1400 && all.found >= all.looked * 995 / 1000);
+    /* Half-way, a newer one was put by somebody who left; then one who slept came back with the
+     * first, and did not put it in the newer one's place. */
+    assert_int_equal(old.newest, old.found);
+    crowd_free(&c);
+}
+
 /* ---- and those who are against them */
 
 struct outcome {
@@ -163,6 +184,7 @@ int main(void)
         cmocka_unit_test(what_is_announced_is_found_under_churn_and_loss),
         cmocka_unit_test(eight_times_as_many_nodes_cost_a_step_more),
         cmocka_unit_test(one_seed_is_one_run),
+        cmocka_unit_test(an_item_dies_in_hours_without_a_keeper_and_lives_for_days_with_one),
         cmocka_unit_test(a_tenth_that_is_hostile_does_not_hide_an_info_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
