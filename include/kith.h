@@ -387,6 +387,7 @@ struct kith_dht_result {
     uint32_t asked, answered, stored; /* nodes */
     int64_t seq;                      /* of the newest item that was found or put */
     uint8_t target[20];               /* where the item lies */
+    uint32_t crowd;                   /* nodes that somebody has put around the target; 0: none */
 };
 
 enum kith_dht_kind { KITH_DHT_PEERS = 1, KITH_DHT_GET = 2, KITH_DHT_PUT = 3 };
@@ -411,10 +412,47 @@ struct kith_dht_request {
     void (*item)(void *user, const void *value, size_t value_size, int64_t seq);
     void (*done)(void *user, const struct kith_dht_result *result);
     void *user;
+    int32_t keep; /* PUT: 1: and keep it, as kith_dht_keep does. Not where no node answered and the
+                     seq is left to us; the result's error says so */
 };
 KITH_API int kith_dht_start(
     struct kith_node *node, const struct kith_dht_request *request, struct kith_dht_search **out);
 KITH_API void kith_dht_cancel(struct kith_dht_search *search);
+
+/* Items that the node keeps alive. Nodes of the DHT forget an item two hours after it was put; what
+ * is kept is looked for and put again every hour, with the signed bytes: the private key is not
+ * needed, and not stored. The newest value that the network has wins: an older one never takes its
+ * place. Kept over restarts where there is a state file. */
+struct kith_dht_keep {
+    size_t size;
+    const void *target;     /* an immutable item: its hash, 20 bytes */
+    const void *public_key; /* or a mutable one: its key, 32 bytes */
+    const void *salt;       /* at most 64 bytes */
+    size_t salt_size;
+};
+/* Follows an item and keeps it, from now on and until kith_dht_forget; nothing need lie there yet.
+ * What one has to put oneself is kept by kith_dht_request's `keep`. KITH_EVENT_DHT_ITEM tells of
+ * its first and of newer values. Keeping it already is no error. KITH_E_LIMIT: 256 are kept. */
+KITH_API int kith_dht_keep(struct kith_node *node, const struct kith_dht_keep *keep);
+/* By its target: 20 bytes. The network forgets it in its own time. KITH_E_NOT_FOUND. */
+KITH_API int kith_dht_forget(struct kith_node *node, const void *target);
+struct kith_dht_item {
+    size_t size;
+    uint8_t target[20], public_key[32];
+    int32_t is_mutable;
+    const void *salt; /* this and the value are valid until the node is used again */
+    size_t salt_size;
+    const void *value; /* bencoded; NULL: nothing was found yet */
+    size_t value_size;
+    int64_t seq;
+    uint32_t found_at, stored_at; /* nodes, in the last round */
+    int32_t spared;               /* 1: nothing was stored, because others keep it */
+    int32_t refusal;              /* an error that a node gave, e.g. 302: it has a newer one; 0 */
+    int64_t put_seconds_ago;      /* since it was last known to be stored; -1: never in this run */
+    int64_t next_seconds;         /* until the next round; -1: it is under way */
+};
+/* The index-th item that is kept; KITH_E_NOT_FOUND past the last. */
+KITH_API int kith_dht_item(struct kith_node *node, size_t index, struct kith_dht_item *item);
 
 struct kith_dht_status {
     size_t size;
@@ -423,6 +461,16 @@ struct kith_dht_status {
     uint64_t sent_bytes, received_bytes;
     uint8_t id_v4[20], id_v6[20];
     char external_v4[64], external_v6[64]; /* our address, as enough of them say; "": unknown */
+    uint32_t good_v4, good_v6;             /* nodes that answered lately */
+    uint32_t votes_v4, votes_v6;           /* networks that say that this is our address */
+    uint32_t asking;                       /* addresses that wait to be asked for the first time */
+    uint32_t searches;                     /* under way, or waiting */
+    uint64_t searches_done;
+    uint64_t crowds;   /* of them, that found nodes put around their target by somebody */
+    uint64_t answers;  /* that we gave */
+    uint64_t refused;  /* questions that were over their asker's budget */
+    uint32_t kept;     /* items: see kith_dht_keep */
+    int32_t read_only; /* 1: we ask and do not answer */
 };
 KITH_API int kith_dht_status(struct kith_node *node, struct kith_dht_status *status);
 
@@ -444,7 +492,10 @@ enum kith_event_type {
     KITH_EVENT_WARNING = 13,    /* something was repaired; text: in words */
     KITH_EVENT_STOPPED = 14,    /* the clean stop is done: call kith_close */
     KITH_EVENT_BLOCK_LIST = 15, /* a block list was read, or error says why not; text: in words */
-    KITH_EVENT_FETCHED = 16     /* kith_fetch has ended; error: 0, or why; text: in words */
+    KITH_EVENT_FETCHED = 16,    /* kith_fetch has ended; error: 0, or why; text: in words */
+    KITH_EVENT_DHT_ITEM = 17,   /* an item that is kept has a newer value; text: target, 40 digits */
+    KITH_EVENT_DHT_CROWD = 18   /* somebody has put nodes around this torrent in the DHT, as one does
+                                   who wants it not to be found; text: in words */
 };
 /* The next event, or NULL. At most 4096 wait; of repeated ones the newest is kept. */
 KITH_API const struct kith_event *kith_next_event(struct kith_node *node);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/kept.h"
 #include "cli/options.h"
 #include "cli/session.h"
 #include "crypto/ed25519.h"
@@ -23,7 +24,7 @@
 static struct dht_options {
     const char *salt, *key_file;
     int64_t seq, announce;
-    bool cas, raw;
+    bool cas, raw, keep;
 } how;
 static struct network_options network;
 static struct output_options output;
@@ -37,6 +38,8 @@ static const struct option_spec dht_specs[] = {
         .no_environment = true, .min = 0, .max = INT64_MAX},
     {0, "cas", NULL, OPTION_FLAG, AT(cas), "put: only where nothing newer lies",
         .no_environment = true},
+    {0, "keep", NULL, OPTION_FLAG, AT(keep),
+        "put: and put it again every hour, in each later 'kith dht keep'", .no_environment = true},
     {0, "raw", NULL, OPTION_FLAG, AT(raw), "values are bencoded, in and out",
         .no_environment = true},
     {0, "announce", "PORT", OPTION_NUMBER, AT(announce), "peers: say that we have it, at this port",
@@ -47,12 +50,20 @@ static const struct option_spec dht_specs[] = {
 
 const struct command_spec dht_spec = {
     .name = "dht",
-    .operands = "get TARGET|KEY | put VALUE | peers INFOHASH | status",
+    .operands = "get TARGET|KEY | put VALUE | keep [TARGET|KEY] | kept | forget TARGET | "
+                "peers INFOHASH | status",
     .summary = "look into the DHT by hand",
     .text = "get prints an item: by its hash (40 digits), or by its key (64 digits) and --salt.\n"
             "put stores a text, under its hash or, with --key-file, under a key.\n"
+            "An item is forgotten two hours after it was put. keep puts those that are kept again "
+            "every\n"
+            "hour until it is stopped: what put --keep put, and what it was told before; a key is\n"
+            "enough, its owner's newest value is kept. kept lists them, forget takes one off the "
+            "list.\n"
             "peers prints the addresses of an info-hash. status says what our node sees.",
-    .examples = "  kith dht status\n  kith dht put 'hello' --key-file mine.key --salt greeting",
+    .examples =
+        "  kith dht status\n  kith dht put 'hello' --key-file mine.key --salt greeting --keep\n"
+        "  kith dht keep",
     .groups = {{"Items and peers", dht_specs, &how}, {"Network", network_specs, &network},
         {"Output", output_specs, &output}},
 };
@@ -222,6 +233,20 @@ static void print_hex(const char *key, const uint8_t *bytes, size_t size)
     printf("%s %s\n", key, hex);
 }
 
+/* Also where some took it: who lost a race wants to know. */
+static void tell_refusal(struct session *s, const struct kith_dht_result *r)
+{
+    const char *what = r->stored == 0 ? "nobody took it" : "some did not take it";
+    if (r->refusal == KRPC_E_CAS)
+        term_error(&s->term, "%s: it was changed by somebody else meanwhile (error 301)", what);
+    else if (r->refusal == KRPC_E_OLD_SEQ)
+        term_error(&s->term, "%s: they have a newer one (error 302)", what);
+    else if (r->refusal)
+        term_error(&s->term, "%s (error %d)", what, (int)r->refusal);
+    else
+        term_error(&s->term, "%s", what);
+}
+
 static int run_put(struct session *s, const char *what)
 {
     struct outcome o = {0};
@@ -249,9 +274,12 @@ static int run_put(struct session *s, const char *what)
     r.salt_size = r.salt ? strlen(how.salt) : 0;
     r.seq = how.seq;
     r.compare_and_swap = how.cas;
+    r.keep = how.keep;
     int err = search(s, &r, &o);
-    if (err)
+    if (err && o.result.answered == 0)
         return exit_code_of(err);
+    if (err)
+        term_error(&s->term, "it is not kept: %s", kith_strerror(err));
     print_hex("target", o.result.target, 20);
     if (how.key_file) {
         ed25519_public_of(&seed, &key);
@@ -259,8 +287,8 @@ static int run_put(struct session *s, const char *what)
         printf("seq %lld\n", (long long)o.result.seq);
     }
     printf("stored %u\n", o.result.stored);
-    if (o.result.stored == 0)
-        term_error(&s->term, "nobody took it (error %d)", (int)o.result.refusal);
+    if (o.result.refusal || o.result.stored == 0)
+        tell_refusal(s, &o.result);
     return o.result.stored > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -279,26 +307,81 @@ static int run_peers(struct session *s, const char *what)
     r.peer = on_peer;
     r.announce_port = (int32_t)how.announce;
     int err = search(s, &r, &o);
+    if (!err && o.result.crowd)
+        term_note(&s->term, "somebody has put %u nodes around it, as one does to hide it",
+            o.result.crowd);
     if (!err && how.announce)
         term_note(&s->term, "announced to %u nodes", o.result.stored);
     return exit_code_of(err);
 }
 
-static int run_status(struct session *s)
+static void print_family(const char *name, uint32_t nodes, uint32_t good, const uint8_t id[20],
+    const char *external, uint32_t votes)
+{
+    char hex[41];
+    hex_encode(id, 20, hex);
+    printf("%s: %u nodes, %u good; our id %s; ", name, nodes, good, hex);
+    if (external[0])
+        printf("our address %s, say %u networks\n", external, votes);
+    else
+        printf("our address is not known (%u say the same)\n", votes);
+}
+
+static int run_status(struct session *s, const char *none)
 {
     struct kith_dht_status st;
+    (void)none;
     spend(s, STATUS_MS);
     KITH_INIT(st);
     int err = kith_dht_status(s->node, &st);
     if (err)
         return exit_code_of(err);
-    printf("nodes %u over IPv4, %u over IPv6; %u good\n", st.nodes_v4, st.nodes_v6, st.good);
-    print_hex("id of IPv4", st.id_v4, 20);
-    print_hex("id of IPv6", st.id_v6, 20);
-    if (st.external_v4[0] || st.external_v6[0])
-        printf("seen from outside %s %s\n", st.external_v4, st.external_v6);
-    printf("stored here: %u info-hashes with %u peers, %u items\n", st.hashes, st.peers, st.items);
+    print_family("IPv4", st.nodes_v4, st.good_v4, st.id_v4, st.external_v4, st.votes_v4);
+    print_family("IPv6", st.nodes_v6, st.good_v6, st.id_v6, st.external_v6, st.votes_v6);
+    printf("%u searches under way, %llu done", st.searches, (unsigned long long)st.searches_done);
+    if (st.crowds)
+        printf(", %llu of them found a crowd around what they looked for",
+            (unsigned long long)st.crowds);
+    printf("\nstored here: %u info-hashes with %u peers, %u items; kept: %u items\n", st.hashes,
+        st.peers, st.items, st.kept);
+    printf("answers given: %llu; questions over their budget: %llu\n",
+        (unsigned long long)st.answers, (unsigned long long)st.refused);
     return EXIT_SUCCESS;
+}
+
+static int run_keep(struct session *s, const char *what)
+{
+    return kept_watch(s, what, how.salt);
+}
+
+static int run_kept(struct session *s, const char *none)
+{
+    (void)none;
+    return kept_list(s);
+}
+
+static const struct verb {
+    const char *name;
+    int operands_min, operands_max;
+    bool joins; /* needs other nodes at once */
+    int (*run)(struct session *, const char *operand);
+} verbs[] = {
+    {"get", 1, 1, true, run_get},
+    {"put", 1, 1, true, run_put},
+    {"peers", 1, 1, true, run_peers},
+    {"status", 0, 0, true, run_status},
+    {"keep", 0, 1, false, run_keep},
+    {"kept", 0, 0, false, run_kept},
+    {"forget", 1, 1, false, kept_forget},
+};
+
+static const struct verb *find_verb(const char *name, int operands)
+{
+    for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verbs[i].name, name) == 0 && operands >= verbs[i].operands_min &&
+            operands <= verbs[i].operands_max)
+            return &verbs[i];
+    return NULL;
 }
 
 int cmd_dht(int argc, char **argv)
@@ -309,20 +392,17 @@ int cmd_dht(int argc, char **argv)
     int count = args_parse(&dht_spec, argc, argv, words, 2);
     if (count < 0)
         return EXIT_USAGE;
-    bool status = count == 1 && strcmp(words[0], "status") == 0;
-    int (*run)(struct session *, const char *) = count != 2                   ? NULL
-                                                 : !strcmp(words[0], "get")   ? run_get
-                                                 : !strcmp(words[0], "put")   ? run_put
-                                                 : !strcmp(words[0], "peers") ? run_peers
-                                                                              : NULL;
-    if (!run && !status) {
+    const struct verb *verb = count < 1 ? NULL : find_verb(words[0], count - 1);
+    if (!verb) {
         fprintf(stderr, "kith dht: %s (see 'kith help dht')\n", dht_spec.operands);
         return EXIT_USAGE;
     }
     session_remember(&config, "dht", 3, "/");
     int code = session_open(&s, &config);
-    if (code == 0)
-        code = !join(&s) ? exit_code_of(ERR_NETWORK) : status ? run_status(&s) : run(&s, words[1]);
+    if (code == 0 && verb->joins && !join(&s))
+        code = exit_code_of(ERR_NETWORK);
+    else if (code == 0)
+        code = verb->run(&s, count > 1 ? words[1] : NULL);
     fflush(stdout);
     session_close(&s);
     return code;

@@ -166,6 +166,7 @@ static int handle(struct getting *g, const struct kith_event *e)
             term_note(&s->term, "tracker %s", kith_event_text(e));
         return -1;
     case KITH_EVENT_WARNING:
+    case KITH_EVENT_DHT_CROWD:
         progress_event(s, "warning", e);
         term_note(&s->term, "%s", kith_event_text(e));
         return -1;

@@ -164,6 +164,7 @@ static int handle(struct session *s, const struct kith_event *e)
         term_error(&s->term, "%s", kith_event_text(e));
         return exit_code_of(kith_event_error(e));
     case KITH_EVENT_WARNING:
+    case KITH_EVENT_DHT_CROWD:
         progress_event(s, "warning", e);
         term_note(&s->term, "%s", kith_event_text(e));
         return -1;

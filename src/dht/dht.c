@@ -213,6 +213,8 @@ void dht_status(const struct dht *d, struct dht_status *out, usec now)
     out->searches = d->search_count;
     out->hashes = d->peers ? peer_store_hashes(d->peers) : 0;
     out->peers = d->peers ? peer_store_peers(d->peers) : 0;
+    struct address_tally tally = address_vote_count(&d->votes, now);
+    out->votes = tally.address.family == ADDR_NONE ? 0 : tally.votes;
     out->items = d->items ? item_store_count(d->items) : 0;
 }
 

@@ -30,7 +30,7 @@
 #define DHT_SAVED_MAX (64u + TABLE_SAVED_BYTES)
 #define TABLE_SAVED_BYTES (512u * 38u + 64u)
 #define DHT_PEERS_GIVEN_MAX 50u /* in one answer; the amplification bound comes first */
-#define DHT_VOTES_NEEDED 5u     /* networks that have to agree on our address */
+#define DHT_VOTES_NEEDED 5u     /* networks that have to agree on our address, and two thirds */
 
 struct dht;
 struct dht_search;
@@ -133,8 +133,10 @@ struct dht_status {
     size_t nodes, good, spares, contacts, searches;
     size_t hashes, peers, items; /* that others stored here */
     uint64_t sent_packets, sent_bytes, received_packets, received_bytes;
-    uint64_t answers; /* that we gave */
-    uint64_t refused; /* questions that were over budget */
+    uint64_t answers;               /* that we gave */
+    uint64_t refused;               /* questions that were over budget */
+    uint64_t searches_done, crowds; /* that found a crowd, of them */
+    unsigned votes;                 /* networks that say that this is our address */
 };
 void dht_status(const struct dht *, struct dht_status *, usec now);
 /* A known node nearest to `target`, e.g. for a torrent's `nodes`; false: none is good. How many, at

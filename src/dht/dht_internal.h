@@ -8,8 +8,8 @@
 #ifndef KITH_DHT_DHT_INTERNAL_H
 #define KITH_DHT_DHT_INTERNAL_H
 
+#include "base/address_vote.h"
 #include "base/list.h"
-#include "dht/address_vote.h"
 #include "dht/dht.h"
 #include "dht/item_store.h"
 #include "dht/limiter.h"

@@ -238,7 +238,7 @@ usec maintain_deadline(const struct dht *d, usec now)
 
 void dht_network_changed(struct dht *d, usec now)
 {
-    d->votes = (struct address_vote){0};
+    memset(&d->votes, 0, sizeof d->votes);
     d->explored = 0;
     d->rtt = 0;
     table_doubt(d->table, now);
@@ -259,11 +259,13 @@ void maintain_vote(struct dht *d, const struct endpoint *by, const struct endpoi
         return;
     if (d->config.seen_at)
         d->config.seen_at(d->config.user, by, said);
+    address_vote_cast(&d->votes, by, said, now);
     if (endpoint_same_ip(&d->external, said))
         return;
-    if (!address_vote_cast(&d->votes, by, said, DHT_VOTES_NEEDED))
+    struct address_tally t = address_vote_count(&d->votes, now);
+    if (!endpoint_same_ip(&t.address, said) || !address_tally_is_firm(&t, DHT_VOTES_NEEDED))
         return;
-    d->external = *said;
+    d->external = t.address;
     if (!node_id_fits(table_own_id(d->table), said)) {
         struct node_id random = dht_random_id(&d->random);
         struct node_id id = node_id_for_address(said, &random);

@@ -482,6 +482,8 @@ static bool move(struct dht *d, struct dht_search *s, usec now)
     if (s->state != SEARCH_STORES || s->storing > 0)
         return s->state == SEARCH_OVER; /* put() cancelled it */
     sum_up(d, s, now);
+    d->counters.searches_done++;
+    d->counters.crowds += s->result.crowd > 0;
     retire(d, s);
     if (s->request.done)
         s->request.done(s->request.user, &s->result);

@@ -1,5 +1,6 @@
 /* kith.h's face of the DHT: searches of an embedder, in both families at once. */
 #include "node/dht_io.h"
+#include "node/dht_items.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -20,6 +21,7 @@ struct kith_dht_search {
     struct ed25519_seed secret;
     struct bytes salt, value; /* in `bytes` */
     int64_t seq, put_seq;     /* of the newest item, found or put; of the one put */
+    struct dht_item put;      /* that one; its spans are ours */
     struct dht_result sum;
     struct node_id target;
     struct part parts[2];
@@ -68,6 +70,7 @@ static void on_item(void *user, const struct dht_item *item)
     if (item->seq < s->seq)
         return;
     s->seq = item->seq;
+    dht_items_offer(s->node, &s->target, item);
     if (s->request.item)
         s->request.item(s->request.user, item->value.data, item->value.size, item->seq);
 }
@@ -78,13 +81,31 @@ static bool on_put(void *user, const struct dht_item *found, struct dht_item *ou
     *out = (struct dht_item){
         .is_mutable = s->request.secret != NULL, .value = s->value, .salt = s->salt};
     if (out->is_mutable) {
-        int64_t next = (found ? found->seq : 0) + 1;
+        int64_t kept = dht_items_seq(s->node, &s->target);
+        int64_t next = (found && found->seq > kept ? found->seq : kept) + 1;
         out->seq = s->request.seq ? s->request.seq : next > s->put_seq ? next : s->put_seq;
         s->put_seq = out->seq; /* the other family's is to be the same */
         s->seq = out->seq > s->seq ? out->seq : s->seq;
         dht_item_sign(out, &s->secret);
     }
+    s->put = *out;
     return true;
+}
+
+/* What is put is kept, if that is wanted, or if its key is kept anyway. */
+static int keep_put(struct kith_dht_search *s, usec now)
+{
+    bool guessed = s->put.is_mutable && !s->request.seq && s->sum.answered == 0;
+    if (s->put.value.size == 0 || guessed)
+        return 0;
+    if (!s->request.keep) {
+        dht_items_offer(s->node, &s->target, &s->put);
+        return 0;
+    }
+    usec pause = s->sum.stored > 0 ? KEEPER_EVERY - KEEPER_SPREAD : KEEPER_RETRY;
+    int err = dht_items_keep(s->node, &s->target, &s->put, now + pause);
+    dht_io_arm(s->node);
+    return err;
 }
 
 static void on_done(void *user, const struct dht_result *r)
@@ -95,6 +116,7 @@ static void on_done(void *user, const struct dht_result *r)
     s->sum.asked += r->asked;
     s->sum.answered += r->answered;
     s->sum.stored += r->stored;
+    s->sum.crowd = s->sum.crowd > r->crowd ? s->sum.crowd : r->crowd;
     if (r->refusal)
         s->sum.refusal = r->refusal;
     if (s->parts[0].search || s->parts[1].search)
@@ -106,16 +128,17 @@ static void on_done(void *user, const struct dht_result *r)
 static void end(struct timer *timer, usec now)
 {
     struct kith_dht_search *s = container_of(timer, struct kith_dht_search, end);
+    int err = keep_put(s, now);
     struct kith_dht_result r = {.size = sizeof r,
-        .error = s->sum.answered == 0 ? ERR_NETWORK : 0,
+        .error = s->sum.answered == 0 ? ERR_NETWORK : err,
         .refusal = (int32_t)s->sum.refusal,
         .asked = s->sum.asked,
         .answered = s->sum.answered,
         .stored = s->sum.stored,
-        .seq = s->seq};
+        .seq = s->seq,
+        .crowd = s->sum.crowd};
     void (*done)(void *, const struct kith_dht_result *) = s->request.done;
     void *user = s->request.user;
-    (void)now;
     memcpy(r.target, s->target.b, sizeof r.target);
     free_search(s);
     if (done)
@@ -210,38 +233,54 @@ int kith_dht_start(
 /* ---- looking at it
  * --------------------------------------------------------------------------------------- */
 
-static void add_status(struct kith_dht_status *out, struct dht *d, bool six, usec now)
+/* What both families have a field for of their own. */
+static void add_family(
+    struct kith_dht_status *out, const struct dht_status *s, enum addr_family family)
 {
-    struct dht_status s;
+    bool six = family == ADDR_V6;
     char text[ENDPOINT_TEXT_MAX];
-    if (!d)
-        return;
-    dht_status(d, &s, now);
-    if (six)
-        out->nodes_v6 = (uint32_t)s.nodes;
-    else
-        out->nodes_v4 = (uint32_t)s.nodes;
-    out->good += (uint32_t)s.good;
-    out->hashes += (uint32_t)s.hashes;
-    out->peers += (uint32_t)s.peers;
-    out->items += (uint32_t)s.items;
-    out->sent_bytes += s.sent_bytes;
-    out->received_bytes += s.received_bytes;
-    memcpy(six ? out->id_v6 : out->id_v4, s.id.b, 20);
-    if (s.external.family != ADDR_NONE)
-        memcpy(six ? out->external_v6 : out->external_v4, endpoint_ip_text(&s.external, text),
+    *(six ? &out->nodes_v6 : &out->nodes_v4) = (uint32_t)s->nodes;
+    *(six ? &out->good_v6 : &out->good_v4) = (uint32_t)s->good;
+    *(six ? &out->votes_v6 : &out->votes_v4) = s->votes;
+    memcpy(six ? out->id_v6 : out->id_v4, s->id.b, 20);
+    if (s->external.family != ADDR_NONE)
+        memcpy(six ? out->external_v6 : out->external_v4, endpoint_ip_text(&s->external, text),
             ENDPOINT_TEXT_MAX);
+}
+
+static void add_sums(struct kith_dht_status *out, const struct dht_status *s)
+{
+    out->good += (uint32_t)s->good;
+    out->hashes += (uint32_t)s->hashes;
+    out->peers += (uint32_t)s->peers;
+    out->items += (uint32_t)s->items;
+    out->sent_bytes += s->sent_bytes;
+    out->received_bytes += s->received_bytes;
+    out->asking += (uint32_t)s->contacts;
+    out->searches += (uint32_t)s->searches;
+    out->searches_done += s->searches_done;
+    out->crowds += s->crowds;
+    out->answers += s->answers;
+    out->refused += s->refused;
 }
 
 int kith_dht_status(struct kith_node *n, struct kith_dht_status *given)
 {
+    static const enum addr_family families[2] = {ADDR_V4, ADDR_V6};
     struct kith_dht_status out = {.size = given->size};
-    if (given->size > sizeof out)
-        return ERR_INVALID;
     if (!n->dht)
         return node_fail(n, ERR_UNSUPPORTED, "the DHT is off");
-    add_status(&out, dht_io_node(n, ADDR_V4), false, env_now(n->env));
-    add_status(&out, dht_io_node(n, ADDR_V6), true, env_now(n->env));
-    memcpy(given, &out, given->size);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct dht *d = dht_io_node(n, families[i]);
+        struct dht_status s;
+        if (!d)
+            continue;
+        dht_status(d, &s, env_now(n->env));
+        add_family(&out, &s, families[i]);
+        add_sums(&out, &s);
+    }
+    out.kept = (uint32_t)keeper_count(n->keeper);
+    out.read_only = dht_io_is_read_only(n);
+    node_fill(given, given->size, &out, sizeof out);
     return 0;
 }

@@ -2,6 +2,7 @@
  * first of each that is due begins its searches, at a pace, so that 100,000 of them cost no more at
  * a time than one does. */
 #include "node/dht_io.h"
+#include "node/dht_items.h"
 #include "node/egress.h"
 #include "node/node_internal.h"
 #include "node/outside.h"
@@ -254,6 +255,21 @@ static bool is_searching(const struct kith_torrent *k)
     return false;
 }
 
+/* Twice in a row, because one view of how densely ids lie may be old (crowding.h). */
+static void note_crowd(struct kith_torrent *k, unsigned crowd)
+{
+    char text[NODE_TEXT_MAX];
+    bool was = k->dht.crowd > 0;
+    k->dht.crowd = crowd;
+    k->dht.crowds_seen = crowd ? k->dht.crowds_seen + 1 : 0;
+    if (!was || k->dht.crowds_seen != DHT_IO_CROWDS_TOLD)
+        return;
+    snprintf(text, sizeof text,
+        "somebody has put %u nodes around it in the DHT, as one does who wants it not to be found",
+        crowd);
+    node_event(k->node, KITH_EVENT_DHT_CROWD, k, 0, text);
+}
+
 /* The last of its searches plans the next round. */
 static void searched(void *user, const struct dht_result *result)
 {
@@ -261,8 +277,11 @@ static void searched(void *user, const struct dht_result *result)
     struct kith_torrent *k = s->torrent;
     usec now = env_now(k->node->env);
     s->search = NULL;
+    k->dht.crowd_now = k->dht.crowd_now > result->crowd ? k->dht.crowd_now : result->crowd;
     if (is_searching(k))
         return;
+    note_crowd(k, k->dht.crowd_now);
+    k->dht.crowd_now = 0;
     free(k->dht.searches);
     k->dht.searches = NULL;
     bool hungry = is_hungry(k);
@@ -365,8 +384,10 @@ static usec due_of(const struct dht_io *io, const struct list_link *queue)
 static void note_growth(struct dht_io *io, usec now)
 {
     size_t nodes = known_nodes(io);
-    if (nodes > io->nodes && nodes <= DHT_IO_FEW_NODES)
+    if (nodes > io->nodes && nodes <= DHT_IO_FEW_NODES) {
         io->grown_at = now;
+        keeper_hurry(io->node->keeper, now);
+    }
     io->nodes = nodes;
 }
 
@@ -439,6 +460,8 @@ void dht_io_arm(struct kith_node *n)
     if (!io)
         return;
     usec next = usec_min(begins_at(io), io->save_at);
+    if (known_nodes(io) > 0)
+        next = usec_min(next, keeper_deadline(n->keeper));
     next = usec_min(next, io->host_count ? io->hosts_at : NEVER);
     for (unsigned i = 0; i < 2; i++)
         if (io->families[i].dht)
@@ -451,6 +474,8 @@ static void fired(struct timer *timer, usec now)
 {
     struct dht_io *io = container_of(timer, struct dht_io, timer);
     begin_due(io, now);
+    if (known_nodes(io) > 0)
+        keeper_tick(io->node->keeper, now);
     for (unsigned i = 0; i < 2; i++)
         if (io->families[i].dht && dht_deadline(io->families[i].dht) <= now)
             dht_tick(io->families[i].dht, now);
@@ -489,6 +514,11 @@ void dht_io_network_changed(struct kith_node *n)
     dht_io_arm(n);
 }
 
+bool dht_io_is_read_only(const struct kith_node *n)
+{
+    return n->dht && n->dht->read_only;
+}
+
 uint16_t dht_io_port(struct kith_node *n, enum addr_family family)
 {
     const struct port *p = dht_io_node(n, family) ? ports_of(n, family) : NULL;
@@ -502,6 +532,8 @@ void dht_io_words(const struct kith_torrent *k, struct builder *out)
     size_t nodes = known_nodes(io_of(k));
     builder_format(
         out, "DHT %zu node%s, %u found", nodes, nodes == 1 ? "" : "s", (unsigned)k->dht.found);
+    if (k->dht.crowds_seen >= DHT_IO_CROWDS_TOLD)
+        builder_format(out, ", %u put around it by somebody", k->dht.crowd);
 }
 
 /* ---- birth and death
@@ -547,6 +579,8 @@ int dht_io_start(struct kith_node *n, const struct kith_options *o)
         err = open_family(io, ADDR_V6, io->read_only);
     if (!err && io->families[0].dht && io->families[1].dht)
         dht_introduce(io->families[0].dht, io->families[1].dht);
+    if (!err)
+        err = dht_items_start(n, (struct dht *[]){io->families[0].dht, io->families[1].dht});
     for (size_t i = 0; !err && i < o->dht_host_count; i++)
         err = take_host(io, o->dht_hosts[i]);
     if (!err)
@@ -568,6 +602,7 @@ void dht_io_stop(struct kith_node *n)
         return;
     save(io);
     dht_api_free_all(n);
+    dht_items_stop(n);
     n->dht = NULL;
     timer_cancel(&n->timers, &io->timer);
     list_for_each_safe(at, &io->seekers) list_remove(at);

@@ -26,6 +26,8 @@ struct port;
 #define DHT_IO_PACE MSECS(250)      /* between two torrents that begin a search */
 #define DHT_IO_TORRENT_NODES_MAX 8u /* of one torrent's `nodes` that are asked */
 
+#define DHT_IO_CROWDS_TOLD 2u /* rounds in a row that found a crowd before it is said */
+
 #define DHT_MEMBER_SEARCHES 4u /* two hashes, two families */
 
 struct dht_member_search {
@@ -39,8 +41,10 @@ struct dht_member {
     struct list_link link; /* in the order of `due`, among those that seek or those that serve */
     usec due, began;       /* the next search, the last one */
     bool joined;
-    unsigned starved;                   /* searches in a row that brought nobody */
-    uint32_t found;                     /* peers that the DHT named, ever; repeats included */
+    unsigned starved;            /* searches in a row that brought nobody */
+    uint32_t found;              /* peers that the DHT named, ever; repeats included */
+    unsigned crowd, crowds_seen; /* the last round's (crowding.h); rounds in a row that saw one */
+    unsigned crowd_now;          /* of the round that is under way */
     struct dht_member_search *searches; /* DHT_MEMBER_SEARCHES while one is under way; else NULL */
 };
 
@@ -61,6 +65,7 @@ void dht_io_leave(struct kith_torrent *);
 bool dht_io_may_tell(const struct kith_torrent *);
 /* The UDP port of that family's node; 0: there is none, or it answers nobody. */
 uint16_t dht_io_port(struct kith_node *, enum addr_family);
+bool dht_io_is_read_only(const struct kith_node *);
 /* "DHT 312 nodes, 0 found"; "" where there is none. */
 void dht_io_words(const struct kith_torrent *, struct builder *out);
 struct dht *dht_io_node(struct kith_node *, enum addr_family); /* NULL: none */

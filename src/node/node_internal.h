@@ -22,13 +22,14 @@
  *   race.c     a connection attempt by both carriers
  *   lsd_io.c   local service discovery
  *   port_mapping.c our port on the home router
- *   dht_io.c   the DHT; dht_api.c: kith.h's part of it
+ *   dht_io.c   the DHT; dht_api.c: searches of kith.h; dht_items.c: items that are kept in it
  *   outside.c  how we look from outside
  *   fetch.c    what the user names by its address on the web
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
 #ifndef KITH_NODE_NODE_INTERNAL_H
 #define KITH_NODE_NODE_INTERNAL_H
 
+#include "base/address_vote.h"
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -45,7 +46,6 @@
 #include "store/state.h"
 #include "store/storage.h"
 #include "swarm/announcer.h"
-#include "swarm/external_ip.h"
 #include "swarm/greeting.h"
 #include "swarm/lsd_pacer.h"
 #include "swarm/torrent.h"
@@ -74,6 +74,7 @@ struct stream;
 struct lsd_io;
 struct fetch;
 struct dht_io;
+struct keeper;
 struct network;
 struct port_mapping;
 
@@ -116,12 +117,13 @@ struct kith_node {
     uint32_t tracker_key;
     struct network *network;
     struct port_mapping *port_mapping; /* NULL: ports are not mapped */
-    struct external_ip external_ip;    /* what others say of our address */
+    struct address_vote address_votes[2]; /* what others say of our address: IPv4, IPv6 */
     bool reached_from_outside;
     struct lsd_io *lsd;            /* NULL: local service discovery is off */
     struct fetch *fetch;           /* what kith_fetch was asked for last, or NULL */
     struct dht_io *dht;            /* NULL: it is off */
     struct list_link dht_searches; /* of the embedder */
+    struct keeper *keeper;         /* items of the DHT that are kept; NULL: there is no DHT */
 
     struct list_link torrents;
     unsigned unstopped;        /* of them */

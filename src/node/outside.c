@@ -8,12 +8,13 @@
 
 void outside_seen_at(struct kith_node *n, const struct endpoint *voter, const struct endpoint *ours)
 {
-    external_ip_vote(&n->external_ip, voter, ours, env_now(n->env));
+    address_vote_cast(&n->address_votes[ours->family == ADDR_V6], voter, ours, env_now(n->env));
 }
 
 void outside_tracker_said(struct kith_node *n, const struct endpoint *ours)
 {
-    external_ip_vote_of_trackers(&n->external_ip, ours, env_now(n->env));
+    address_vote_cast_by_trackers(
+        &n->address_votes[ours->family == ADDR_V6], ours, env_now(n->env));
 }
 
 void outside_reached_by(struct kith_node *n, const struct endpoint *from)
@@ -29,8 +30,11 @@ bool outside_address(const struct kith_node *n, enum addr_family family, struct 
         *out = mapped;
         return true;
     }
-    if (!external_ip_get(&n->external_ip, family, env_now(n->env), out))
+    struct address_tally t =
+        address_vote_count(&n->address_votes[family == ADDR_V6], env_now(n->env));
+    if (t.votes < OUTSIDE_VOTES_NEEDED || t.address.family == ADDR_NONE)
         return false;
+    *out = t.address;
     out->port = is_mapped ? mapped.port : n->port;
     return out->port != 0;
 }
@@ -65,6 +69,6 @@ int kith_network(struct kith_node *n, struct kith_network *given)
 
 void outside_network_changed(struct kith_node *n)
 {
-    external_ip_forget(&n->external_ip);
+    memset(n->address_votes, 0, sizeof n->address_votes);
     n->reached_from_outside = false;
 }

@@ -1,11 +1,13 @@
 /* How the node looks from outside: at which address and port others find it. Known from a port
- * mapping, or by the word of those who see us (swarm/external_ip.h). */
+ * mapping, or by the word of those who see us (base/address_vote.h). */
 #ifndef KITH_NODE_OUTSIDE_H
 #define KITH_NODE_OUTSIDE_H
 
 #include "base/addr.h"
 
 struct kith_node;
+
+#define OUTSIDE_VOTES_NEEDED 2u /* networks that have to agree on our address */
 
 /* Peers and the DHT tell: `voter` sees us at `ours`. */
 void outside_seen_at(struct kith_node *, const struct endpoint *voter, const struct endpoint *ours);

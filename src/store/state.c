@@ -733,6 +733,15 @@ int state_load_setting(struct state *s, const char *key, uint8_t **out, size_t *
     return err;
 }
 
+int state_each_setting(struct state *s, const char *prefix,
+    bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user)
+{
+    pthread_mutex_lock(&s->lock);
+    int err = state_rows_each_setting(&s->db, prefix, each, user);
+    pthread_mutex_unlock(&s->lock);
+    return err;
+}
+
 int state_load_share(struct state *s, const struct sha256_digest *key, uint8_t **out, size_t *size)
 {
     pthread_mutex_lock(&s->lock);

@@ -160,6 +160,10 @@ int state_load_blob(struct state *, int64_t torrent, enum state_blob, uint8_t **
 /* At most `max`; how many, or an error. */
 int state_load_peers(struct state *, int64_t torrent, struct state_peer *out, size_t max);
 int state_load_setting(struct state *, const char *key, uint8_t **out, size_t *size);
+/* Calls each() for every setting whose key begins so, in the order of the keys, until it returns
+ * false. Key and value are valid during the call. */
+int state_each_setting(struct state *, const char *prefix,
+    bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user);
 /* The torrent that was saved under this key. ERR_NOT_FOUND. */
 int state_load_share(struct state *, const struct sha256_digest *key, uint8_t **out, size_t *size);
 

@@ -448,6 +448,28 @@ static void salvage_blob(struct salvage *v, sqlite3_stmt *row)
         v->rows++;
 }
 
+int state_rows_each_setting(struct state_db *db, const char *prefix,
+    bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user)
+{
+    sqlite3_stmt *s;
+    int rc = sqlite3_prepare_v2(db->sql,
+        "SELECT key, sum, value FROM settings WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key",
+        -1, &s, NULL);
+    if (rc != SQLITE_OK)
+        return state_db_err(db->sql, rc);
+    bind_text(s, 1, prefix);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *key = column_text(s, 0);
+        struct bytes value = column_bytes(s, 2);
+        bool intact = sum_of("settings", bytes_of_str(key), value) == sqlite3_column_int64(s, 1);
+        if (!each(user, key, value, !intact))
+            break;
+    }
+    int err = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : state_db_err(db->sql, rc);
+    sqlite3_finalize(s);
+    return err;
+}
+
 static void salvage_setting(struct salvage *v, sqlite3_stmt *row)
 {
     const char *key = column_text(row, 0);

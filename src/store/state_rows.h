@@ -35,6 +35,10 @@ int state_rows_get_share(struct state_db *, const struct sha256_digest *, uint8_
 int state_rows_each_torrent(sqlite3 *, bool backwards,
     bool (*each)(void *user, const struct state_torrent *, bool damaged), void *user);
 
+/* See state_each_setting. */
+int state_rows_each_setting(struct state_db *, const char *prefix,
+    bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user);
+
 /* Copies every intact row that can be read out of the damaged database at `from` into `to`, over
  * older ones. How many. */
 uint64_t state_rows_salvage(struct state_db *to, sqlite3 *from);

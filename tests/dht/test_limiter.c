@@ -1,7 +1,6 @@
 /* Budgets: what strangers can make us send. */
 #include "tests/base/check.h"
 
-#include "dht/address_vote.h"
 #include "dht/limiter.h"
 
 static struct limiter *l;
@@ -98,38 +97,8 @@ static void the_whole_has_a_budget_too(void **state)
     assert_true(sent <= (uint64_t)LIMITER_TOTAL_BYTES * LIMITER_BURST_SECONDS);
 }
 
-static void our_address_is_what_enough_networks_agree_on(void **state)
-{
-    (void)state;
-    struct address_vote v = {0};
-    struct endpoint us = endpoint_v4(0x01020304, 1), lie = endpoint_v4(0x05060708, 1);
-    for (unsigned i = 0; i < 100; i++) { /* one network has one vote, however often it says it */
-        struct endpoint by = endpoint_v4(0x09090900 + i, 1000);
-        assert_false(address_vote_cast(&v, &by, &lie, 5));
-    }
-    bool agreed = false;
-    for (unsigned i = 0; i < 5; i++) {
-        struct endpoint by = endpoint_v4(0x0a000000u * 2 + i * 65536, 1000);
-        assert_false(agreed);
-        agreed = address_vote_cast(&v, &by, &us, 5);
-    }
-    assert_true(agreed);
-}
-
-static void a_split_vote_decides_nothing(void **state)
-{
-    (void)state;
-    struct address_vote v = {0};
-    struct endpoint said[2] = {endpoint_v4(0x01020304, 1), endpoint_v4(0x05060708, 1)};
-    for (unsigned i = 0; i < 100; i++) {
-        struct endpoint by = endpoint_v4(0x14000000 + i * 65536, 1000);
-        assert_false(address_vote_cast(&v, &by, &said[i % 2], 5));
-    }
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 RUN(TEST(an_address_gets_its_budget_and_no_more), TEST(a_prefix_gets_its_budget_and_no_more),
     TEST(packets_are_counted_even_if_nothing_is_sent), TEST(a_budget_fills_up_again),
-    TEST(a_crowd_does_not_free_a_flooder), TEST(the_whole_has_a_budget_too),
-    T(our_address_is_what_enough_networks_agree_on), T(a_split_vote_decides_nothing))
+    TEST(a_crowd_does_not_free_a_flooder), TEST(the_whole_has_a_budget_too))
