@@ -121,7 +121,7 @@ void maintain_note_nodes(struct dht *d, const struct endpoint *from, struct byte
     enum addr_source source = dht_source_of(from);
     for (unsigned i = 0; i < TABLE_K && krpc_next_node(&c, family, &n); i++)
         if (n.at.family == family && endpoint_allowed(&n.at, source) &&
-            !node_id_equal(&n.id, table_own_id(d->table)))
+            table_would_take(d->table, &n.id, &n.at, now))
             dht_add_contact(d, &n.at, DHT_CONTACT_NODE, now);
 }
 

@@ -392,6 +392,17 @@ bool table_heard(struct table *t, const struct node_id *id, const struct endpoin
     return !crowds(b, &new, NULL) && !find_in(b, id);
 }
 
+bool table_would_take(
+    struct table *t, const struct node_id *id, const struct endpoint *at, usec now)
+{
+    struct bucket *b = bucket_of(t, id), *where;
+    struct table_node new = {.id = *id, .at = *at, .fits = node_id_fits(id, at)};
+    if (!acceptable(t, id, at, now) || find_in(b, id) ||
+        find_address(t, at, !node_address_is_local(at), &where) || crowds(b, &new, NULL))
+        return false;
+    return b->count < TABLE_K || b == &t->buckets[t->count - 1] || replaceable(b, &new);
+}
+
 void table_tried(struct table *t, const struct node_id *id, const struct endpoint *at, usec now)
 {
     struct table_node *n = find(t, id, at);

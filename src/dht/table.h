@@ -51,6 +51,9 @@ bool table_answered(struct table *, const struct node_id *, const struct endpoin
 /* A node asked us something. True: it is not known and there would be room for it, so that asking
  * it back is worth while. */
 bool table_heard(struct table *, const struct node_id *, const struct endpoint *, usec now);
+/* Would a node that somebody names come into the table if it answered? Not if it is there already,
+ * or has no room: then asking it leads nowhere. */
+bool table_would_take(struct table *, const struct node_id *, const struct endpoint *, usec now);
 /* We asked a node something. */
 void table_tried(struct table *, const struct node_id *, const struct endpoint *, usec now);
 /* A node left a question of ours unanswered. */

@@ -108,6 +108,21 @@ static void what_is_announced_is_found_by_anybody(void **state)
     }
 }
 
+/* Who is named again and again, and finds no room in the table, is not asked again and again. */
+static void a_small_network_that_has_settled_is_quiet(void **state)
+{
+    (void)state;
+    struct dht_status before[24], after;
+    net_grow(&net, 24);
+    for (unsigned i = 0; i < 24; i++)
+        dht_status(net.nodes[i].dht, &before[i], net.now);
+    net_run(&net, SECONDS(3600));
+    for (unsigned i = 0; i < 24; i++) {
+        dht_status(net.nodes[i].dht, &after, net.now);
+        assert_true(after.sent_packets - before[i].sent_packets < 1000);
+    }
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -115,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(two_nodes_that_know_one_address_form_a_network),
         TEST(what_is_announced_is_found_by_anybody),
+        TEST(a_small_network_that_has_settled_is_quiet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
