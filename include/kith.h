@@ -493,9 +493,9 @@ enum kith_event_type {
     KITH_EVENT_STOPPED = 14,    /* the clean stop is done: call kith_close */
     KITH_EVENT_BLOCK_LIST = 15, /* a block list was read, or error says why not; text: in words */
     KITH_EVENT_FETCHED = 16,    /* kith_fetch has ended; error: 0, or why; text: in words */
-    KITH_EVENT_DHT_ITEM = 17,   /* an item that is kept has a newer value; text: target, 40 digits */
-    KITH_EVENT_DHT_CROWD = 18   /* somebody has put nodes around this torrent in the DHT, as one does
-                                   who wants it not to be found; text: in words */
+    KITH_EVENT_DHT_ITEM = 17, /* an item that is kept has a newer value; text: target, 40 digits */
+    KITH_EVENT_DHT_CROWD = 18 /* somebody has put nodes around this torrent in the DHT, as one does
+                                 who wants it not to be found; text: in words */
 };
 /* The next event, or NULL. At most 4096 wait; of repeated ones the newest is kept. */
 KITH_API const struct kith_event *kith_next_event(struct kith_node *node);
