@@ -116,7 +116,7 @@ struct kith_node {
     usec scraped_at; /* the last one began */
     uint32_t tracker_key;
     struct network *network;
-    struct port_mapping *port_mapping; /* NULL: ports are not mapped */
+    struct port_mapping *port_mapping;    /* NULL: ports are not mapped */
     struct address_vote address_votes[2]; /* what others say of our address: IPv4, IPv6 */
     bool reached_from_outside;
     struct lsd_io *lsd;            /* NULL: local service discovery is off */

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -62,13 +63,17 @@ class Dht(Network):
         options = ["--bootstrap", first or "none", "--port", str(PORT)]
         return Program(self, name, KITH, *argv, *options)
 
-    def kith_dht(self, name, first, *words, code=0):
-        """One command of `kith dht`; its output."""
+    def kith_run(self, name, first, *words):
+        """One command of `kith dht`, whatever becomes of it."""
         if name not in self.addresses:
             self.add(name)
         argv = ["ip", "netns", "exec", self.full(name), KITH, "dht", *words, "--bootstrap", first, "--port", str(PORT)]
         environment = dict(os.environ, XDG_STATE_HOME=str(self.work / f"state-{name}"))
-        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, timeout=60)
+        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, timeout=60)
+
+    def kith_dht(self, name, first, *words, code=0):
+        """One command of `kith dht`; its output."""
+        done = self.kith_run(name, first, *words)
         if code is not None and done.returncode != code:
             raise Failure(f"kith dht {' '.join(words)}: exit {done.returncode}: {done.stderr}")
         return done.stdout
@@ -202,6 +207,78 @@ def mutable_items():
         return "seq, salt, both ways"
 
 
+def get_raced(net, program, key, wanted):
+    until(f"{wanted} is read", lambda: say(program, "value") == wanted)
+
+
+def compare_and_swap():
+    """Who writes to one key from two sides with cas loses no write of the other unknowingly."""
+    with Dht() as net:
+        first = a_network(net)
+        key_file = net.work / "key"
+        put = ["--key-file", str(key_file), "--salt", "slot"]
+        one = values(net.kith_dht("k", first, "put", "one", *put, "--cas"))
+        seed = bytes.fromhex(key_file.read_text())
+        private, public = expanded(seed).hex(), one["key"]
+        # libtorrent reads, raises the seq and writes with the cas of what it read.
+        by_lt = net.lt("lt2", first, "put-key", private, public, "slot", "two by libtorrent")
+        say(by_lt, "stored")
+        until("kith reads libtorrent's", lambda: net.kith_dht("k", first, "get", public, "--salt", "slot") ==
+              "two by libtorrent")
+        three = values(net.kith_dht("k", first, "put", "three", *put, "--cas"))
+        if int(three["seq"]) < 3 or int(three["stored"]) < 1:
+            raise Failure(f"kith's put with cas: {three}")
+        program = net.lt("lt3", first, "get-key", public, "slot")
+        get_raced(net, program, public, "three")
+        fitting = net.js("js3", first, "put-cas", seed.hex(), "9", three["seq"], "slot", "nine by webtorrent")
+        until("webtorrent stores", lambda: say(fitting, "stored") > 0)
+        if net.kith_dht("k", first, "get", public, "--salt", "slot") != "nine by webtorrent":
+            raise Failure("webtorrent's put with the right cas is not read")
+        # One that does not fit is refused by who has another, with 301.
+        stale = net.js("js2", first, "put-cas", seed.hex(), "10", "1", "slot", "with an old cas")
+        refused = say(stale, "error")
+        if "301" not in refused and "CAS" not in refused.upper():
+            raise Failure(f"webtorrent was not refused: {refused}")
+        return "of libtorrent and webtorrent, seq and salt, both ways"
+
+
+def refusals_are_told():
+    """What others refuse, and why, is said: 302 for what is old."""
+    with Dht() as net:
+        first = a_network(net)
+        key_file = net.work / "key"
+        put = ["--key-file", str(key_file)]
+        net.kith_dht("k", first, "put", "new", *put, "--seq", "7")
+        done = net.kith_run("k", first, "put", "old", *put, "--seq", "3")
+        if "302" not in done.stderr or "newer" not in done.stderr:
+            raise Failure(f"nothing was said: {done.stderr}")
+        return "302"
+
+
+def an_item_is_kept():
+    """Put in one run, kept in another without the key, given back to those who came since."""
+    with Dht() as net:
+        first = a_network(net)
+        key_file = net.work / "key"
+        one = values(net.kith_dht("k", first, "put", "one", "--key-file", str(key_file), "--keep"))
+        key_file.rename(net.work / "elsewhere")
+        seed = (net.work / "elsewhere").read_text()
+        if not net.kith_dht("k", first, "kept").startswith(one["target"]):
+            raise Failure("it is not remembered")
+        by_js = net.js("js2", first, "put-key", seed, "5", "by another hand")
+        until("webtorrent stores", lambda: say(by_js, "stored") > 0)
+        by_js.kill()
+        keeper = net.kith("k", "dht", "keep", first=first)
+        until("the newer one is kept", lambda: "seq 5" in keeper.line(), 400)
+        keeper.stop()
+        if "seq 5" not in net.kith_dht("k", first, "kept"):
+            raise Failure("the newer one is not remembered")
+        net.kith_dht("k", first, "forget", one["target"])
+        if net.kith_dht("k", first, "kept") != "":
+            raise Failure("it is still kept")
+        return "over a restart, the newest wins, without the key"
+
+
 # ---- links with nothing but an info-hash ------------------------------------------------------------------
 
 
@@ -321,19 +398,33 @@ def transmission_and_kith():
 
 
 def a_node_rejoins_alone():
-    """Its state remembers the table: the second time nobody tells it of anybody."""
+    """Its saved table is all that it has: no host, no LSD, no tracker, no peer that could tell it of
+    nodes, and those that it once was told of first are gone."""
     with Dht() as net:
         first, film = a_network(net), a_film(net)
-        program, link = share(net, "k1", film, first)
-        check(film, fetch(net, "k2", link, first) / film.name)
-        program.stop()
+        nodes = [net.lt(f"n{i}", first, "node") for i in range(4)]
+        k1 = net.kith("k1", "share", "--json", "--format", "v1", str(film), first=first)
+        link = "magnet:?xt=urn:btih:" + say(k1, "info_hash_v1")
+        check(film, fetch(net, "k2", link, first) / film.name)  # k2 has stopped, and is not a peer any more
+        k1.stop()
+        for program in net.programs:
+            if program.name.startswith(("lt0-", "js1-")):
+                program.kill()  # whom everybody began with
         other = hashlib.sha1(b"another swarm").hexdigest()
-        say(net.js("js2", first, "announce", other, "5005"), "announced")
-        share(net, "k1", film)  # the same command, without a bootstrap host
-        fresh = net.work / "fresh"
-        fresh.mkdir()
-        check(film, fetch(net, "k3", link, net.at("lt1")) / film.name)
-        return "and is found by a newcomer"
+        say(net.js("js2", net.at("n0"), "announce", other, "5005"), "announced")
+        # The same command with its state: nobody is named, nothing else leads to a node.
+        again = net.kith("k1", "share", "--json", "--format", "v1", str(film))
+        say(again, "info_hash_v1")
+        peers = net.lt("lt9", net.at("n1"), "peers", link.rsplit(":", 1)[1])
+        until("it has announced itself", lambda: f"{net.addresses['k1']}:{PORT}" in say(peers, "peers"))
+        again.stop()
+        # And without the state it is alone.
+        shutil.rmtree(net.work / "state-k1")
+        lone = net.kith("k1", "dht", "status")
+        lone.communicate()
+        if "no node of the DHT answers" not in lone.text():
+            raise Failure("it found somebody without its table: the test proves nothing")
+        return f"of {len(nodes) + 2} nodes the first two are gone; without the table it stays alone"
 
 
 CASES = {
@@ -343,6 +434,9 @@ CASES = {
     "items of others": items_of_others,
     "items of kith": items_of_kith,
     "mutable items": mutable_items,
+    "compare and swap": compare_and_swap,
+    "refusals are told": refusals_are_told,
+    "an item is kept": an_item_is_kept,
     "a bare link between two kiths alone": between_two_kiths_alone,
     "a bare link through the others": through_the_others,
     "a bare link, libtorrent from kith": libtorrent_from_kith,

@@ -66,6 +66,10 @@ class Program:
         if self.process.returncode != 0:
             raise Failure(f"{self.name}: exit code {self.process.returncode}")
 
+    def communicate(self):
+        """Waits for its end, whatever its exit code."""
+        self.process.communicate(timeout=BOUND_S)
+
     def stop(self):
         """As a user does with Ctrl-C."""
         self.process.terminate()
@@ -74,7 +78,8 @@ class Program:
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        if not self.process.stdout.closed:
+            self.process.communicate()
 
 
 class Network:

@@ -2,7 +2,7 @@
 // and stays.
 //
 //   node dht.mjs ADDRESS:PORT BOOTSTRAP|- [node | announce HASH PORT | peers HASH | get TARGET |
-//                 put TEXT | put-key SEED SEQ TEXT]
+//                 put TEXT | put-key SEED SEQ TEXT | put-cas SEED SEQ CAS SALT TEXT]
 import crypto from 'node:crypto'
 import { Client } from 'bittorrent-dht'
 
@@ -23,6 +23,13 @@ const dht = new Client({
 const [address, port] = here.split(':')
 dht.on('error', error => say({ error: String(error) }))
 
+const putKey = (seed, text, more) => {
+  const secret = privateKey(Buffer.from(seed, 'hex'))
+  const key = crypto.createPublicKey(secret).export({ format: 'der', type: 'spki' }).subarray(-32)
+  again(() => dht.put({ k: key, v: Buffer.from(text), sign: buffer => crypto.sign(null, buffer, secret), ...more },
+    (error, hash, stored) => say(error ? { error: String(error) } : { target: hash.toString('hex'), stored })))
+}
+
 const verbs = {
   node: () => {},
   announce: (hash, peerPort) => again(() => dht.announce(hash, Number(peerPort), error =>
@@ -36,12 +43,9 @@ const verbs = {
   })),
   put: text => again(() => dht.put({ v: Buffer.from(text) }, (error, hash, stored) =>
     say(error ? { error: String(error) } : { target: hash.toString('hex'), stored }))),
-  'put-key': (seed, seq, text) => {
-    const secret = privateKey(Buffer.from(seed, 'hex'))
-    const key = crypto.createPublicKey(secret).export({ format: 'der', type: 'spki' }).subarray(-32)
-    again(() => dht.put({ k: key, seq: Number(seq), v: Buffer.from(text), sign: buffer => crypto.sign(null, buffer, secret) },
-      (error, hash, stored) => say(error ? { error: String(error) } : { target: hash.toString('hex'), stored })))
-  }
+  'put-key': (seed, seq, text) => putKey(seed, text, { seq: Number(seq) }),
+  'put-cas': (seed, seq, cas, salt, text) =>
+    putKey(seed, text, { seq: Number(seq), cas: Number(cas), salt: Buffer.from(salt) })
 }
 
 dht.listen(Number(port), address, () => {
