@@ -19,15 +19,49 @@
 
 static void timer_fired(struct timer *timer, usec now)
 {
-    struct kith_torrent *k = container_of(timer, struct kith_torrent, timer);
+    struct kith_torrent *k = container_of(timer, struct entry_awake, timer)->entry;
     if (!k->torrent)
         return;
     torrent_tick(k->torrent, now);
     usec next = torrent_deadline(k->torrent);
-    timer_set(&k->node->timers, &k->timer, next);
+    timer_set(&k->node->timers, &k->awake->timer, next);
     /* One that has everything may go on knocking at addresses where nobody is. */
     if (next == NEVER || torrent_is_complete(k->torrent))
         entry_drowse(k);
+}
+
+bool entry_make_awake(struct kith_torrent *k)
+{
+    struct entry_awake *a = k->awake ? k->awake : calloc(1, sizeof *a);
+    if (!a)
+        return false;
+    if (k->awake)
+        return true;
+    a->entry = k;
+    a->timer.fire = timer_fired;
+    a->save.fire = entry_checkpoint;
+    a->retry.fire = entry_retry;
+    a->torrent_file = builder_heap(METAINFO_TORRENT_MAX);
+    list_init(&a->web_fetches);
+    k->awake = a;
+    return true;
+}
+
+void entry_free_awake(struct kith_torrent *k)
+{
+    struct entry_awake *a = k->awake;
+    if (!a)
+        return;
+    web_seeds_cancel(k);
+    timer_cancel(&k->node->timers, &a->timer);
+    timer_cancel(&k->node->timers, &a->save);
+    timer_cancel(&k->node->timers, &a->retry);
+    bitfield_free(&a->have);
+    resume_free(&a->record);
+    builder_free(&a->torrent_file);
+    free(a->file_existed);
+    free(a);
+    k->awake = NULL;
 }
 
 struct kith_torrent *entry_new(struct kith_node *n, const char *folder)
@@ -36,18 +70,14 @@ struct kith_torrent *entry_new(struct kith_node *n, const char *folder)
     if (!k)
         return NULL;
     k->node = n;
-    k->timer.fire = timer_fired;
-    k->save.fire = entry_checkpoint;
-    k->retry.fire = entry_retry;
     k->drowsy.fire = entry_sleep_timer;
     k->folder = strdup(folder);
     k->added_unix = env_time_unix(n->env);
-    k->torrent_file = builder_heap(METAINFO_TORRENT_MAX);
-    list_init(&k->web_fetches);
     list_push_back(&n->torrents, &k->link);
     n->unstopped++;
     n->walk_at = NULL;
-    if (!k->folder || timer_heap_reserve(&n->timers, n->timers.count + 64) != 0) {
+    if (!k->folder || !entry_make_awake(k) ||
+        timer_heap_reserve(&n->timers, n->timers.count + 64) != 0) {
         entry_free(k);
         return NULL;
     }
@@ -66,9 +96,6 @@ void entry_free(struct kith_torrent *k)
     if (!k)
         return;
     struct info_hash names[ENTRY_NAMES_MAX];
-    timer_cancel(&k->node->timers, &k->timer);
-    timer_cancel(&k->node->timers, &k->save);
-    timer_cancel(&k->node->timers, &k->retry);
     timer_cancel(&k->node->timers, &k->drowsy);
     trackers_free(k);
     lsd_leave(k);
@@ -82,16 +109,13 @@ void entry_free(struct kith_torrent *k)
     torrent_free(k->torrent);
     storage_free(k->storage);
     metainfo_unref(k->metainfo);
-    bitfield_free(&k->have);
-    resume_free(&k->record);
     free(k->priorities);
     free(k->magnet);
-    builder_free(&k->torrent_file);
     free_texts(&k->trackers);
     free_texts(&k->web_seeds);
     free(k->error_text);
     free(k->waiting_for);
-    free(k->file_existed);
+    entry_free_awake(k);
     free(k->folder);
     free(k->root);
     free(k->name);
@@ -125,15 +149,17 @@ void entry_stopped(struct kith_torrent *k)
 /* Whatever is under way ends, and tells entry_stopped when it has. */
 void entry_stop(struct kith_torrent *k)
 {
-    timer_cancel(&k->node->timers, &k->save);
-    timer_cancel(&k->node->timers, &k->retry);
+    if (k->awake) {
+        timer_cancel(&k->node->timers, &k->awake->save);
+        timer_cancel(&k->node->timers, &k->awake->retry);
+    }
     timer_cancel(&k->node->timers, &k->drowsy);
     trackers_stop(k);
     lsd_leave(k);
     dht_io_leave(k);
     web_seeds_cancel(k);
-    if (k->create)
-        create_cancel(k->create);
+    if (k->awake && k->awake->create)
+        create_cancel(k->awake->create);
     else if (k->torrent)
         torrent_stop(k->torrent);
     else if (!k->storage || storage_idle(k->storage))
@@ -188,7 +214,7 @@ static void host_hang_up(void *host, struct peer *p, void *link)
 static void host_reschedule(void *host, struct torrent *t)
 {
     struct kith_torrent *k = host;
-    timer_set(&k->node->timers, &k->timer, torrent_deadline(t));
+    timer_set(&k->node->timers, &k->awake->timer, torrent_deadline(t));
     node_arm(k->node);
 }
 
@@ -638,7 +664,7 @@ static int add_torrent(struct kith_node *n, const struct kith_add *add, struct k
     }
     k->metainfo = m;
     take_settings(k, add);
-    builder_bytes_put(&k->torrent_file, add->torrent, add->torrent_size);
+    builder_bytes_put(&k->awake->torrent_file, add->torrent, add->torrent_size);
     err = begin_metainfo(k);
     if (err) {
         entry_free(k);

@@ -39,10 +39,13 @@ static void retry_later(struct kith_torrent *k)
     struct kith_node *n = k->node;
     if (n->stopping || k->removing)
         return;
-    k->retry_delay = k->retry_delay ? k->retry_delay * 2 : RETRY_MIN;
-    if (k->retry_delay > RETRY_MAX)
-        k->retry_delay = RETRY_MAX;
-    timer_set(&n->timers, &k->retry, env_now(n->env) + k->retry_delay);
+    struct entry_awake *a = k->awake;
+    if (!a)
+        return;
+    a->retry_delay = a->retry_delay ? a->retry_delay * 2 : RETRY_MIN;
+    if (a->retry_delay > RETRY_MAX)
+        a->retry_delay = RETRY_MAX;
+    timer_set(&n->timers, &a->retry, env_now(n->env) + a->retry_delay);
     node_arm(n);
 }
 
@@ -66,7 +69,7 @@ void entry_trouble(struct kith_torrent *k, int err, const char *text)
 
 static void recovered(struct kith_torrent *k)
 {
-    k->retry_delay = 0;
+    k->awake->retry_delay = 0;
     if (!k->error)
         return;
     k->error = 0;
@@ -94,7 +97,7 @@ void entry_torrent_recovered(struct kith_torrent *k)
 
 void entry_retry(struct timer *timer, usec now)
 {
-    struct kith_torrent *k = container_of(timer, struct kith_torrent, retry);
+    struct kith_torrent *k = container_of(timer, struct entry_awake, retry)->entry;
     (void)now;
     if (k->state != KITH_STATE_TROUBLE || k->node->stopping || k->removing)
         return;
@@ -152,8 +155,8 @@ static int keep_record(struct kith_torrent *k, const struct checkpoint *c,
     int err = builder_ok(b) ? resume_read(builder_bytes(b), k->metainfo, &fresh) : ERR_NOMEM;
     if (err)
         return err;
-    resume_free(&k->record);
-    k->record = fresh;
+    resume_free(&k->awake->record);
+    k->awake->record = fresh;
     k->has_record = true;
     k->record_fits = !c->live;
     return 0;
@@ -177,7 +180,7 @@ static void checkpoint_synced(void *user, int err, const struct storage_file_rec
 static int checkpoint(struct kith_torrent *k, bool live, void (*done)(struct kith_torrent *, int))
 {
     const struct bitfield *have =
-        k->torrent && torrent_storage(k->torrent) ? torrent_have(k->torrent) : &k->have;
+        k->torrent && torrent_storage(k->torrent) ? torrent_have(k->torrent) : &k->awake->have;
     struct checkpoint *c = calloc(1, sizeof *c);
     if (!c)
         return ERR_NOMEM;
@@ -231,7 +234,7 @@ static void synced_again(struct kith_torrent *k, int err)
 
 void entry_checkpoint(struct timer *timer, usec now)
 {
-    struct kith_torrent *k = container_of(timer, struct kith_torrent, save);
+    struct kith_torrent *k = container_of(timer, struct entry_awake, save)->entry;
     (void)now;
     if (k->storage && k->torrent && !k->node->stopping && !k->removing)
         checkpoint(k, true, now_and_then);
@@ -241,8 +244,8 @@ void entry_piece_written(struct kith_torrent *k)
 {
     struct kith_node *n = k->node;
     k->record_fits = false;
-    if (!timer_armed(&k->save))
-        timer_set(&n->timers, &k->save, env_now(n->env) + CHECKPOINT_EVERY);
+    if (!timer_armed(&k->awake->save))
+        timer_set(&n->timers, &k->awake->save, env_now(n->env) + CHECKPOINT_EVERY);
 }
 
 static void complete_synced(struct kith_torrent *k, int err)
@@ -283,7 +286,7 @@ static void stop_saved(struct kith_torrent *k, int err)
 
 static void drop_record(struct kith_torrent *k)
 {
-    resume_free(&k->record);
+    resume_free(&k->awake->record);
     k->has_record = k->record_fits = k->forget_record = false;
 }
 
@@ -344,7 +347,7 @@ static void start(struct kith_torrent *k)
 {
     int err = k->torrent ? 0 : entry_make_torrent(k, NULL);
     if (!err)
-        err = torrent_start(k->torrent, k->storage, &k->have);
+        err = torrent_start(k->torrent, k->storage, &k->awake->have);
     if (err) {
         entry_trouble(k, err, NULL);
         return;
@@ -406,10 +409,10 @@ static void prepare(struct kith_torrent *k)
 static bool is_conflict(const struct kith_torrent *k, uint32_t file)
 {
     const struct metainfo_file *f = &k->metainfo->files[file];
-    if (!k->file_existed[file] || f->length == 0)
+    if (!k->awake->file_existed[file] || f->length == 0)
         return false;
     for (uint32_t i = 0; i < f->piece_count; i++)
-        if (bitfield_get(&k->have, f->first_piece + i))
+        if (bitfield_get(&k->awake->have, f->first_piece + i))
             return false;
     return true;
 }
@@ -457,7 +460,7 @@ static void open_under_other_name(struct kith_torrent *k)
     k->root = next_name(k);
     storage_free(k->storage);
     k->storage = NULL;
-    bitfield_free(&k->have);
+    bitfield_free(&k->awake->have);
     if (!k->root)
         entry_trouble(k, ERR_NOMEM, NULL);
     else
@@ -470,9 +473,9 @@ static void open_under_other_name(struct kith_torrent *k)
 static void piece_checked(void *user, uint32_t piece, bool right)
 {
     struct kith_torrent *k = user;
-    k->check_done += metainfo_piece_size(k->metainfo, piece);
+    k->awake->check_done += metainfo_piece_size(k->metainfo, piece);
     if (right)
-        bitfield_set(&k->have, piece);
+        bitfield_set(&k->awake->have, piece);
 }
 
 static void checked(void *user, int err)
@@ -499,20 +502,20 @@ static const struct storage_check_events check_events = {piece_checked, checked}
 static int take_verdict(
     struct kith_torrent *k, const struct storage_opening *opening, struct resume_verdict *verdict)
 {
-    const struct resume *record = k->has_record ? &k->record : NULL;
+    const struct resume *record = k->has_record ? &k->awake->record : NULL;
     int err = resume_judge(record, k->metainfo, opening, verdict);
     if (err)
         return err;
     for (uint32_t f = 0; f < k->metainfo->file_count; f++)
-        k->file_existed[f] = opening->states[f] != STORAGE_FILE_ABSENT &&
-                             !(record && resume_is_ours(record, f, &opening->now[f]));
-    k->check_done = k->check_total = 0;
+        k->awake->file_existed[f] = opening->states[f] != STORAGE_FILE_ABSENT &&
+                                    !(record && resume_is_ours(record, f, &opening->now[f]));
+    k->awake->check_done = k->awake->check_total = 0;
     for (uint32_t i = bitfield_next_set(&verdict->check, 0); i < k->metainfo->piece_count;
          i = bitfield_next_set(&verdict->check, i + 1))
-        k->check_total += metainfo_piece_size(k->metainfo, i);
+        k->awake->check_total += metainfo_piece_size(k->metainfo, i);
     k->record_fits =
-        record && !record->live && k->check_total == 0 && bitfield_full(&verdict->have);
-    return bitfield_load(&k->have, bitfield_wire(&verdict->have));
+        record && !record->live && k->awake->check_total == 0 && bitfield_full(&verdict->have);
+    return bitfield_load(&k->awake->have, bitfield_wire(&verdict->have));
 }
 
 static void opened(void *user, int err, const struct storage_opening *opening)
@@ -526,7 +529,7 @@ static void opened(void *user, int err, const struct storage_opening *opening)
     if (!err && verdict.absent && k->existing == KITH_EXISTING_OVERWRITE) {
         /* The user says that it is not away but gone. */
         resume_verdict_free(&verdict);
-        resume_free(&k->record);
+        resume_free(&k->awake->record);
         k->has_record = false;
         err = take_verdict(k, opening, &verdict);
     }
@@ -559,9 +562,10 @@ static int open_storage(struct kith_torrent *k)
         .root = k->root,
         .preallocate = k->preallocate};
     k->storage = storage_new(&config);
-    free(k->file_existed);
-    k->file_existed = calloc(k->metainfo->file_count ? k->metainfo->file_count : 1, 1);
-    if (!k->storage || !k->file_existed || bitfield_init(&k->have, k->metainfo->piece_count) != 0)
+    free(k->awake->file_existed);
+    k->awake->file_existed = calloc(k->metainfo->file_count ? k->metainfo->file_count : 1, 1);
+    if (!k->storage || !k->awake->file_existed ||
+        bitfield_init(&k->awake->have, k->metainfo->piece_count) != 0)
         return ERR_NOMEM;
     return 0;
 }
@@ -601,7 +605,7 @@ void entry_open_hashed(struct kith_torrent *k)
 {
     int err = open_storage(k);
     if (!err)
-        bitfield_set_all(&k->have);
+        bitfield_set_all(&k->awake->have);
     if (!err)
         err = checkpoint(k, false, started);
     if (err)
@@ -674,7 +678,7 @@ static void mark_deletable(const struct kith_torrent *k, uint8_t *which)
         bool all = true;
         for (uint32_t i = 0; i < m->files[f].piece_count; i++)
             all &= bitfield_get(have, m->files[f].first_piece + i);
-        which[f] = !(m->files[f].flags & METAINFO_PAD) && (all || !k->file_existed[f]);
+        which[f] = !(m->files[f].flags & METAINFO_PAD) && (all || !k->awake->file_existed[f]);
     }
 }
 

@@ -10,7 +10,7 @@
 static void share_progress(void *user, const struct create_progress *progress)
 {
     struct kith_torrent *k = user;
-    k->create_progress = *progress;
+    k->awake->create_progress = *progress;
 }
 
 /* The same data was shared, or is remembered, under this hash: the new one takes its place. */
@@ -31,7 +31,7 @@ static void share_start(struct kith_torrent *k, const struct create_result *resu
         entry_trouble(k, err, error.text);
         return;
     }
-    builder_span(&k->torrent_file, result->torrent);
+    builder_span(&k->awake->torrent_file, result->torrent);
     replace_same(k);
     err = entry_make_torrent(k, NULL);
     if (err) {
@@ -46,7 +46,7 @@ static void share_start(struct kith_torrent *k, const struct create_result *resu
 static void share_done(void *user, int err, const struct create_result *result, const char *detail)
 {
     struct kith_torrent *k = user;
-    k->create = NULL;
+    k->awake->create = NULL;
     if (k->node->stopping || k->removing)
         entry_stopped(k);
     else if (err)
@@ -99,7 +99,7 @@ static int start_create(struct kith_torrent *k, const struct kith_share *s)
     arena_init(&arena, SHARE_TEXT_MAX);
     int err = read_trackers(&arena, s, &options);
     if (!err)
-        err = create_start(k->node->env, &options, &share_events, k, &k->create);
+        err = create_start(k->node->env, &options, &share_events, k, &k->awake->create);
     arena_free(&arena);
     return err;
 }

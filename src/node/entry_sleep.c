@@ -69,15 +69,10 @@ static void put_away(struct kith_torrent *k)
     k->torrent = NULL;
     k->storage = NULL;
     k->metainfo = NULL;
-    bitfield_free(&k->have);
-    resume_free(&k->record);
+    entry_free_awake(k);
     k->has_record = false;
-    free(k->file_existed);
     free(k->link_text);
-    k->file_existed = NULL;
     k->link_text = NULL;
-    builder_free(&k->torrent_file);
-    k->torrent_file = builder_heap(METAINFO_TORRENT_MAX);
     k->web_seeds_added = false;
     k->falling_asleep = false;
     k->asleep = k->quiet = true;
@@ -123,6 +118,7 @@ void entry_sleep_timer(struct timer *timer, usec now)
 
 void entry_begin_asleep(struct kith_torrent *k, const struct entry_outline *outline)
 {
+    entry_free_awake(k);
     k->outline = *outline;
     k->asleep = k->quiet = true;
     k->complete_told = false;
@@ -144,7 +140,7 @@ int entry_wake(struct kith_torrent *k)
         return 0;
     if (k->node->stopping || k->removing)
         return ERR_CLOSED;
-    int err = memory_load(k);
+    int err = entry_make_awake(k) ? memory_load(k) : ERR_NOMEM;
     if (!err)
         err = entry_make_torrent(k, NULL);
     if (err) {

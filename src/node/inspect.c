@@ -200,11 +200,11 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
     else if (k->asleep)
         fill_sleeper(k, &out);
     if (k->state == KITH_STATE_HASHING) {
-        out.work_done = k->create_progress.bytes_hashed;
-        out.work_total = k->create_progress.bytes_total;
+        out.work_done = k->awake->create_progress.bytes_hashed;
+        out.work_total = k->awake->create_progress.bytes_total;
     } else if (k->metainfo) {
-        out.work_done = k->check_done;
-        out.work_total = k->check_total;
+        out.work_done = k->awake->check_done;
+        out.work_total = k->awake->check_total;
     }
     if (k->metainfo) {
         out.piece_length = k->metainfo->piece_length;
@@ -397,10 +397,12 @@ const char *kith_link(struct kith_torrent *k, int with_peers)
 
 const void *kith_torrent_file(struct kith_torrent *k, size_t *size_out)
 {
-    (void)entry_wake(k);
-    bool provable = k->metainfo && (k->metainfo->has_v1 || metainfo_has_layers(k->metainfo));
-    if (k->torrent_file.size == 0 && provable && metainfo_write(k->metainfo, &k->torrent_file) != 0)
+    if (entry_wake(k) != 0 || !k->awake)
         return NULL;
-    *size_out = k->torrent_file.size;
-    return k->torrent_file.size ? k->torrent_file.data : NULL;
+    bool provable = k->metainfo && (k->metainfo->has_v1 || metainfo_has_layers(k->metainfo));
+    if (k->awake->torrent_file.size == 0 && provable &&
+        metainfo_write(k->metainfo, &k->awake->torrent_file) != 0)
+        return NULL;
+    *size_out = k->awake->torrent_file.size;
+    return k->awake->torrent_file.size ? k->awake->torrent_file.data : NULL;
 }

@@ -77,7 +77,7 @@ static void fill_outline(struct kith_torrent *k, struct state_torrent *out)
     out->file_count = k->outline.file_count;
     out->is_private = k->outline.is_private;
     out->has_trackers = k->outline.has_trackers;
-    out->complete = k->asleep || (k->has_record && bitfield_full(&k->record.have));
+    out->complete = k->asleep || (k->has_record && bitfield_full(&k->awake->record.have));
 }
 
 static void fill(struct kith_torrent *k, struct state_torrent *out)
@@ -157,7 +157,7 @@ static void load_record(struct kith_torrent *k)
     size_t size;
     if (state_load_blob(k->node->state, k->id, STATE_STORAGE, &data, &size) != 0)
         return; /* damaged or missing: everything is hashed */
-    k->has_record = resume_read(bytes_of(data, size), k->metainfo, &k->record) == 0;
+    k->has_record = resume_read(bytes_of(data, size), k->metainfo, &k->awake->record) == 0;
     free(data);
 }
 
@@ -171,7 +171,7 @@ static int load_metainfo(struct kith_torrent *k)
         return err;
     err = metainfo_parse_torrent(bytes_of(data, size), &k->metainfo, &error);
     if (!err)
-        builder_bytes_put(&k->torrent_file, data, size);
+        builder_bytes_put(&k->awake->torrent_file, data, size);
     free(data);
     return err;
 }

@@ -157,20 +157,49 @@ struct entry_outline {
     bool is_private, has_trackers;
 };
 
+/* What only a torrent has that is awake: those that sleep are many. */
+struct entry_awake {
+    struct kith_torrent *entry;
+    struct timer timer; /* the torrent's deadline */
+    struct builder torrent_file;
+    struct list_link web_fetches; /* exchanges with web seeds under way */
+
+    /* its data: entry_data.c */
+    struct bitfield have;  /* found by the check */
+    uint8_t *file_existed; /* by file: something stood there before us */
+    struct resume record;  /* what was last remembered of the data */
+    struct timer save;     /* the next checkpoint */
+    struct timer retry;    /* after trouble that may pass */
+    usec retry_delay;
+    uint64_t check_done, check_total;
+
+    struct create *create; /* a share is being hashed */
+    struct create_progress create_progress;
+};
+
+/* What only a torrent has that has trackers and has begun to tell them: trackers.c, scrapes.c. */
+struct entry_trackers {
+    struct kith_torrent *entry;
+    struct announcer *announcers[2]; /* of the v1 and the v2 swarm; NULL: no trackers */
+    struct list_link announces;      /* under way */
+    struct timer announce_timer;
+    struct timer scrape_due; /* in node->scrape_order: the next scrape of its trackers */
+    usec goodbye_until;
+};
+
 /* One torrent, from being named to being removed. */
 struct kith_torrent {
     struct list_link link;
     struct kith_node *node;
-    int64_t id;              /* in the database; 0: not there */
-    struct timer timer;      /* the torrent's deadline */
-    int state;               /* enum kith_state, before the torrent itself has one */
-    struct torrent *torrent; /* NULL while a share is hashed, and while it sleeps */
-    bool has_v1, has_v2;     /* which of its hashes are known */
+    int64_t id;                /* in the database; 0: not there */
+    struct entry_awake *awake; /* NULL while it sleeps */
+    int state;                 /* enum kith_state, before the torrent itself has one */
+    struct torrent *torrent;   /* NULL while a share is hashed, and while it sleeps */
+    bool has_v1, has_v2;       /* which of its hashes are known */
     struct sha1_digest v1;
     struct sha256_digest v2;
     struct metainfo *metainfo;
     char *folder, *root, *name, *link_text, *files_wanted, *magnet;
-    struct builder torrent_file;
     uint8_t *priorities; /* by file, of the user's choice; NULL: all normal */
     bool queued;         /* waits for its turn */
     bool paused, sequential, preallocate, metadata_only, super_seeding, restored;
@@ -181,19 +210,12 @@ struct kith_torrent {
 
     /* its data: entry_data.c */
     struct storage *storage;
-    struct bitfield have;  /* found by the check */
-    uint8_t *file_existed; /* by file: something stood there before us */
-    int existing;          /* enum kith_existing */
-    unsigned renames;      /* names that were taken */
-    struct resume record;  /* what was last remembered of the data */
+    int existing;     /* enum kith_existing */
+    unsigned renames; /* names that were taken */
     bool has_record;
     bool record_fits;   /* of a clean stop, and the data stands as it says */
     bool forget_record; /* a recheck: believe nothing */
     unsigned saving;    /* checkpoints under way */
-    struct timer save;  /* the next checkpoint */
-    struct timer retry; /* after trouble that may pass */
-    usec retry_delay;
-    uint64_t check_done, check_total;
     bool reopening, moving, complete_told, sync_failed;
     bool stop_waits; /* for what is under way with its data */
 
@@ -204,20 +226,13 @@ struct kith_torrent {
     struct timer drowsy;
     struct entry_outline outline;
 
-    struct announcer *announcers[2]; /* of the v1 and the v2 swarm; NULL: no trackers */
-    struct timer announce_timer;
-    struct timer scrape_due; /* in node->scrape_order: the next scrape of its trackers */
+    struct entry_trackers *tracked; /* NULL: none */
     struct lsd_member lsd;
     struct dht_member dht;
     bool trackers_told; /* the user was, of those that are not asked */
     bool goodbye;       /* trackers are told that we leave */
-    usec goodbye_until;
 
-    struct list_link web_fetches; /* exchanges with web seeds under way */
     bool web_seeds_added;
-
-    struct create *create; /* a share is being hashed */
-    struct create_progress create_progress;
 
     bool data_stopped;
     bool removing, delete_data, stopped;
@@ -226,6 +241,12 @@ struct kith_torrent {
     uint64_t download_max, upload_max;
     char *waiting_for; /* what kith_status last said; NULL: nothing */
 };
+
+/* NULL: that swarm has no trackers. */
+static inline struct announcer *entry_announcer(const struct kith_torrent *k, unsigned which)
+{
+    return k->tracked ? k->tracked->announcers[which] : NULL;
+}
 
 /* Without memory there is no text. */
 static inline void node_replace_text(char **at, const char *text)
@@ -257,6 +278,9 @@ extern const struct swarm_host_ops entry_host_ops;
 struct magnet;
 struct kith_torrent *entry_new(struct kith_node *, const char *folder); /* NULL: no memory */
 void entry_free(struct kith_torrent *);
+/* What only awake torrents have: made (again: nothing happens; false: no memory), and let go. */
+bool entry_make_awake(struct kith_torrent *);
+void entry_free_awake(struct kith_torrent *);
 /* One that was restored begins to live. */
 void entry_revive(struct kith_torrent *);
 void entry_stop(struct kith_torrent *);

@@ -80,7 +80,8 @@ static void finish_jobs(struct kith_node *n)
         list_for_each(at, &n->torrents)
         {
             struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-            idle &= !k->create && !k->saving && (!k->storage || storage_idle(k->storage));
+            idle &= !(k->awake && k->awake->create) && !k->saving &&
+                    (!k->storage || storage_idle(k->storage));
             if (k->torrent)
                 torrent_tick(k->torrent, env_now(n->env));
         }

@@ -45,7 +45,8 @@ static usec due_of(const struct kith_torrent *k, const char **url)
     usec next = NEVER;
     for (unsigned i = 0; i < 2; i++) {
         const char *its = NULL;
-        usec due = k->announcers[i] ? announcer_scrape_deadline(k->announcers[i], &its) : NEVER;
+        usec due =
+            entry_announcer(k, i) ? announcer_scrape_deadline(entry_announcer(k, i), &its) : NEVER;
         if (due >= next)
             continue;
         next = due;
@@ -60,8 +61,8 @@ static usec put_in_order(struct kith_torrent *k)
     struct timer_heap *order = &k->node->scrape_order;
     const char *url;
     usec due = due_of(k, &url);
-    if (timer_heap_reserve(order, order->count + 1) == 0)
-        timer_set(order, &k->scrape_due, due);
+    if (k->tracked && timer_heap_reserve(order, order->count + 1) == 0)
+        timer_set(order, &k->tracked->scrape_due, due);
     return due;
 }
 
@@ -86,7 +87,7 @@ static void finish(struct scrape *s, enum outcome outcome)
     struct kith_node *n = s->node;
     for (size_t i = 0; i < s->count; i++) {
         struct kith_torrent *k = s->of[i].entry;
-        struct announcer *a = k ? k->announcers[s->of[i].which] : NULL;
+        struct announcer *a = k ? entry_announcer(k, s->of[i].which) : NULL;
         if (a)
             announcer_scraped(a, s->url, outcome == COUNTED ? &s->counts[i] : NULL,
                 s->count == 1 || outcome == SILENT, env_now(n->env));
@@ -225,7 +226,7 @@ static bool take(struct scrape *s, struct kith_torrent *k, usec by)
     struct info_hash names[ENTRY_NAMES_MAX];
     unsigned known = entry_names(k, names);
     for (unsigned i = 0; i < 2 && s->count < TRACKER_SCRAPE_MAX; i++) {
-        struct announcer *a = k->announcers[i];
+        struct announcer *a = entry_announcer(k, i);
         bool alone = a && announcer_scrapes_alone(a, s->url);
         if (!a || known == 0 || (alone && s->count > 0) || !announcer_scrape_begin(a, s->url, by))
             continue;
@@ -248,8 +249,8 @@ static void gather(struct scrape *s, usec now)
     while (
         !whole && count < SCRAPE_LOOKS_MAX && timer_heap_deadline(order) <= now + SCRAPE_GATHER) {
         struct kith_torrent *k =
-            container_of(timer_heap_first(order), struct kith_torrent, scrape_due);
-        timer_cancel(order, &k->scrape_due);
+            container_of(timer_heap_first(order), struct entry_trackers, scrape_due)->entry;
+        timer_cancel(order, &k->tracked->scrape_due);
         looked_at[count++] = k;
         whole = take(s, k, now + SCRAPE_GATHER);
     }
@@ -285,7 +286,7 @@ static usec next_due(struct kith_node *n, const char **url)
 {
     struct timer *first;
     while ((first = timer_heap_first(&n->scrape_order)) != NULL) {
-        struct kith_torrent *k = container_of(first, struct kith_torrent, scrape_due);
+        struct kith_torrent *k = container_of(first, struct entry_trackers, scrape_due)->entry;
         usec due = due_of(k, url);
         if (due == first->deadline)
             return due;
@@ -344,7 +345,7 @@ void scrapes_init(struct kith_node *n)
 
 void scrapes_forget(struct kith_torrent *k)
 {
-    timer_cancel(&k->node->scrape_order, &k->scrape_due);
+    timer_cancel(&k->node->scrape_order, &k->tracked->scrape_due);
     list_for_each(at, &k->node->scrapes)
     {
         struct scrape *s = list_entry(at, struct scrape, link);

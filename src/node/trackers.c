@@ -21,7 +21,8 @@
 
 /* One announce under way. */
 struct announce {
-    struct list_link link; /* node->announces */
+    struct list_link link;    /* node->announces */
+    struct list_link sibling; /* its torrent's */
     struct kith_torrent *entry;
     unsigned which; /* announcer */
     struct announcer_request request;
@@ -42,12 +43,13 @@ static void announce_due(struct kith_torrent *k);
 
 static struct announcer_tracker *tracker_of(struct announce *a)
 {
-    return &a->entry->announcers[a->which]->trackers[a->request.tracker];
+    return &entry_announcer(a->entry, a->which)->trackers[a->request.tracker];
 }
 
 static void announce_free(struct announce *a)
 {
     list_remove(&a->link);
+    list_remove(&a->sibling);
     if (a->http)
         env_http_cancel(a->http);
     if (a->resolve)
@@ -79,9 +81,9 @@ static void failed(struct announce *a, int err, const char *why)
     struct kith_torrent *k = a->entry;
     struct announcer_tracker *t = tracker_of(a);
     bool news = a->which == 0 && strcmp(t->words, why) != 0;
-    if (news && !k->announcers[a->which]->stopping)
+    if (news && !entry_announcer(k, a->which)->stopping)
         tell(k, t->url, err, why);
-    announcer_failed(k->announcers[a->which], &a->request, why, env_now(k->node->env));
+    announcer_failed(entry_announcer(k, a->which), &a->request, why, env_now(k->node->env));
     announce_free(a);
     announce_due(k);
 }
@@ -114,7 +116,7 @@ static void tell_answer(struct announce *a, const struct tracker_reply *r)
 static void answered(struct announce *a, const struct tracker_reply *r)
 {
     struct kith_torrent *k = a->entry;
-    struct announcer *of = k->announcers[a->which];
+    struct announcer *of = entry_announcer(k, a->which);
     if (!of->stopping) {
         if (a->which == 0)
             tell_answer(a, r);
@@ -386,7 +388,7 @@ static const char *no_way(struct kith_node *n, int err)
 
 static void begin(struct kith_torrent *k, unsigned which, const struct announcer_request *request)
 {
-    struct announcer *of = k->announcers[which];
+    struct announcer *of = entry_announcer(k, which);
     struct announce *a = calloc(1, sizeof *a);
     if (!a) {
         announcer_failed(of, request, "no memory", env_now(k->node->env));
@@ -396,6 +398,7 @@ static void begin(struct kith_torrent *k, unsigned which, const struct announcer
     a->which = which;
     a->request = *request;
     list_push_back(&k->node->announces, &a->link);
+    list_push_back(&k->tracked->announces, &a->sibling);
     const struct announcer_tracker *t = tracker_of(a);
     fill(a, t);
     int err = strncasecmp(t->url, "udp:", 4) == 0 ? ask_udp(a, t->url) : ask_http(a, t->url);
@@ -408,7 +411,7 @@ static void begin(struct kith_torrent *k, unsigned which, const struct announcer
 static bool all_silent(const struct kith_torrent *k)
 {
     for (unsigned i = 0; i < 2; i++)
-        if (k->announcers[i] && !announcer_is_silent(k->announcers[i]))
+        if (entry_announcer(k, i) && !announcer_is_silent(entry_announcer(k, i)))
             return false;
     return true;
 }
@@ -418,8 +421,8 @@ static void announce_due(struct kith_torrent *k)
     struct announcer_request request;
     usec now = env_now(k->node->env);
     for (unsigned i = 0; i < 2; i++)
-        while (k->announcers[i] && (k->torrent || k->asleep) &&
-               announcer_next(k->announcers[i], now, &request))
+        while (entry_announcer(k, i) && (k->torrent || k->asleep) &&
+               announcer_next(entry_announcer(k, i), now, &request))
             begin(k, i, &request);
     trackers_arm(k);
     if (k->goodbye && all_silent(k)) {
@@ -434,37 +437,35 @@ static void announce_due(struct kith_torrent *k)
 void trackers_arm(struct kith_torrent *k)
 {
     usec next = NEVER;
+    if (!k->tracked)
+        return;
     for (unsigned i = 0; i < 2; i++)
-        if (k->announcers[i] && announcer_deadline(k->announcers[i]) < next)
-            next = announcer_deadline(k->announcers[i]);
-    list_for_each(at, &k->node->announces)
+        if (entry_announcer(k, i) && announcer_deadline(entry_announcer(k, i)) < next)
+            next = announcer_deadline(entry_announcer(k, i));
+    list_for_each(at, &k->tracked->announces)
     {
-        struct announce *a = list_entry(at, struct announce, link);
-        if (a->entry == k && speaks_udp(a) && a->udp.deadline < next)
+        struct announce *a = list_entry(at, struct announce, sibling);
+        if (speaks_udp(a) && a->udp.deadline < next)
             next = a->udp.deadline;
     }
-    if (k->goodbye && k->goodbye_until < next)
-        next = k->goodbye_until;
-    timer_set(&k->node->timers, &k->announce_timer, next);
+    if (k->goodbye && k->tracked->goodbye_until < next)
+        next = k->tracked->goodbye_until;
+    timer_set(&k->node->timers, &k->tracked->announce_timer, next);
     node_arm(k->node);
 }
 
 static void cancel_all(struct kith_torrent *k)
 {
-    list_for_each_safe(at, &k->node->announces)
-    {
-        struct announce *a = list_entry(at, struct announce, link);
-        if (a->entry == k)
-            announce_free(a);
-    }
+    list_for_each_safe(at, &k->tracked->announces)
+        announce_free(list_entry(at, struct announce, sibling));
 }
 
 static void tick_udp(struct kith_torrent *k, usec now)
 {
-    list_for_each_safe(at, &k->node->announces)
+    list_for_each_safe(at, &k->tracked->announces)
     {
-        struct announce *a = list_entry(at, struct announce, link);
-        if (a->entry != k || !speaks_udp(a))
+        struct announce *a = list_entry(at, struct announce, sibling);
+        if (!speaks_udp(a))
             continue;
         tracker_udp_tick(&a->udp, now);
         if (a->udp.state == TRACKER_UDP_SILENT) {
@@ -477,8 +478,8 @@ static void tick_udp(struct kith_torrent *k, usec now)
 
 static void fired(struct timer *timer, usec now)
 {
-    struct kith_torrent *k = container_of(timer, struct kith_torrent, announce_timer);
-    if (k->goodbye && now >= k->goodbye_until) {
+    struct kith_torrent *k = container_of(timer, struct entry_trackers, announce_timer)->entry;
+    if (k->goodbye && now >= k->tracked->goodbye_until) {
         cancel_all(k);
         k->goodbye = false;
         trackers_said_goodbye(k);
@@ -534,22 +535,40 @@ static struct announcer *make(struct kith_torrent *k)
     return NULL;
 }
 
+static bool has_any(const struct kith_torrent *k)
+{
+    return k->trackers.count > 0 || (k->metainfo && k->metainfo->tracker_count > 0);
+}
+
+static bool make_tracked(struct kith_torrent *k)
+{
+    struct entry_trackers *t = has_any(k) && !k->tracked ? calloc(1, sizeof *t) : NULL;
+    if (!t)
+        return k->tracked != NULL;
+    t->entry = k;
+    t->announce_timer.fire = fired;
+    list_init(&t->announces);
+    k->tracked = t;
+    return true;
+}
+
 void trackers_start(struct kith_torrent *k)
 {
     struct torrent_stats s;
     struct info_hash v1;
     struct sha256_digest v2;
     usec now = env_now(k->node->env);
-    if (k->announcers[0] || k->paused || k->node->stopping || k->removing)
+    if (entry_announcer(k, 0) || k->paused || k->node->stopping || k->removing)
         return;
-    k->announce_timer.fire = fired;
+    if (!make_tracked(k))
+        return;
     torrent_stats(k->torrent, now, &s);
     /* A hybrid has two swarms: both are told (libtorrent's way, wire.md 5). */
     bool both = torrent_hash_v1(k->torrent, &v1) && torrent_hash_v2(k->torrent, &v2);
     for (unsigned i = 0; i < (both ? 2u : 1u); i++) {
-        k->announcers[i] = make(k);
-        if (k->announcers[i])
-            announcer_start(k->announcers[i], s.complete, now);
+        k->tracked->announcers[i] = make(k);
+        if (entry_announcer(k, i))
+            announcer_start(entry_announcer(k, i), s.complete, now);
     }
     announce_due(k);
 }
@@ -557,8 +576,8 @@ void trackers_start(struct kith_torrent *k)
 void trackers_completed(struct kith_torrent *k)
 {
     for (unsigned i = 0; i < 2; i++)
-        if (k->announcers[i])
-            announcer_completed(k->announcers[i], env_now(k->node->env));
+        if (entry_announcer(k, i))
+            announcer_completed(entry_announcer(k, i), env_now(k->node->env));
     announce_due(k);
 }
 
@@ -567,31 +586,35 @@ bool trackers_stop(struct kith_torrent *k)
     bool any = false;
     usec now = env_now(k->node->env);
     for (unsigned i = 0; i < 2; i++) {
-        if (!k->announcers[i])
+        if (!entry_announcer(k, i))
             continue;
-        announcer_stop(k->announcers[i], now);
+        announcer_stop(entry_announcer(k, i), now);
         any = true;
     }
     if (!any || k->goodbye)
         return any && k->goodbye;
     k->goodbye = true;
-    k->goodbye_until = now + GOODBYE_PATIENCE;
+    k->tracked->goodbye_until = now + GOODBYE_PATIENCE;
     announce_due(k);
     return k->goodbye;
 }
 
 void trackers_free(struct kith_torrent *k)
 {
+    struct entry_trackers *t = k->tracked;
+    k->goodbye = false;
+    if (!t)
+        return;
     cancel_all(k);
     scrapes_forget(k);
-    timer_cancel(&k->node->timers, &k->announce_timer);
+    timer_cancel(&k->node->timers, &t->announce_timer);
     for (unsigned i = 0; i < 2; i++) {
-        if (k->announcers[i])
-            announcer_free(k->announcers[i]);
-        free(k->announcers[i]);
-        k->announcers[i] = NULL;
+        if (t->announcers[i])
+            announcer_free(t->announcers[i]);
+        free(t->announcers[i]);
     }
-    k->goodbye = false;
+    free(t);
+    k->tracked = NULL;
 }
 
 void trackers_network_changed(struct kith_node *n)
@@ -603,9 +626,9 @@ void trackers_network_changed(struct kith_node *n)
         if (!k->torrent || torrent_is_complete(k->torrent))
             continue;
         for (unsigned i = 0; i < 2; i++)
-            if (k->announcers[i])
-                announcer_hurry(k->announcers[i], now);
-        if (k->announcers[0] || k->announcers[1])
+            if (entry_announcer(k, i))
+                announcer_hurry(entry_announcer(k, i), now);
+        if (entry_announcer(k, 0) || entry_announcer(k, 1))
             trackers_arm(k);
     }
 }
@@ -615,7 +638,7 @@ void trackers_network_changed(struct kith_node *n)
 
 int kith_tracker(struct kith_torrent *k, uint32_t index, struct kith_tracker *given)
 {
-    struct announcer *a = k->announcers[0];
+    struct announcer *a = entry_announcer(k, 0);
     if (!a || index >= a->count)
         return ERR_NOT_FOUND;
     const struct announcer_tracker *t = &a->trackers[index];
@@ -639,7 +662,7 @@ int kith_tracker(struct kith_torrent *k, uint32_t index, struct kith_tracker *gi
 
 const char *trackers_trouble(const struct kith_torrent *k)
 {
-    const struct announcer *a = k->announcers[0];
+    const struct announcer *a = entry_announcer(k, 0);
     for (uint32_t i = 0; a && i < a->count; i++)
         if (!a->trackers[i].answered && a->trackers[i].words[0])
             return a->trackers[i].words;
@@ -651,7 +674,7 @@ void trackers_counts(
 {
     *seeders = *leechers = *completed = -1;
     for (unsigned i = 0; i < 2; i++) {
-        const struct announcer *a = k->announcers[i];
+        const struct announcer *a = entry_announcer(k, i);
         for (uint32_t j = 0; a && j < a->count; j++) {
             const struct announcer_tracker *t = &a->trackers[j];
             *seeders = t->seeders > *seeders ? t->seeders : *seeders;

@@ -61,13 +61,15 @@ bool web_fetch_start(struct kith_torrent *k, uint32_t seed, const char *url, uin
         free(f);
         return false;
     }
-    list_push_back(&k->web_fetches, &f->link);
+    list_push_back(&k->awake->web_fetches, &f->link);
     return true;
 }
 
 void web_seeds_cancel(struct kith_torrent *k)
 {
-    list_for_each_safe(at, &k->web_fetches)
+    if (!k->awake)
+        return;
+    list_for_each_safe(at, &k->awake->web_fetches)
     {
         struct web_fetch *f = list_entry(at, struct web_fetch, link);
         env_http_cancel(f->http);

@@ -25,6 +25,10 @@ void announcer_free(struct announcer *a)
 {
     for (uint32_t i = 0; i < a->count; i++)
         free(a->trackers[i].url);
+    free(a->trackers);
+    free(a->tiers);
+    a->trackers = NULL;
+    a->tiers = NULL;
     a->count = a->tier_count = 0;
 }
 
@@ -36,6 +40,16 @@ static bool is_spoken(const char *url)
            strncasecmp(url, "udp://", 6) == 0;
 }
 
+/* For one more of each. */
+static bool make_room(struct announcer *a)
+{
+    struct announcer_tracker *trackers = realloc(a->trackers, (a->count + 1) * sizeof *a->trackers);
+    a->trackers = trackers ? trackers : a->trackers;
+    struct announcer_tier *tiers = realloc(a->tiers, (a->tier_count + 1) * sizeof *a->tiers);
+    a->tiers = tiers ? tiers : a->tiers;
+    return trackers && tiers;
+}
+
 void announcer_add(struct announcer *a, const char *url, uint32_t tier)
 {
     if (!is_spoken(url) || a->count == ANNOUNCER_TRACKERS_MAX || strlen(url) > ANNOUNCER_URL_MAX)
@@ -43,7 +57,7 @@ void announcer_add(struct announcer *a, const char *url, uint32_t tier)
     for (uint32_t i = 0; i < a->count; i++)
         if (strcmp(a->trackers[i].url, url) == 0)
             return;
-    char *copy = strdup(url);
+    char *copy = make_room(a) ? strdup(url) : NULL;
     if (!copy)
         return;
     if (a->tier_count == 0 || a->trackers[a->count - 1].tier != tier)

@@ -47,9 +47,9 @@ struct announcer_tier {
 };
 
 struct announcer {
-    struct announcer_tracker trackers[ANNOUNCER_TRACKERS_MAX];
+    struct announcer_tracker *trackers; /* at most ANNOUNCER_TRACKERS_MAX; most torrents have one */
     uint32_t count;
-    struct announcer_tier tiers[ANNOUNCER_TRACKERS_MAX];
+    struct announcer_tier *tiers;
     uint32_t tier_count;
     uint64_t random;
     bool running, stopping;

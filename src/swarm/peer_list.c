@@ -15,8 +15,8 @@ struct candidate {
 };
 
 struct peer_list {
-    struct candidate items[PEER_LIST_MAX];
-    size_t count;
+    struct candidate *items; /* most torrents know few */
+    size_t count, room;
 };
 
 struct peer_list *peer_list_new(void)
@@ -26,6 +26,8 @@ struct peer_list *peer_list_new(void)
 
 void peer_list_free(struct peer_list *l)
 {
+    if (l)
+        free(l->items);
     free(l);
 }
 
@@ -55,12 +57,24 @@ static bool is_users(enum addr_source source)
     return source != ADDR_FROM_STRANGER && source != ADDR_FROM_LAN;
 }
 
+static bool grow(struct peer_list *l)
+{
+    size_t room = l->room ? 2 * l->room : 8;
+    room = room < PEER_LIST_MAX ? room : PEER_LIST_MAX;
+    struct candidate *items = realloc(l->items, room * sizeof *items);
+    if (!items)
+        return false;
+    l->items = items;
+    l->room = room;
+    return true;
+}
+
 /* The place of the least useful entry: one that failed most and that no user named. */
 static struct candidate *make_room(struct peer_list *l)
 {
     struct candidate *worst = NULL;
     if (l->count < PEER_LIST_MAX)
-        return &l->items[l->count++];
+        return l->count < l->room || grow(l) ? &l->items[l->count++] : NULL;
     for (size_t i = 0; i < l->count; i++) {
         struct candidate *c = &l->items[i];
         if (c->in_use || c->banned || c->failures == 0 || is_users(c->source))

@@ -83,8 +83,8 @@ struct torrent {
     struct storage *storage;
     struct bitfield have;
     struct picker *picker;
-    uint8_t *file_priorities; /* one a file */
-    struct piece_buffer *buffers[TORRENT_BUFFERS_MAX];
+    uint8_t *file_priorities;      /* one a file */
+    struct piece_buffer **buffers; /* TORRENT_BUFFERS_MAX of them, with the first */
     uint32_t buffer_count;
     uint32_t finishing; /* buffers that the store verifies and writes */
     uint32_t jobs;      /* of the storage, under way */

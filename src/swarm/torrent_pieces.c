@@ -89,6 +89,8 @@ void torrent_pieces_free(struct torrent *t)
     torrent_leaves_free(t);
     for (uint32_t i = 0; i < t->buffer_count; i++)
         piece_buffer_free(t->buffers[i]);
+    free(t->buffers);
+    t->buffers = NULL;
     t->buffer_count = 0;
     picker_free(t->picker);
     t->picker = NULL;
@@ -235,7 +237,9 @@ struct piece_buffer *torrent_buffer_of(const struct torrent *t, uint32_t piece)
 
 static struct piece_buffer *make_buffer(struct torrent *t, uint32_t piece)
 {
-    if (t->buffer_count == TORRENT_BUFFERS_MAX)
+    if (!t->buffers)
+        t->buffers = calloc(TORRENT_BUFFERS_MAX, sizeof *t->buffers);
+    if (!t->buffers || t->buffer_count == TORRENT_BUFFERS_MAX)
         return NULL;
     struct piece_buffer *pb =
         piece_buffer_new(storage_pool(t->storage), piece, metainfo_piece_size(t->metainfo, piece));
