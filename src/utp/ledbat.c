@@ -16,6 +16,7 @@ void ledbat_init(struct ledbat *l, size_t packet)
     *l = (struct ledbat){.packet = packet,
         .window = (double)(LEDBAT_PACKETS_FIRST * packet),
         .threshold = LEDBAT_WINDOW_MAX,
+        .target = LEDBAT_TARGET,
         .cut_at = -LEDBAT_CUT_PAUSE};
 }
 
@@ -95,18 +96,44 @@ static double gain(const struct ledbat *l, usec now)
     return wanted < most ? wanted : most > LEDBAT_GAIN ? most : LEDBAT_GAIN;
 }
 
+static void remember_queue(struct ledbat *l, usec queue, double share, usec now)
+{
+    l->queue_recent *= 1 - share / 2;
+    if ((double)queue > l->queue_recent)
+        l->queue_recent = (double)queue;
+    if (l->queue_recent > l->queue_most)
+        l->queue_most = l->queue_recent;
+    if (now - l->target_at >= LEDBAT_TARGET_AGAIN) {
+        l->target = usec_min(l->target * 5 / 4, LEDBAT_TARGET);
+        l->queue_most *= 0.9;
+        l->target_at = now;
+    }
+}
+
+/* Losses while the queue is shorter than the buffer is known to be are of other causes. A queue is
+ * made of packets: a target below one and a half would stop a slow line. */
+static void learn_buffer(struct ledbat *l, usec rtt, usec now)
+{
+    if (l->queue_recent < l->queue_most * 3 / 4 || l->queue_most < 2 * LEDBAT_TARGET_MIN)
+        return;
+    double half = l->queue_most / 2;
+    double packets = 1.5 * (double)l->packet * (double)rtt / l->window;
+    l->target = usec_min((usec)(half > packets ? half : packets), LEDBAT_TARGET);
+    l->target_at = now;
+}
+
 void ledbat_acked(struct ledbat *l, size_t bytes, usec queue, bool limited, usec now)
 {
-    double share = (double)bytes / l->window; /* of a round trip */
-    double off_target = (double)(LEDBAT_TARGET - queue) / (double)LEDBAT_TARGET;
+    double share = (double)bytes < l->window ? (double)bytes / l->window : 1; /* of a round trip */
+    remember_queue(l, queue, share, now);
     if (l->phase != LEDBAT_STEADY) {
         slow_start(l, (double)bytes, queue, limited, now);
         return;
     }
-    if (queue > LEDBAT_TARGET / 2)
+    double off_target = (double)(l->target - queue) / (double)l->target;
+    if (queue > l->target / 2)
         l->calm_since = now;
     l->round_left -= (double)bytes;
-    share = share > 1 ? 1 : share;
     if (off_target >= 0) {
         if (limited)
             l->window = bounded(l, l->window + gain(l, now) * share * off_target);
@@ -123,6 +150,7 @@ void ledbat_lost(struct ledbat *l, usec rtt, usec now)
     if (now - l->cut_at < (rtt > LEDBAT_CUT_PAUSE ? rtt : LEDBAT_CUT_PAUSE))
         return;
     double before = l->window;
+    learn_buffer(l, rtt, now);
     if (l->phase == LEDBAT_CAREFUL) {
         end_slow_start(l, now); /* the queue that it had seen is full */
     } else {

@@ -11,7 +11,12 @@
  * evidently larger, and it grows faster with time, as H-TCP does (Leith and Shorten 2004), or it
  * would take minutes to fill a long path. Above the target it shrinks in proportion (as LEDBAT++,
  * draft-irtf-iccrg-ledbat-plus-plus, because 3000 bytes a round trip drain a full queue too
- * slowly). It never falls below two packets: it yields, but does not starve. */
+ * slowly). It never falls below two packets: it yields, but does not starve.
+ *
+ * A bottleneck whose buffer is shorter than the target would never be seen to be full before it
+ * loses, and LEDBAT would take from it what TCP does, or more. So when packets are lost while the
+ * queue is about as long as it ever was, the target becomes half of that, and comes back with time.
+ */
 #ifndef KITH_UTP_LEDBAT_H
 #define KITH_UTP_LEDBAT_H
 
@@ -20,7 +25,9 @@
 #include <stddef.h>
 
 #define LEDBAT_TARGET MSECS(100)
-#define LEDBAT_GAIN 3000.0 /* bytes a round trip */
+#define LEDBAT_TARGET_MIN MSECS(8) /* of a short buffer; losses with less are of other causes */
+#define LEDBAT_TARGET_AGAIN SECONDS(60) /* without loss: a quarter more */
+#define LEDBAT_GAIN 3000.0              /* bytes a round trip */
 #define LEDBAT_WINDOW_MAX (8u << 20)
 #define LEDBAT_PACKETS_MIN 2u
 #define LEDBAT_PACKETS_FIRST 10u    /* the first window (RFC 6928), and the one after a rest */
@@ -40,12 +47,16 @@ struct ledbat {
     double before_cut; /* to go back to if the loss was none */
     size_t packet;     /* bytes of a full packet */
     enum ledbat_phase phase;
-    usec cut_at;       /* the last loss that counted, or the end of slow start */
-    usec calm_since;   /* no loss and hardly a queue */
-    double suspect;    /* careful: the window when the queue was seen */
-    double round_left; /* bytes to be acknowledged until a careful round, or the one after a cut,
-                          ends */
-    usec round_queue;  /* the shortest queue in a careful one */
+    usec target;         /* of the queue */
+    usec target_at;      /* when it was set */
+    double queue_recent; /* the longest of the last round trips, */
+    double queue_most;   /* and of the last minutes */
+    usec cut_at;         /* the last loss that counted, or the end of slow start */
+    usec calm_since;     /* no loss and hardly a queue */
+    double suspect;      /* careful: the window when the queue was seen */
+    double round_left;   /* bytes to be acknowledged until a careful round, or the one after a cut,
+                            ends */
+    usec round_queue;    /* the shortest queue in a careful one */
 };
 
 void ledbat_init(struct ledbat *, size_t packet);

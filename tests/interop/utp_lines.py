@@ -60,7 +60,7 @@ def row(mbit, rtt, loss, queue_ms):
 def alone(rates):
     print("| Mbit/s | round trip ms | loss % | queue ms | bound s | TCP s | uTP s | uTP / TCP | TCP's queue: median, 95 % ms | uTP's |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
-    cases = [(m, r, l, q) for m in rates for r in (10, 50, 300) for l in (0, 1) for q in (30, 500)]
+    cases = [(m, r, l, q) for m in rates for l in (0, 1) for r in (10, 50, 300) for q in (30, 500)]
     with concurrent.futures.ThreadPoolExecutor(1 if max(rates) > 20 else 4 if max(rates) == 20 else 6) as pool:
         for line in pool.map(lambda c: row(*c), cases):
             print(line, flush=True)

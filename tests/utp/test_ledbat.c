@@ -211,6 +211,31 @@ static void a_sender_without_data_does_not_grow(void **state)
     assert_true(l.window == before);
 }
 
+static void a_short_buffer_lowers_the_target_for_minutes(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.phase = LEDBAT_STEADY;
+    l.window = 200000;
+    round_trip(&l, MSECS(30), true, SECONDS(1));
+    ledbat_lost(&l, MSECS(50), SECONDS(1));
+    assert_int_equal(l.target, MSECS(15));
+    for (int i = 0; i < 3; i++) /* what was in flight */
+        round_trip(&l, MSECS(25), true, SECONDS(2));
+    double before = l.window;
+    round_trip(&l, MSECS(25), true, SECONDS(2));
+    assert_true(l.window < before); /* and TCP has the rest */
+    for (int i = 0; i < 10; i++)
+        round_trip(&l, MSECS(2), true, SECONDS(2));
+    assert_true(l.window > before);
+    ledbat_lost(&l, MSECS(50), SECONDS(3)); /* hardly a queue: that says nothing of the buffer */
+    assert_int_equal(l.target, MSECS(15));
+    for (int minute = 1; minute <= 10; minute++)
+        round_trip(&l, MSECS(5), true, SECONDS(3 + 61 * minute));
+    assert_int_equal(l.target, LEDBAT_TARGET);
+}
+
 static void losses_of_one_round_trip_are_one(void **state)
 {
     (void)state;
@@ -270,5 +295,6 @@ RUN(T(the_queue_is_what_is_above_the_base), T(samples_may_wrap),
     T(what_slow_start_overfilled_is_not_cut_for_twice),
     T(below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip),
     T(above_the_target_it_shrinks_but_never_below_two_packets),
-    T(a_sender_without_data_does_not_grow), T(losses_of_one_round_trip_are_one),
-    T(a_loss_that_was_none_is_taken_back), T(a_timeout_and_a_rest_begin_anew_up_to_where_it_was))
+    T(a_sender_without_data_does_not_grow), T(a_short_buffer_lowers_the_target_for_minutes),
+    T(losses_of_one_round_trip_are_one), T(a_loss_that_was_none_is_taken_back),
+    T(a_timeout_and_a_rest_begin_anew_up_to_where_it_was))
