@@ -105,14 +105,19 @@ static void readable(void *user)
 void lsd_join(struct kith_torrent *k)
 {
     struct lsd_io *l = k->node->lsd;
-    struct info_hash hashes[ENTRY_NAMES_MAX];
+    const uint8_t *hashes[ENTRY_NAMES_MAX]; /* v2's is its first 20 bytes on the network */
+    unsigned count = 0;
     bool is_private = k->asleep ? k->outline.is_private : k->metainfo && k->metainfo->is_private;
     if (!l || (!k->torrent && !k->asleep) || k->paused || k->removing || k->node->stopping ||
         is_private)
         return;
     usec now = env_now(k->node->env);
     enum lsd_haste haste = k->asleep || torrent_is_complete(k->torrent) ? LSD_SERVES : LSD_SEEKS;
-    lsd_pacer_join(&l->pacer, &k->lsd, hashes, entry_names(k, hashes), haste, now);
+    if (k->has_v1)
+        hashes[count++] = k->v1.b;
+    if (k->has_v2)
+        hashes[count++] = k->v2.b;
+    lsd_pacer_join(&l->pacer, &k->lsd, hashes, count, haste, now);
     arm(l);
 }
 

@@ -18,13 +18,18 @@ static usec draw(struct lsd_pacer *p, usec below)
     return (usec)((p->random * 0x2545f4914f6cdd1dull) >> 33) % below;
 }
 
+static uint64_t key_of(const struct lsd_pacer *p, const uint8_t *hash)
+{
+    return siphash13(hash, sizeof(struct info_hash), p->seed);
+}
+
 int lsd_pacer_init(struct lsd_pacer *p, const uint8_t seed[16], usec now)
 {
     *p = (struct lsd_pacer){.credit = LSD_BURST, .credited_at = now, .heard_since = now};
     timer_heap_init(&p->due);
-    list_init(&p->members);
     p->random = load_u64(seed) | 1;
-    p->by_hash = map_new(sizeof(struct info_hash), seed);
+    memcpy(p->seed, seed, sizeof p->seed);
+    p->by_hash = map_new(sizeof(uint64_t), seed);
     return p->by_hash ? 0 : ERR_NOMEM;
 }
 
@@ -32,26 +37,27 @@ void lsd_pacer_free(struct lsd_pacer *p)
 {
     if (!p->by_hash)
         return;
-    list_for_each_safe(at, &p->members) lsd_pacer_leave(p, list_entry(at, struct lsd_member, link));
+    for (struct timer *t; (t = timer_heap_first(&p->due)) != NULL;)
+        lsd_pacer_leave(p, container_of(t, struct lsd_member, timer));
     timer_heap_free(&p->due);
     map_free(p->by_hash);
     p->by_hash = NULL;
 }
 
-int lsd_pacer_join(struct lsd_pacer *p, struct lsd_member *m, const struct info_hash *hashes,
+int lsd_pacer_join(struct lsd_pacer *p, struct lsd_member *m, const uint8_t *const hashes[],
     unsigned count, enum lsd_haste haste, usec now)
 {
     assert(count <= 2);
     if (m->joined || count == 0)
         return 0;
-    int err = timer_heap_reserve(&p->due, p->member_count + 1);
-    for (unsigned i = 0; i < count && !err; i++)
-        err = map_put(p->by_hash, &hashes[i], m);
-    *m = (struct lsd_member){.count = count};
-    memcpy(m->hashes, hashes, count * sizeof *hashes);
-    list_push_back(&p->members, &m->link);
-    p->member_count++;
-    m->joined = true;
+    int err = timer_heap_reserve(&p->due, p->due.count + 1);
+    *m = (struct lsd_member){.count = (uint8_t)count, .joined = true};
+    for (unsigned i = 0; i < count; i++)
+        m->hashes[i] = hashes[i];
+    for (unsigned i = 0; i < count && !err; i++) {
+        uint64_t key = key_of(p, hashes[i]);
+        err = map_put(p->by_hash, &key, m);
+    }
     if (err) {
         lsd_pacer_leave(p, m);
         return err;
@@ -65,21 +71,21 @@ void lsd_pacer_leave(struct lsd_pacer *p, struct lsd_member *m)
     if (!m->joined)
         return;
     timer_cancel(&p->due, &m->timer);
-    list_remove(&m->link);
-    p->member_count--;
-    for (unsigned i = 0; i < m->count; i++)
-        if (map_get(p->by_hash, &m->hashes[i]) == m)
-            map_remove(p->by_hash, &m->hashes[i]);
+    for (unsigned i = 0; i < m->count; i++) {
+        uint64_t key = key_of(p, m->hashes[i]);
+        if (map_get(p->by_hash, &key) == m)
+            map_remove(p->by_hash, &key);
+    }
     m->joined = false;
 }
 
 void lsd_pacer_restart(struct lsd_pacer *p, usec now)
 {
-    list_for_each(at, &p->members)
-    {
-        struct lsd_member *m = list_entry(at, struct lsd_member, link);
+    /* All are armed, and equal deadlines are as good a heap as any order of them. */
+    for (size_t i = 1; i <= p->due.count; i++) {
+        struct lsd_member *m = container_of(p->due.slots[i], struct lsd_member, timer);
         m->announces = 0;
-        timer_set(&p->due, &m->timer, now);
+        m->timer.deadline = now;
     }
 }
 
@@ -96,7 +102,8 @@ bool lsd_pacer_hears(struct lsd_pacer *p, usec now)
 
 struct lsd_member *lsd_pacer_asked(struct lsd_pacer *p, const struct info_hash *hash, usec now)
 {
-    struct lsd_member *m = map_get(p->by_hash, hash);
+    uint64_t key = key_of(p, hash->b);
+    struct lsd_member *m = map_get(p->by_hash, &key);
     if (!m)
         return NULL;
     bool silent_enough = m->announces == 0 || now - m->announced_at >= LSD_ANSWER_GAP;
@@ -125,7 +132,7 @@ static void announced(struct lsd_pacer *p, struct lsd_member *m, usec now)
                     ? repeats[m->announces]
                     : LSD_EVERY - draw(p, LSD_EVERY / 10);
     m->announced_at = now;
-    m->announces++;
+    m->announces += m->announces < 3;
     timer_set(&p->due, &m->timer, now + wait);
 }
 
@@ -140,8 +147,8 @@ unsigned lsd_pacer_next(struct lsd_pacer *p, struct info_hash out[LSD_SEND_MAX],
         struct lsd_member *m = container_of(first, struct lsd_member, timer);
         if (count + m->count > LSD_SEND_MAX)
             break;
-        memcpy(out + count, m->hashes, m->count * sizeof *out);
-        count += m->count;
+        for (unsigned i = 0; i < m->count; i++)
+            memcpy(out[count++].b, m->hashes[i], sizeof out->b);
         announced(p, m, now);
     }
     p->credit -= count > 0;

@@ -28,20 +28,18 @@
 
 /* One torrent; a hybrid has two hashes. Starts zeroed. */
 struct lsd_member {
-    struct timer timer; /* in the pacer's heap */
-    struct list_link link;
-    struct info_hash hashes[2];
-    unsigned count;
+    struct timer timer;       /* in the pacer's heap */
+    const uint8_t *hashes[2]; /* the bytes of its info-hashes, its owner's */
     usec announced_at;
-    unsigned announces; /* since it joined or the network changed */
+    uint8_t count;
+    uint8_t announces; /* since it joined or the network changed; 3: three or more */
     bool joined;
 };
 
 struct lsd_pacer {
     struct timer_heap due;
-    struct list_link members;
-    size_t member_count;
-    struct map *by_hash;
+    struct map *by_hash; /* 64 bits of a keyed hash of it: members are many */
+    uint8_t seed[16];
     uint64_t random;
     unsigned credit; /* datagrams that may leave now */
     usec credited_at;
@@ -58,8 +56,9 @@ enum lsd_haste {
 int lsd_pacer_init(struct lsd_pacer *, const uint8_t seed[16], usec now);
 /* All members leave. */
 void lsd_pacer_free(struct lsd_pacer *);
-/* Announced from now on; again: nothing. ERR_NOMEM: not at all. */
-int lsd_pacer_join(struct lsd_pacer *, struct lsd_member *, const struct info_hash *hashes,
+/* Announced from now on; again: nothing. The hashes stay where they are until it leaves.
+ * ERR_NOMEM: not at all. */
+int lsd_pacer_join(struct lsd_pacer *, struct lsd_member *, const uint8_t *const hashes[],
     unsigned count, enum lsd_haste, usec now);
 void lsd_pacer_leave(struct lsd_pacer *, struct lsd_member *);
 /* Everybody is announced anew: we are on another network. */

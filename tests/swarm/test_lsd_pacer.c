@@ -40,8 +40,10 @@ static struct info_hash hash_of(unsigned i)
 
 static void join(unsigned i, enum lsd_haste haste, usec now)
 {
-    struct info_hash h = hash_of(i);
-    assert_int_equal(lsd_pacer_join(&p, &members[i], &h, 1, haste, now), 0);
+    static struct info_hash hashes[MANY];
+    hashes[i] = hash_of(i);
+    const uint8_t *bytes = hashes[i].b;
+    assert_int_equal(lsd_pacer_join(&p, &members[i], &bytes, 1, haste, now), 0);
 }
 
 static void ask(unsigned i, usec now)
@@ -100,7 +102,8 @@ static void two_that_hear_each_other_fall_silent(void **state)
     assert_int_equal(lsd_pacer_init(&other, seed, 0), 0);
     join(1, LSD_SERVES, 0);
     sent_until(SECONDS(20));
-    lsd_pacer_join(&other, &its, &h, 1, LSD_SEEKS, SECONDS(20));
+    const uint8_t *bytes = h.b;
+    lsd_pacer_join(&other, &its, &bytes, 1, LSD_SEEKS, SECONDS(20));
     for (usec at = SECONDS(20); at < SECONDS(250); at += MSECS(10)) {
         if (lsd_pacer_next(&p, out, at) > 0) {
             said++;
