@@ -214,7 +214,7 @@ static void done(void *user, int err, const struct create_result *r, const char 
     }
     if (err) {
         char *text = term_escape(bytes_of_str(detail));
-        term_error(&c->work.term, "%s%s%s", text, *text ? ": " : "", kith_strerror(err));
+        term_error(&c->work.term, "%s", *text ? text : kith_strerror(err));
         free(text);
         c->code = exit_code_of(err);
         return;

@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include <limits.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,12 +98,26 @@ static bool has_room(struct getting *g)
     return false;
 }
 
+/* Nor what cannot be written: the first block would tell, but it may be long in coming. */
+static bool may_write(struct getting *g)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    if (kith_status(g->torrent, &st) != 0 || st.bytes_left == 0 ||
+        get_may_write(st.folder, st.root))
+        return true;
+    term_error(&g->session.term, "nothing can be written in %s: %s", st.folder, strerror(errno));
+    return false;
+}
+
 /* The data is open, and what is there has been checked. -1: go on; else the exit code. */
 static int ready(struct getting *g)
 {
     struct kith_status st;
     KITH_INIT(st);
     g->under_way = true;
+    if (!may_write(g))
+        return EXIT_PERMISSION;
     if (!has_room(g))
         return EXIT_DISK_FULL;
     if (kith_status(g->torrent, &st) == 0 && st.bytes_done > 0 && st.bytes_left > 0)

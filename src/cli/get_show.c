@@ -1,10 +1,12 @@
 /* See getting.h. */
 #include "cli/getting.h"
 #include "cli/progress.h"
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 uint64_t get_free_space(const char *folder)
 {
@@ -18,6 +20,22 @@ uint64_t get_free_space(const char *folder)
         *slash = 0;
     }
     return (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+bool get_may_write(const char *folder, const char *root)
+{
+    char at[PATH_MAX];
+    snprintf(at, sizeof at, "%.2000s/%.2000s", folder, root);
+    if (access(at, F_OK) == 0)
+        return true; /* something is there already */
+    snprintf(at, sizeof at, "%s", folder);
+    while (access(at, W_OK | X_OK) != 0) {
+        char *slash = strrchr(at, '/');
+        if (errno != ENOENT || !slash || slash == at)
+            return errno == ENOENT;
+        *slash = 0;
+    }
+    return true;
 }
 
 static void put_files(struct json *j, struct kith_torrent *t)

@@ -27,6 +27,8 @@ struct getting {
 /* Name, size, files and the room for them, before anything is written. */
 void get_show_metadata(struct getting *);
 void get_show_complete(struct getting *);
+/* Can `root` be made in it, or in what will be made? False: errno says why. */
+bool get_may_write(const char *folder, const char *root);
 /* The bytes that are free where `folder` is or will be; UINT64_MAX: nobody knows. */
 uint64_t get_free_space(const char *folder);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -84,6 +85,21 @@ int input_take(const char *operand, struct builder *out)
         return 0;
     }
     FILE *in = fopen(operand, "rb");
+    struct stat st;
+    if (in && fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
+        fclose(in);
+        in = NULL;
+        errno = EISDIR;
+    }
+    if (!in && errno == EISDIR) {
+        char *name = term_escape(bytes_of_str(operand));
+        fprintf(stderr,
+            "kith: %s is a folder: name a .torrent file or a link ('kith create' makes a torrent "
+            "of a folder)\n",
+            name);
+        free(name);
+        return -1;
+    }
     if (!in) {
         char *name = term_escape(bytes_of_str(operand));
         fprintf(stderr, "kith: %s: %s (it is neither a link nor a file)\n", name, strerror(errno));

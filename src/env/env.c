@@ -236,6 +236,12 @@ int env_dir_open(struct env *e, const char *path, bool create, struct env_dir **
     return ops_of(e)->dir_open(e, path, create, out);
 }
 
+int env_real_path(struct env *e, const char *path, char **out)
+{
+    *out = NULL;
+    return ops_of(e)->real_path(e, path, out);
+}
+
 void env_dir_close(struct env_dir *d)
 {
     ops_of(d)->dir_close(d);

@@ -278,6 +278,8 @@ struct env_stat {
  * is counted: env_dir_close drops it. ERR_ABSENT if it is not there, ERR_PERMISSION, ERR_NOT... */
 int env_dir_open(struct env *, const char *path, bool create, struct env_dir **out);
 void env_dir_close(struct env_dir *);
+/* The path without links, "." and "..", malloc'd. ERR_NOT_FOUND, ERR_PERMISSION, ERR_NOMEM. */
+int env_real_path(struct env *, const char *path, char **out);
 /* Identity of the folder's volume and inode, to tell "absent" from "empty" (device 0 never occurs).
  */
 int env_dir_stat(struct env_dir *, struct env_stat *out);

@@ -62,6 +62,7 @@ struct env_ops {
     void (*loop_wake)(struct env *);
 
     int (*dir_open)(struct env *, const char *, bool, struct env_dir **);
+    int (*real_path)(struct env *, const char *, char **);
     void (*dir_close)(struct env_dir *);
     int (*dir_stat)(struct env_dir *, struct env_stat *);
     int (*dir_free_space)(struct env_dir *, uint64_t *);

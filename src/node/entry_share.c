@@ -57,19 +57,15 @@ static void share_done(void *user, int err, const struct create_result *result, 
 
 static const struct create_events share_events = {share_progress, share_done};
 
-/* "/a/b/" is the folder /a and the name b. */
-static int split_path(const char *path, char **folder, char **root)
+/* "/a/b" is the folder /a and the name b. */
+static int split_path(const char *full, char **folder, char **root)
 {
-    char *full = realpath(path, NULL);
-    if (!full)
-        return ERR_NOT_FOUND;
-    char *slash = strrchr(full, '/');
+    const char *slash = strrchr(full, '/');
+    if (!slash || !slash[1])
+        return ERR_INVALID;
     *root = strdup(slash + 1);
-    *folder = strdup(slash == full ? "/" : full);
-    if (*folder && slash != full)
-        (*folder)[slash - full] = 0;
-    free(full);
-    return *root && *folder && **root ? 0 : ERR_INVALID;
+    *folder = slash == full ? strdup("/") : strndup(full, (size_t)(slash - full));
+    return *root && *folder ? 0 : ERR_NOMEM;
 }
 
 /* A tracker that is never asked would be a promise that nobody keeps: too many are refused. */
@@ -81,10 +77,10 @@ static int read_trackers(struct arena *a, const struct kith_share *s, struct cre
     return !err && o->tracker_count > ANNOUNCER_TRACKERS_MAX ? ERR_LIMIT : err;
 }
 
-static int start_create(struct kith_torrent *k, const struct kith_share *s)
+static int start_create(struct kith_torrent *k, const struct kith_share *s, const char *path)
 {
     struct arena arena;
-    struct create_options options = {.path = s->path,
+    struct create_options options = {.path = path,
         .name = k->root,
         .kind = s->format == KITH_FORMAT_V1   ? CREATE_V1
                 : s->format == KITH_FORMAT_V2 ? CREATE_V2
@@ -108,19 +104,23 @@ int kith_share(struct kith_node *n, const struct kith_share *given, struct kith_
 {
     struct kith_share s = {.size = sizeof s};
     memcpy(&s, given, given->size < sizeof s ? given->size : sizeof s);
-    char *folder = NULL, *root = NULL;
+    char *folder = NULL, *root = NULL, *path = NULL;
     *out = NULL;
-    int err = s.path ? split_path(s.path, &folder, &root) : ERR_INVALID;
+    int err = s.path ? env_real_path(n->env, s.path, &path) : ERR_INVALID;
+    if (!err)
+        err = split_path(path, &folder, &root);
     struct kith_torrent *k = err ? NULL : entry_new(n, folder);
     free(folder);
     if (!k) {
+        free(path);
         free(root);
         return node_fail(n, err ? err : ERR_NOMEM, "%s", s.path ? s.path : "no path");
     }
     k->root = root;
     k->name = strdup(root);
     k->state = KITH_STATE_HASHING;
-    err = k->name ? start_create(k, &s) : ERR_NOMEM;
+    err = k->name ? start_create(k, &s, path) : ERR_NOMEM;
+    free(path);
     if (err) {
         entry_free(k);
         return err == ERR_LIMIT ? node_fail(n, err, "more than %u trackers", ANNOUNCER_TRACKERS_MAX)

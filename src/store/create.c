@@ -11,6 +11,7 @@
 #include "store/create_torrent.h"
 #include "store/state.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define OPTIONS_MEMORY_MAX ((size_t)16 << 20)
@@ -74,6 +75,13 @@ static void fail_file(struct create *c, int err, size_t file)
     fail(c, err, err == ERR_CANCELLED ? NULL : c->scan->files[file].path, what);
 }
 
+static void fail_unreadable(struct create *c, const struct scan_note *n)
+{
+    char what[64];
+    snprintf(what, sizeof what, "%s: %s", scan_note_text(n->kind), err_text(n->err));
+    fail(c, n->err, n->path, what);
+}
+
 /* The scan's own error: its first problem is at the head of the notes. */
 static void fail_scan(struct create *c, int err)
 {
@@ -81,10 +89,15 @@ static void fail_scan(struct create *c, int err)
     bool problem = s != NULL && s->note_count > 0 && s->notes[0].kind >= SCAN_UNREADABLE;
     if (err == ERR_CANCELLED || err == ERR_NOMEM)
         fail(c, err, NULL, "");
+    else if (problem && s->notes[0].kind == SCAN_UNREADABLE)
+        fail_unreadable(c, &s->notes[0]);
     else if (problem && s->notes[0].err == err)
         fail(c, err, s->notes[0].path, scan_note_text(s->notes[0].kind));
+    else if (err == ERR_UNSUPPORTED)
+        fail(c, err, c->options.path, "is neither a file nor a folder");
     else if (err == ERR_NOT_FOUND && s != NULL && s->dir != NULL)
-        fail(c, err, c->options.path, "there is no file in it");
+        fail(c, err, c->options.path,
+            s->excluded > 0 ? "everything in it is excluded" : "there is no file in it");
     else if (err == ERR_LIMIT && s != NULL && s->count >= SCAN_FILES_MAX)
         fail(c, err, c->options.path, "there are too many files in it");
     else

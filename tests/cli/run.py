@@ -712,7 +712,7 @@ def create_leaves_out_what_it_is_told_to(case):
     expect(paths, ["deep/keep.txt", "film.bin", "tiny"], "files")
     case.kith("verify", "e.torrent", "Data")
     expect_in("nothing matches --exclude", case.kith("create", "-e", "*.zip", "-o", "z.torrent", "Data")[1], "a miss")
-    case.kith("create", "-e", "*", "-o", "n.torrent", "Data", code=9)
+    expect_in("everything in it is excluded", case.kith("create", "-e", "*", "-o", "n.torrent", "Data", code=3)[1], "all")
 
 
 def cross_seeds_have_hashes_of_their_own(case):
@@ -725,6 +725,51 @@ def cross_seeds_have_hashes_of_their_own(case):
         hashes.add((str(torrent.info_hashes().v1), str(torrent.info_hashes().v2)))
         case.kith("verify", f"{name}.torrent", "Data")
     expect(len(hashes), 3, "different torrents")
+
+
+def share_takes_a_folder_however_it_is_named(case):
+    data = case.data()
+    for name, cwd in ((".", data), ("..", data / "deep"), ("Data/", case.work), ("./Data/../Data", case.work)):
+        process = subprocess.Popen([KITH, "share", name, "--listen", "127.0.0.1"], cwd=cwd, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=case.environment)
+        case.processes.append(process)
+        expect_in("dn=Data", first_line(process), name)
+        process.kill()
+
+
+def what_is_no_data_is_told_plainly(case):
+    case.data()
+    expect_in("is neither a file nor a folder", case.kith("share", "/dev/null", code=10)[1], "a device")
+    expect_in("'kith create' makes a torrent", case.kith("show", "Data", code=3)[1], "a folder to show")
+    expect_in("'kith create' makes a torrent", case.kith("get", "Data", code=3)[1], "a folder to get")
+    (case.work / "empty").mkdir()
+    _, err = case.kith("create", "empty", code=3)
+    expect(err.count("not found"), 0, "what is said twice")
+
+
+def as_nobody(case, *argv):
+    """As a user who may not do everything. Where the tests run as somebody ordinary, as that one."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    (case.work / "nobody").mkdir(exist_ok=True)
+    if nobody:
+        os.chmod(case.work, 0o755)
+        os.chown(case.work / "nobody", 65534, 65534)
+    return subprocess.run([*nobody, KITH, *argv], cwd=case.work, capture_output=True, text=True, timeout=BOUND_S,
+                          stdin=subprocess.DEVNULL, env={**case.environment, "XDG_STATE_HOME": str(case.work / "nobody")})
+
+
+def what_is_not_allowed_is_told_at_once(case):
+    data = case.data()
+    case.kith("create", "Data")
+    (case.work / "locked").mkdir(mode=0o555)
+    done = as_nobody(case, "get", "Data.torrent", "-o", "locked", "-p", "127.0.0.1:1")
+    expect(done.returncode, 9, "exit code: " + done.stderr)
+    expect_in("nothing can be written in", done.stderr, "a folder that is locked")
+    os.chmod(data / "tiny", 0)
+    for command in ("create", "share"):
+        done = as_nobody(case, command, "Data")
+        expect(done.returncode, 9, command)
+        expect_in("tiny: cannot be read: permission denied", done.stderr, command)
 
 
 COMMANDS = ["share", "get", "create", "show", "verify", "completion", "help"]

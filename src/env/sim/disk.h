@@ -70,6 +70,7 @@ int sim_walk_absolute(
 /* The root of a volume that is mounted here, else the folder itself. */
 struct sim_inode *sim_through(struct sim_inode *);
 
+int sim_real_path(struct env *, const char *path, char **out);
 int sim_dir_open(struct env *, const char *path, bool create, struct env_dir **out);
 void sim_dir_close(struct env_dir *);
 int sim_dir_stat(struct env_dir *, struct env_stat *out);

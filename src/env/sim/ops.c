@@ -49,6 +49,7 @@ const struct env_ops sim_ops = {
     .worker_count = sim_worker_count,
     .loop_wake = sim_loop_wake,
     .dir_open = sim_dir_open,
+    .real_path = sim_real_path,
     .dir_close = sim_dir_close,
     .dir_stat = sim_dir_stat,
     .dir_free_space = sim_dir_free_space,

@@ -302,6 +302,13 @@ static unsigned env_worker_count_op(struct env *env)
     return real_workers_count(real_env_of(env)->workers);
 }
 
+static int env_real_path_op(struct env *env, const char *path, char **out)
+{
+    (void)env;
+    *out = realpath(path, NULL);
+    return *out ? 0 : err_from_errno(errno);
+}
+
 static int env_dir_open_op(struct env *env, const char *path, bool create, struct env_dir **out)
 {
     return real_dir_open(&real_env_of(env)->disk, real_env_of(env)->ops, path, create, out);
@@ -355,6 +362,7 @@ static const struct env_ops real_ops = {
     .loop_wake = env_loop_wake_op,
 
     .dir_open = env_dir_open_op,
+    .real_path = env_real_path_op,
     .dir_close = real_dir_close,
     .dir_stat = real_dir_stat,
     .dir_free_space = real_dir_free_space,
