@@ -122,6 +122,9 @@ static const char *advice_for(const char *why)
         return "'kith get -v' shows all that trackers say; '-p HOST:PORT' adds a peer by hand";
     if (strstr(why, "the link names none"))
         return "ask the sharer for the link that 'kith share' prints, or add '-p HOST:PORT'";
+    if (strstr(why, "bad data"))
+        return "the data there has changed since the link was made, or somebody lies: the sharer "
+               "can share it anew";
     if (strstr(why, "web seed"))
         return "'kith get -v' shows what it says; '-p HOST:PORT' adds a peer by hand";
     return "does 'kith share' still run there, on a port that lets us in? kith goes on trying; a "

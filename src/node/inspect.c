@@ -82,6 +82,8 @@ static const char *why_alone(struct kith_torrent *k, const struct torrent_stats 
         return "waiting for the web seed";
     if (torrent_metadata_was_wrong(k->torrent))
         return "waiting for peers: what those so far sent as the torrent's description was not it";
+    if (s->liars > 0 && s->liars + 1 >= s->known) /* and ourselves */
+        return "waiting for peers: those that were here sent bad data and are not asked again";
     if (s->known > 0 && (s->connecting > 0 || s->attempts_failed == 0))
         return "connecting";
     if (network_is_offline(k->node))

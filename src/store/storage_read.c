@@ -252,6 +252,15 @@ int storage_read_runs(const struct storage_read *r, unsigned i, struct bytes *ru
     return count;
 }
 
+static uint32_t first_file(const struct storage *s, const struct storage_block *b)
+{
+    struct metainfo_slice slice = metainfo_slices(s->metainfo, b->piece, b->begin, b->length);
+    while (metainfo_slice_next(s->metainfo, &slice))
+        if (!slice.pad)
+            return slice.file;
+    return UINT32_MAX;
+}
+
 /* Blocks `from` to `to` follow one another in one piece: one read. */
 static int copy_run(struct storage_read *r, unsigned from, unsigned to)
 {
@@ -266,7 +275,7 @@ static int copy_run(struct storage_read *r, unsigned from, unsigned to)
     int err =
         storage_read_range(r->storage, r->blocks[from].piece, r->blocks[from].begin, iov, count);
     if (err == ERR_NOT_FOUND || err == ERR_CHANGED)
-        storage_note_error(r->storage, err, "reading", UINT32_MAX);
+        storage_note_error(r->storage, err, "reading", first_file(r->storage, &r->blocks[from]));
     return err;
 }
 

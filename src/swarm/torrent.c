@@ -332,6 +332,7 @@ void torrent_stats(struct torrent *t, usec now, struct torrent_stats *s)
         .upload_rate = rate_meter_value(&t->up_rate, now),
         .peers = t->peer_count,
         .connecting = t->connecting,
+        .liars = t->liars,
         .attempts_failed = t->attempts_failed,
         .known = (uint32_t)peer_list_count(t->candidates),
         .complete = t->completed,

@@ -136,6 +136,7 @@ struct torrent_stats {
     uint32_t peers, connecting, seeds, known, sending, receiving;
     uint32_t interested_in_us;
     uint32_t useful, useful_unchoked; /* they have what we lack; and let us ask for it */
+    uint32_t liars;                   /* peers that were banned for bad data, ever */
     uint32_t attempts_failed;         /* connections that did not come about, ever */
     bool complete;                    /* every wanted piece */
 };

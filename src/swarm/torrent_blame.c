@@ -12,6 +12,7 @@
 
 static void ban(struct torrent *t, const struct endpoint *address)
 {
+    t->liars += !peer_list_banned(t->candidates, address);
     peer_list_ban(t->candidates, address);
     for (uint32_t i = t->peer_count; i-- > 0;)
         if (i < t->peer_count && endpoint_equal(&t->peers[i]->address, address))

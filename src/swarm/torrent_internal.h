@@ -92,6 +92,7 @@ struct torrent {
     uint32_t wake_from; /* of the starved, so that all have their turn */
     struct blame blame;
     struct suspects suspects;
+    uint32_t liars; /* banned */
     struct {
         uint32_t id;
         struct endpoint address;

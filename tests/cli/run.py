@@ -767,9 +767,28 @@ def what_is_not_allowed_is_told_at_once(case):
     expect_in("nothing can be written in", done.stderr, "a folder that is locked")
     os.chmod(data / "tiny", 0)
     for command in ("create", "share"):
-        done = as_nobody(case, command, "Data")
+        done = as_nobody(case, command, "Data", *(["-o", "nobody/x"] if command == "create" else []))
         expect(done.returncode, 9, command)
         expect_in("tiny: cannot be read: permission denied", done.stderr, command)
+
+
+def data_that_changes_while_it_is_shared_is_told_to_both(case):
+    (case.work / "Data").mkdir()
+    film = case.work / "Data" / "film.bin"
+    film.write_bytes(random.Random(1).randbytes(20_000_000))
+    link = first_line(case.start("share", "Data", "--listen", "127.0.0.1"))
+    with open(film, "r+b") as f:
+        f.write(random.Random(2).randbytes(20_000_000))
+    get = case.start("get", "--json", link, "-o", "out", "--listen", "127.0.0.1")
+    while "sent bad data" not in next_of_type(get, "progress")["waiting_for"]:
+        pass
+    film.write_bytes(random.Random(1).randbytes(20_000_000))
+    share = case.start("share", "Data", "--listen", "127.0.0.1")
+    link = first_line(share)
+    os.truncate(film, 0)
+    case.start("get", link, "-o", "out2", "--listen", "127.0.0.1")
+    expect(share.wait(timeout=BOUND_S) != 0, True, "the sharer's exit code")
+    expect_in("Data/film.bin: the file has changed", share.stderr.read().decode(), "the sharer's last words")
 
 
 COMMANDS = ["share", "get", "create", "show", "verify", "completion", "help"]

@@ -323,7 +323,7 @@ static void an_unreadable_file_is_named_before_anything_is_hashed(void **state)
                                    .error = EACCES});
     create(&b, CREATE_HYBRID, "/home/album", 0, &end);
     assert_int_equal(end.err, ERR_PERMISSION);
-    assert_string_equal(end.detail, "b/d.bin: cannot be read");
+    assert_string_equal(end.detail, "b/d.bin: cannot be read: permission denied");
     assert_int_equal(sim_disk_calls(b.host, SIM_DISK_READ), 0);
     assert_int_equal(end.scan->note_count, 1);
     share_end_free(&end);
