@@ -6,8 +6,8 @@
 #include "cli/input.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include <limits.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
