@@ -188,7 +188,8 @@ static void files_of_others_are_named_when_they_cannot_be_read(void **state)
         if (uv_env_new(NULL, &r.env) != 0)
             _exit(3);
         o = create(&r, &(struct create_options){.path = at(&r, "s")});
-        bool named = o.err == ERR_PERMISSION && strcmp(o.detail, "secret: cannot be read: permission denied") == 0;
+        bool named = o.err == ERR_PERMISSION &&
+                     strcmp(o.detail, "secret: cannot be read: permission denied") == 0;
         o = create(&r, &(struct create_options){.path = at(&r, "s"), .skip_problems = true});
         uv_env_free(r.env);
         _exit(named && o.err == 0 ? 0 : 1);
