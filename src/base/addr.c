@@ -42,6 +42,12 @@ bool endpoint_same_ip(const struct endpoint *a, const struct endpoint *b)
     return a->family == b->family && a->scope == b->scope && memcmp(a->ip, b->ip, 16) == 0;
 }
 
+bool endpoint_is_any(const struct endpoint *e)
+{
+    static const uint8_t any[sizeof e->ip];
+    return memcmp(e->ip, any, sizeof any) == 0;
+}
+
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
     return a->port == b->port && endpoint_same_ip(a, b);

@@ -27,6 +27,7 @@ struct endpoint endpoint_from_ip4(const uint8_t ip[4], uint16_t port);
 struct endpoint endpoint_from_ip6(const uint8_t ip[16], uint16_t port);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_same_ip(const struct endpoint *a, const struct endpoint *b);
+bool endpoint_is_any(const struct endpoint *); /* 0.0.0.0 or ::, whatever the port */
 /* "1.2.3.4:5", "[::1]:5". Numeric only, port required 1-65535. ERR_SYNTAX otherwise. */
 int endpoint_parse(struct endpoint *out, struct bytes text);
 /* Numeric address without a port (brackets optional for v6). ERR_SYNTAX otherwise. */

@@ -291,12 +291,6 @@ int kith_peer(struct kith_torrent *k, uint32_t index, struct kith_peer *given)
 /* ---- links and files
  * ------------------------------------------------------------------------------------- */
 
-static bool is_any(const struct endpoint *e)
-{
-    static const uint8_t any[16];
-    return memcmp(e->ip, any, sizeof any) == 0;
-}
-
 /* The addresses at which a port is reached: its own, or those of its interface or of the machine.
  */
 static size_t port_addresses(struct kith_node *n, const struct port *p, struct endpoint *out)
@@ -304,7 +298,7 @@ static size_t port_addresses(struct kith_node *n, const struct port *p, struct e
     struct endpoint all[OWN_ADDRESSES_MAX];
     const char *device = p->device[0] ? p->device : egress_device(n);
     size_t total, count = 0;
-    if (!is_any(&p->at)) {
+    if (!endpoint_is_any(&p->at)) {
         out[0] = p->at;
         return 1;
     }
@@ -347,7 +341,7 @@ static size_t own_peers(struct kith_node *n, struct magnet_peer *out)
         for (size_t i = 0; i < total && count < LINK_PEERS_MAX; i++) {
             enum addr_class class = endpoint_class(&all[i]);
             bool good = class == ADDR_GLOBAL || class == ADDR_PRIVATE || class == ADDR_CGNAT ||
-                        !is_any(&p->at);
+                        !endpoint_is_any(&p->at);
             bool last_resort = !good && class == ADDR_LOOPBACK && count == 0;
             if (pass < n->port_count ? !good : !last_resort)
                 continue;

@@ -139,12 +139,6 @@ static void close_sockets(struct lsd_io *l)
     }
 }
 
-static bool is_any(const struct endpoint *e)
-{
-    static const uint8_t zero[16];
-    return memcmp(e->ip, zero, sizeof zero) == 0;
-}
-
 /* Only where we listen for peers: nobody could come to us elsewhere. */
 static void open_socket(struct lsd_io *l, enum addr_family family)
 {
@@ -154,7 +148,7 @@ static void open_socket(struct lsd_io *l, enum addr_family family)
     const struct port *port = ports_of(n, family);
     if (n->port == 0 || !port || endpoint_class(&port->at) == ADDR_LOOPBACK)
         return;
-    struct env_tcp_options options = {.bind_ip = is_any(&port->at) ? NULL : &port->at};
+    struct env_tcp_options options = {.bind_ip = endpoint_is_any(&port->at) ? NULL : &port->at};
     int err = egress_udp_open(n, &group, &options, readable, l, socket);
     if (err)
         *socket = NULL;

@@ -296,10 +296,19 @@ static void strangers_may_not_name_well_known_ports(void **state)
     }
 }
 
+static void any_address_is_any_whatever_its_port(void **state)
+{
+    (void)state;
+    struct endpoint four = endpoint_v4(0, 80), six = endpoint_from_ip6((uint8_t[16]){0}, 80);
+    struct endpoint one = endpoint_from_ip6((uint8_t[16]){[15] = 1}, 0), local = endpoint_v4(1, 0);
+    assert_true(endpoint_is_any(&four) && endpoint_is_any(&six));
+    assert_false(endpoint_is_any(&one) || endpoint_is_any(&local));
+}
+
 RUN(T(addresses_are_written_in_their_one_form), T(malformed_endpoints_are_refused),
     T(an_address_without_port_parses_with_and_without_brackets),
     T(random_v6_addresses_survive_their_text), T(compact_forms_go_both_ways),
     T(a_v4_mapped_address_is_the_v4_address), T(equality_looks_at_everything_and_the_hash_agrees),
     T(each_address_has_its_class), T(a_v4_address_inside_a_v6_address_decides_its_class),
     T(who_names_an_address_decides_whether_it_is_contacted),
-    T(strangers_may_not_name_well_known_ports))
+    T(strangers_may_not_name_well_known_ports), T(any_address_is_any_whatever_its_port))

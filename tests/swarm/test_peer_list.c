@@ -163,6 +163,28 @@ static void a_flood_of_addresses_is_bounded_and_drives_out_only_what_failed(void
     assert_int_equal(peer_list_count(list), PEER_LIST_MAX);
 }
 
+static void a_full_list_lets_go_of_who_failed_most_and_of_nobody_else(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < PEER_LIST_MAX; i++) {
+        struct endpoint e = public(i + 1);
+        assert_true(add(&e, i == 500 ? ADDR_FROM_USER : ADDR_FROM_STRANGER, 0));
+    }
+    struct endpoint late = public(5000), user = public(501), once = public(11), often = public(21);
+    assert_false(add(&late, ADDR_FROM_STRANGER, 0)); /* nobody is worse than it */
+    for (unsigned i = 0; i < 4; i++)
+        peer_list_failed(list, &user, 0);
+    assert_false(add(&late, ADDR_FROM_STRANGER, 0)); /* whom the user named stays */
+    peer_list_failed(list, &once, 0);
+    for (unsigned i = 0; i < 3; i++)
+        peer_list_failed(list, &often, 0);
+    assert_true(add(&late, ADDR_FROM_STRANGER, 0));
+    assert_int_equal(peer_list_count(list), PEER_LIST_MAX);
+    assert_false(peer_list_take(list, &often, ADDR_FROM_STRANGER));
+    assert_true(peer_list_take(list, &once, ADDR_FROM_STRANGER));
+    assert_true(peer_list_take(list, &user, ADDR_FROM_USER));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +195,8 @@ int main(void)
             pauses_grow_with_failures_and_one_that_strangers_named_is_forgotten, begin, end),
         cmocka_unit_test_setup_teardown(
             whom_the_user_named_comes_first_and_who_failed_last, begin, end),
+        cmocka_unit_test_setup_teardown(
+            a_full_list_lets_go_of_who_failed_most_and_of_nobody_else, begin, end),
         cmocka_unit_test_setup_teardown(a_ban_is_of_the_address_whatever_the_port, begin, end),
         cmocka_unit_test_setup_teardown(
             a_flood_of_addresses_is_bounded_and_drives_out_only_what_failed, begin, end),

@@ -84,12 +84,6 @@ static bool is_loopback(const struct endpoint *e)
     return endpoint_class(e) == ADDR_LOOPBACK;
 }
 
-bool sim_net_is_any(const struct endpoint *e)
-{
-    static const uint8_t zero[16];
-    return memcmp(e->ip, zero, 16) == 0;
-}
-
 /* ---- through the NATs */
 
 bool sim_net_leave(struct sim_host *host, enum sim_protocol protocol, struct endpoint *from,
@@ -250,7 +244,7 @@ int sim_net_source(struct sim_host *host, const struct endpoint *to,
 {
     const char *device = options == NULL ? NULL : options->bind_device;
     const struct endpoint *ip = options == NULL ? NULL : options->bind_ip;
-    if (ip != NULL && sim_net_is_any(ip))
+    if (ip != NULL && endpoint_is_any(ip))
         ip = NULL;
     if (is_loopback(to) && device == NULL && (ip == NULL || is_loopback(ip))) {
         *out = *to;
@@ -272,11 +266,11 @@ int sim_net_bindable(struct sim_host *host, const struct endpoint *at,
     const struct env_tcp_options *options, struct endpoint *out)
 {
     *out = *at;
-    if (options != NULL && options->bind_ip != NULL && sim_net_is_any(at)) {
+    if (options != NULL && options->bind_ip != NULL && endpoint_is_any(at)) {
         *out = *options->bind_ip;
         out->port = at->port;
     }
-    if (sim_net_is_any(out) || is_loopback(out))
+    if (endpoint_is_any(out) || is_loopback(out))
         return 0;
     if (endpoint_class(out) == ADDR_MULTICAST)
         return sim_net_source(host, out, options, &(struct endpoint){0});
@@ -289,7 +283,7 @@ bool sim_net_hears(const struct sim_host *host, const struct endpoint *bound, co
 {
     if (bound->family != to->family || bound->port != to->port)
         return false;
-    if (!sim_net_is_any(bound) && !endpoint_same_ip(bound, to))
+    if (!endpoint_is_any(bound) && !endpoint_same_ip(bound, to))
         return false;
     if (device[0] == 0)
         return true;
@@ -300,7 +294,7 @@ bool sim_net_hears(const struct sim_host *host, const struct endpoint *bound, co
 bool sim_net_conflict(const struct endpoint *a, const struct endpoint *b)
 {
     return a->family == b->family && a->port == b->port &&
-           (sim_net_is_any(a) || sim_net_is_any(b) || endpoint_same_ip(a, b));
+           (endpoint_is_any(a) || endpoint_is_any(b) || endpoint_same_ip(a, b));
 }
 
 uint16_t sim_net_port(struct sim_host *host)

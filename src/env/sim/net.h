@@ -67,6 +67,5 @@ bool sim_net_conflict(const struct endpoint *a, const struct endpoint *b);
 uint16_t sim_net_port(struct sim_host *);
 /* Is it one of the host's own addresses, loopback included? */
 bool sim_net_owns(const struct sim_host *, const struct endpoint *);
-bool sim_net_is_any(const struct endpoint *);
 
 #endif

@@ -292,7 +292,7 @@ static void send_one(struct sim_udp *u, const struct env_datagram *datagram, boo
         return;
     }
     bool routed =
-        !sim_net_is_any(&from) || sim_net_source(host, &datagram->peer, &options, &from) == 0;
+        !endpoint_is_any(&from) || sim_net_source(host, &datagram->peer, &options, &from) == 0;
     if (!routed || datagram->size > host->world->config.udp_size_max ||
         datagram->peer.family != u->at.family) {
         host->stats.datagrams_lost++;

@@ -188,18 +188,12 @@ int socket_bind_source(int fd, enum addr_family family, const struct env_tcp_opt
     return bind_to(fd, &source);
 }
 
-static bool is_any(const struct endpoint *e)
-{
-    static const uint8_t zero[16];
-    return memcmp(e->ip, zero, sizeof zero) == 0;
-}
-
 int socket_bind_at(int fd, const struct endpoint *at, const struct env_tcp_options *options)
 {
     struct endpoint where = *at;
     if (options != NULL && options->bind_ip != NULL) {
         const struct endpoint *only = options->bind_ip;
-        if (only->family != at->family || (!is_any(at) && !endpoint_same_ip(at, only)))
+        if (only->family != at->family || (!endpoint_is_any(at) && !endpoint_same_ip(at, only)))
             return ERR_BLOCKED;
         where = *only;
         where.port = at->port;
