@@ -104,8 +104,10 @@ int storage_finish(struct storage *, struct piece_buffer *,
     void (*done)(void *user, struct piece_buffer *, int err), void *user);
 
 /* Pieces wait for one another, so that they are hashed side by side: those that wait now shall
- * not. The caller sees to it soon after each storage_finish. */
+ * not. The caller sees to it soon after the first of them. */
 void storage_finish_now(struct storage *);
+unsigned storage_finish_waiting(const struct storage *); /* pieces that wait for company */
+bool storage_finish_running(const struct storage *);     /* others are being verified and written */
 
 /* Writes the blocks that are in memory to their place, unverified, and frees their chunks. */
 int storage_spill(struct storage *, struct piece_buffer *,

@@ -20,12 +20,17 @@ struct finish {
     struct bytes *parts; /* the piece's chunks */
 };
 
-/* Pieces that wait are taken together, so that the hash kernels have lanes to fill. */
+/* Pieces that wait are taken together, so that the hash kernels have lanes to fill. They are
+ * written and given back in steps: while the last ones are written, blocks arrive in the buffers of
+ * the first. */
+#define STEP_BYTES (8u << 20)
 struct finish_job {
     struct env_job job;
     struct storage *storage;
     struct finish *items[STORAGE_FINISH_BATCH];
     unsigned count;
+    unsigned given, written; /* items before these are given back, and written */
+    bool verified;
 };
 
 /* The piece's bytes as parts: its chunks. */
@@ -79,9 +84,8 @@ static int finish_spilled(struct storage *s, struct piece_buffer *pb)
     return right ? write_blocks(s, pb) : ERR_HASH;
 }
 
-static void finish_run(struct env_job *job)
+static void verify(struct finish_job *j)
 {
-    struct finish_job *j = container_of(job, struct finish_job, job);
     struct verify_piece pieces[STORAGE_FINISH_BATCH];
     struct finish *of[STORAGE_FINISH_BATCH];
     unsigned count = 0;
@@ -97,10 +101,21 @@ static void finish_run(struct env_job *job)
         of[count++] = f;
     }
     int err = verify_pieces(pieces, count);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         of[i]->err = err ? err : pieces[i].right ? 0 : ERR_HASH;
-        if (of[i]->err == 0)
-            of[i]->err = write_piece(j->storage, of[i]);
+}
+
+static void finish_run(struct env_job *job)
+{
+    struct finish_job *j = container_of(job, struct finish_job, job);
+    if (!j->verified)
+        verify(j);
+    j->verified = true;
+    for (size_t size = 0; j->written < j->count && size < STEP_BYTES; j->written++) {
+        struct finish *f = j->items[j->written];
+        size += f->pb->size;
+        if (f->err == 0 && f->parts) /* without: it was spilled, and is written already */
+            f->err = write_piece(j->storage, f);
     }
 }
 
@@ -110,19 +125,27 @@ static void finish_done(struct env_job *job)
 {
     struct finish_job *j = container_of(job, struct finish_job, job);
     struct storage *s = j->storage;
-    s->finish_jobs--;
+    unsigned from = j->given, to = j->given = j->written;
+    bool last = to == j->count;
+    struct finish *items[STORAGE_FINISH_BATCH];
+    memcpy(items, j->items, sizeof items);
     storage_job_ended(s);
-    /* The next batch before the callbacks: a worker should not wait for them. */
-    start_finish(s);
-    for (unsigned i = 0; i < j->count; i++) {
-        struct finish *f = j->items[i];
+    /* What is next before the callbacks: a worker should not wait for them. */
+    if (last) {
+        free(j);
+        s->finish_jobs--;
+        start_finish(s);
+    } else {
+        storage_submit(s, ENV_LANE_DATA, &j->job);
+    }
+    for (unsigned i = from; i < to; i++) {
+        struct finish *f = items[i];
         free(f->parts);
         f->pb->busy = false;
         s->jobs--;
         f->done(f->user, f->pb, f->err);
         free(f);
     }
-    free(j);
 }
 
 /* SHA-1 of one piece uses one lane of many: pieces wait until the lanes are full, or most of the
@@ -156,6 +179,16 @@ static void start_finish(struct storage *s)
         s->finish_jobs++;
         storage_submit(s, ENV_LANE_DATA, &j->job);
     }
+}
+
+unsigned storage_finish_waiting(const struct storage *s)
+{
+    return s->finish_waiting;
+}
+
+bool storage_finish_running(const struct storage *s)
+{
+    return s->finish_jobs > 0;
 }
 
 int storage_finish(struct storage *s, struct piece_buffer *pb,

@@ -284,13 +284,22 @@ static bool has_work(const struct torrent *t)
            peer_list_waiting(t->candidates) > 0;
 }
 
+static void finish_waiting(struct torrent *t)
+{
+    if (!t->storage || storage_finish_waiting(t->storage) == 0)
+        return;
+    if (t->now >= t->finish_by)
+        storage_finish_now(t->storage);
+    else
+        torrent_tick_at(t, t->finish_by);
+}
+
 void torrent_tick(struct torrent *t, usec now)
 {
     t->now = now;
     t->next_tick = NEVER;
     peer_bury(t);
-    if (t->storage)
-        storage_finish_now(t->storage);
+    finish_waiting(t);
     if (t->state == TORRENT_METADATA)
         torrent_metadata_tick(t);
     if (t->layers)

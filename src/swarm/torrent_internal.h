@@ -87,6 +87,7 @@ struct torrent {
     struct piece_buffer **buffers; /* TORRENT_BUFFERS_MAX of them, with the first */
     uint32_t buffer_count;
     uint32_t finishing; /* buffers that the store verifies and writes */
+    usec finish_by;     /* those that wait there for company have waited long enough */
     uint32_t jobs;      /* of the storage, under way */
     bool pool_empty; /* when it was looked at last: nobody looks again before something happens */
     uint32_t wake_from; /* of the starved, so that all have their turn */

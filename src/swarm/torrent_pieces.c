@@ -336,8 +336,10 @@ bool torrent_memory_ready(struct torrent *t)
             piece_buffer_trim(t->buffers[i]);
     if (chunk_pool_available(storage_pool(t->storage)) >= TORRENT_READ_CHUNKS)
         return true;
-    /* Pieces under way to the disk free memory soon; only without them is it worth a spill. */
-    storage_finish_now(t->storage);
+    /* Pieces under way to the disk free memory soon. Only without them is it worth it to hash what
+     * waits in few lanes, or to spill. */
+    if (!storage_finish_running(t->storage))
+        storage_finish_now(t->storage);
     if (t->jobs == 0)
         spill(t, fullest(t));
     t->pool_empty = true;
@@ -428,8 +430,8 @@ void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)
     t->finishing++;
     if (t->finishing >= picker_left(t->picker))
         storage_finish_now(t->storage); /* nothing else is coming */
-    else
-        torrent_tick_at(t, t->now + TORRENT_COMPANY_WAIT);
+    else if (storage_finish_waiting(t->storage) == 1)
+        torrent_tick_at(t, t->finish_by = t->now + TORRENT_COMPANY_WAIT);
 }
 
 /* A block is in its place. False: nobody waited for it. */
