@@ -15,6 +15,7 @@
  *   stream.c   a byte stream to a peer, whatever carries it
  *   link.c     between such a stream and the greeting or peer behind it
  *   trackers.c announces: carrying out what the announcers decide
+ *   tracker_call.c one question to a tracker and its answer, over HTTP or UDP
  *   scrapes.c  what trackers count that do not say so when they are told
  *   web_seeds.c fetching for web seeds
  *   network.c  the networks that we are on, and their changes
@@ -359,10 +360,6 @@ void trackers_network_changed(struct kith_node *);
 /* The most that one of the trackers counts; -1: none says. */
 void trackers_counts(
     const struct kith_torrent *, int64_t *seeders, int64_t *leechers, int64_t *completed);
-/* Where a tracker of this address may be. */
-enum addr_source trackers_source(const char *url);
-/* "udp://name:port/...": the name is the caller's. ERR_SYNTAX, ERR_NOMEM. */
-int trackers_udp_host(const char *url, char **name, uint16_t *port);
 
 /* ---- scrapes.c
  * ------------------------------------------------------------------------------------ */

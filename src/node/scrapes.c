@@ -3,20 +3,17 @@
  * torrents that name the same tracker are gathered into one question. Torrents stand in a heap by
  * when their next scrape is due: among 100,000 sleepers nobody is looked at who wants none. See
  * node_internal.h. */
-#include "node/egress.h"
 #include "node/node_internal.h"
+#include "node/tracker_call.h"
 
 #include "base/err.h"
 #include "proto/tracker_http.h"
 #include "proto/tracker_udp.h"
 #include <stdlib.h>
-#include <strings.h>
 
-#define SCRAPES_MAX 4u             /* under way */
-#define SCRAPE_EVERY SECONDS(2)    /* they begin no faster */
-#define SCRAPE_GATHER SECONDS(300) /* what is due so soon is asked along */
-#define SCRAPE_PATIENCE SECONDS(30)
-#define SCRAPE_URL_MAX 32768u
+#define SCRAPES_MAX 4u                             /* under way */
+#define SCRAPE_EVERY SECONDS(2)                    /* they begin no faster */
+#define SCRAPE_GATHER SECONDS(300)                 /* what is due so soon is asked along */
 #define SCRAPE_LOOKS_MAX (4u * TRACKER_SCRAPE_MAX) /* torrents that are asked to come along */
 
 struct scrape {
@@ -30,11 +27,7 @@ struct scrape {
     struct info_hash hashes[TRACKER_SCRAPE_MAX];
     struct tracker_counts counts[TRACKER_SCRAPE_MAX];
     size_t count;
-    struct env_http *http;
-    struct env_resolve *resolve;
-    struct builder body;
-    struct tracker_udp udp;
-    struct endpoint to; /* UDP, once it is known */
+    struct tracker_call call;
 };
 
 static void arm(struct kith_node *n);
@@ -69,11 +62,7 @@ static usec put_in_order(struct kith_torrent *k)
 static void scrape_free(struct scrape *s)
 {
     list_remove(&s->link);
-    if (s->http)
-        env_http_cancel(s->http);
-    if (s->resolve)
-        env_resolve_cancel(s->resolve);
-    builder_free(&s->body);
+    tracker_call_end(&s->call);
     free(s->url);
     free(s);
 }
@@ -98,106 +87,59 @@ static void finish(struct scrape *s, enum outcome outcome)
     arm(n);
 }
 
-/* ---- HTTP
- * ------------------------------------------------------------------------------------------ */
+/* ---- the question and its answer
+ * ------------------------------------------------------------------- */
 
-static bool http_body(void *user, int status, struct bytes chunk)
+static struct scrape *scrape_of(struct tracker_call *call)
 {
-    struct scrape *s = user;
-    (void)status;
-    builder_span(&s->body, chunk);
-    return builder_ok(&s->body);
+    return container_of(call, struct scrape, call);
 }
 
-static void http_done(void *user, int err, int status, const char *detail)
+static int http_url(struct tracker_call *call, struct builder *out)
 {
-    struct scrape *s = user;
-    (void)detail;
-    s->http = NULL;
+    const struct scrape *s = scrape_of(call);
+    return tracker_http_scrape_url(s->url, s->hashes, s->count, out);
+}
+
+static void http_answered(struct tracker_call *call, int status, struct bytes body)
+{
+    struct scrape *s = scrape_of(call);
     bool counted =
-        !err && status == 200 &&
-        tracker_http_scrape_parse(builder_bytes(&s->body), s->hashes, s->count, s->counts) == 0;
-    finish(s, err ? SILENT : counted ? COUNTED : REFUSED);
+        status == 200 && tracker_http_scrape_parse(body, s->hashes, s->count, s->counts) == 0;
+    finish(s, counted ? COUNTED : REFUSED);
 }
 
-static const struct env_http_events http_events = {http_body, http_done};
-
-static int ask_http(struct scrape *s)
+static void udp_begin(struct tracker_call *call, enum addr_family family, uint64_t random, usec now)
 {
-    struct builder b = builder_heap(SCRAPE_URL_MAX);
-    int err = tracker_http_scrape_url(s->url, s->hashes, s->count, &b);
-    struct env_http_request request = {.url = builder_text(&b),
-        .user_agent = s->node->user_agent,
-        .source = trackers_source(s->url),
-        .body_max = TRACKER_HTTP_BODY_MAX,
-        .timeout = SCRAPE_PATIENCE};
-    s->body = builder_heap(TRACKER_HTTP_BODY_MAX);
-    if (!err)
-        err =
-            builder_ok(&b) ? egress_http(s->node, &request, &http_events, s, &s->http) : ERR_LIMIT;
-    builder_free(&b);
-    return err;
+    struct scrape *s = scrape_of(call);
+    tracker_udp_begin_scrape(&call->udp, s->hashes, s->count, s->counts, family, random, now);
 }
 
-/* ---- UDP
- * ------------------------------------------------------------------------------------------- */
-
-static void send_udp(struct scrape *s)
+static void udp_answered(struct tracker_call *call, const struct tracker_reply *reply)
 {
-    uint8_t packet[TRACKER_UDP_PACKET_MAX];
-    struct builder b = builder_fixed(packet, sizeof packet);
-    if (tracker_udp_send(&s->udp, &b, env_now(s->node->env)) && builder_ok(&b))
-        ports_send(s->node, &s->to, builder_bytes(&b));
-    arm(s->node);
+    finish(scrape_of(call), reply->failed ? REFUSED : COUNTED);
 }
 
-static void resolved(void *user, int err, const struct endpoint *found, size_t count)
+static void asked_again(struct tracker_call *call)
 {
-    struct scrape *s = user;
-    struct kith_node *n = s->node;
-    uint64_t random;
-    s->resolve = NULL;
-    for (size_t i = 0; !err && i < count; i++) {
-        if (!endpoint_allowed(&found[i], trackers_source(s->url)) ||
-            !ports_of(n, (enum addr_family)found[i].family))
-            continue;
-        s->to = found[i];
-        env_random(n->env, &random, sizeof random);
-        tracker_udp_begin_scrape(&s->udp, s->hashes, s->count, s->counts,
-            (enum addr_family)s->to.family, random, env_now(n->env));
-        send_udp(s);
-        return;
-    }
-    finish(s, SILENT);
+    arm(call->node);
 }
 
-static int ask_udp(struct scrape *s)
+static void call_failed(struct tracker_call *call, int err, const char *why)
 {
-    char *name;
-    uint16_t port;
-    int err = trackers_udp_host(s->url, &name, &port);
-    if (err)
-        return err;
-    err = egress_resolve(s->node, name, port, resolved, s, &s->resolve);
-    free(name);
-    return err;
+    (void)err;
+    (void)why;
+    finish(scrape_of(call), SILENT);
 }
+
+static const struct tracker_call_kind scraping = {
+    http_url, http_answered, udp_begin, udp_answered, asked_again, call_failed};
 
 bool scrapes_datagram(struct kith_node *n, const struct endpoint *from, struct bytes datagram)
 {
-    struct tracker_reply reply;
-    list_for_each(at, &n->scrapes)
-    {
-        struct scrape *s = list_entry(at, struct scrape, link);
-        if (s->to.family == ADDR_NONE || !endpoint_equal(&s->to, from) ||
-            !tracker_udp_receive(&s->udp, datagram, &reply, env_now(n->env)))
-            continue;
-        if (s->udp.state == TRACKER_UDP_ANSWERED)
-            finish(s, reply.failed ? REFUSED : COUNTED);
-        else
-            send_udp(s);
-        return true;
-    }
+    list_for_each(
+        at, &n->scrapes) if (tracker_call_hears(&list_entry(at, struct scrape, link)->call, from,
+                                 datagram)) return true;
     return false;
 }
 
@@ -205,14 +147,7 @@ static void tick_udp(struct kith_node *n, usec now)
 {
     list_for_each_safe(at, &n->scrapes)
     {
-        struct scrape *s = list_entry(at, struct scrape, link);
-        if (s->to.family == ADDR_NONE)
-            continue;
-        tracker_udp_tick(&s->udp, now);
-        if (s->udp.state == TRACKER_UDP_SILENT)
-            finish(s, SILENT);
-        else
-            send_udp(s);
+        (void)tracker_call_tick(&list_entry(at, struct scrape, link)->call, now);
     }
 }
 
@@ -268,8 +203,8 @@ static void begin(struct kith_node *n, const char *url, usec now)
     list_push_back(&n->scrapes, &s->link);
     if (s->url)
         gather(s, now);
-    int err = !s->url ? ERR_NOMEM : strncasecmp(s->url, "udp:", 4) == 0 ? ask_udp(s) : ask_http(s);
-    if (err)
+    s->call = (struct tracker_call){.kind = &scraping, .node = n, .url = s->url};
+    if (!s->url || tracker_call_begin(&s->call) != 0)
         finish(s, SILENT);
 }
 
@@ -306,9 +241,8 @@ static void arm(struct kith_node *n)
     }
     list_for_each(at, &n->scrapes)
     {
-        struct scrape *s = list_entry(at, struct scrape, link);
-        if (s->to.family != ADDR_NONE)
-            next = usec_min(next, s->udp.deadline);
+        const struct scrape *s = list_entry(at, struct scrape, link);
+        next = usec_min(next, tracker_call_deadline(&s->call));
     }
     timer_set(&n->timers, &n->scrape_timer, next);
     node_arm(n);

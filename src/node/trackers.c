@@ -1,23 +1,19 @@
 /* Carrying out what the announcers decide (swarm/announcer.h): over HTTP by the env's client, over
  * UDP by the node's ports. Peers that a tracker names become candidates of the torrent, judged by
  * where the tracker is. See node_internal.h. */
-#include "node/egress.h"
 #include "node/node_internal.h"
 #include "node/outside.h"
+#include "node/tracker_call.h"
 
 #include "base/err.h"
 #include "base/text.h"
 #include "proto/tracker_http.h"
-#include "proto/tracker_udp.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#define HTTP_PATIENCE SECONDS(30)
 #define GOODBYE_PATIENCE MSECS(1800) /* a stop does not wait longer for trackers */
-#define URL_MAX_HERE (ANNOUNCER_URL_MAX + 1024u)
-#define LEFT_UNKNOWN 16384u /* before the metadata is known there is something left */
+#define LEFT_UNKNOWN 16384u          /* before the metadata is known there is something left */
 
 /* One announce under way. */
 struct announce {
@@ -27,14 +23,13 @@ struct announce {
     unsigned which; /* announcer */
     struct announcer_request request;
     struct tracker_announce words;
-    bool local; /* the tracker is on an address of this network */
-    struct env_http *http;
-    struct builder body;
-    struct env_resolve *resolve;
-    struct endpoint to;
-    struct proxy_target named; /* the tracker's name, while only the proxy knows its address */
-    struct tracker_udp udp;
+    struct tracker_call call;
 };
+
+static struct announce *announce_of(struct tracker_call *call)
+{
+    return container_of(call, struct announce, call);
+}
 
 static void announce_due(struct kith_torrent *k);
 
@@ -50,26 +45,15 @@ static void announce_free(struct announce *a)
 {
     list_remove(&a->link);
     list_remove(&a->sibling);
-    if (a->http)
-        env_http_cancel(a->http);
-    if (a->resolve)
-        env_resolve_cancel(a->resolve);
-    builder_free(&a->body);
+    tracker_call_end(&a->call);
     free(a);
-}
-
-static struct bytes host_of(const char *url)
-{
-    const char *host = strstr(url, "://");
-    host = host ? host + 3 : url;
-    return bytes_of(host, strcspn(host, "/?#"));
 }
 
 /* "tracker.example:6969: what happened", safe for people. */
 static void tell(struct kith_torrent *k, const char *url, int err, const char *what)
 {
     struct builder b = builder_heap(NODE_TEXT_MAX * 4);
-    text_escape(host_of(url), &b);
+    text_escape(tracker_call_host(url), &b);
     builder_str(&b, ": ");
     text_escape(bytes_of_str(what), &b);
     node_event(k->node, KITH_EVENT_TRACKER, k, err, builder_text(&b));
@@ -90,7 +74,7 @@ static void failed(struct announce *a, int err, const char *why)
 
 static void take_peers(struct announce *a, const struct tracker_reply *r)
 {
-    enum addr_source source = a->local ? ADDR_FROM_LOCAL_TRACKER : ADDR_FROM_STRANGER;
+    enum addr_source source = a->call.local ? ADDR_FROM_LOCAL_TRACKER : ADDR_FROM_STRANGER;
     if (r->peer_count > 0 && r->leechers != 0) /* somebody may need us */
         (void)entry_wake(a->entry);
     for (uint32_t i = 0; i < r->peer_count && a->entry->torrent; i++)
@@ -121,7 +105,7 @@ static void answered(struct announce *a, const struct tracker_reply *r)
         if (a->which == 0)
             tell_answer(a, r);
         take_peers(a, r);
-        if (r->external.family != ADDR_NONE && !a->local)
+        if (r->external.family != ADDR_NONE && !a->call.local)
             outside_tracker_said(k->node, &r->external);
     }
     announcer_answered(of, &a->request, r, env_now(k->node->env));
@@ -130,30 +114,22 @@ static void answered(struct announce *a, const struct tracker_reply *r)
     announce_due(k);
 }
 
-/* ---- HTTP
- * ------------------------------------------------------------------------------------------ */
+/* ---- the question and its answer
+ * ------------------------------------------------------------------- */
 
-static bool http_body(void *user, int status, struct bytes chunk)
+static int http_url(struct tracker_call *call, struct builder *out)
 {
-    struct announce *a = user;
-    (void)status;
-    builder_span(&a->body, chunk);
-    return builder_ok(&a->body);
+    tracker_http_url(call->url, &announce_of(call)->words, out);
+    return builder_ok(out) ? 0 : ERR_LIMIT;
 }
 
-static void http_done(void *user, int err, int status, const char *detail)
+static void http_answered(struct tracker_call *call, int status, struct bytes body)
 {
-    struct announce *a = user;
+    struct announce *a = announce_of(call);
     struct tracker_reply reply;
     char text[NODE_TEXT_MAX];
-    a->http = NULL;
-    if (err) {
-        snprintf(text, sizeof text, "%s", *detail ? detail : err_text(err));
-        failed(a, err, text);
-        return;
-    }
     /* Some send a refusal with an error status: its words are worth more than the number. */
-    int syntax = tracker_http_parse(builder_bytes(&a->body), &reply);
+    int syntax = tracker_http_parse(body, &reply);
     if (syntax == 0 && (status == 200 || reply.failed)) {
         answered(a, &reply);
         return;
@@ -163,183 +139,36 @@ static void http_done(void *user, int err, int status, const char *detail)
     failed(a, ERR_PROTOCOL, text);
 }
 
-static const struct env_http_events http_events = {http_body, http_done};
-
-static bool is_local_host(struct bytes host)
+static void udp_begin(struct tracker_call *call, enum addr_family family, uint64_t random, usec now)
 {
-    struct endpoint e;
-    struct bytes name = host;
-    for (size_t i = 0; i < host.size && host.data[0] != '['; i++)
-        if (host.data[i] == ':')
-            name.size = i < name.size ? i : name.size;
-    if (bytes_equal_str(name, "localhost"))
-        return true;
-    bool numeric = endpoint_parse(&e, host) == 0 || endpoint_parse_ip(&e, name, 1) == 0;
-    return numeric && endpoint_class(&e) != ADDR_GLOBAL;
+    tracker_udp_begin(&call->udp, &announce_of(call)->words, call->url, family, random, now);
 }
 
-/* A torrent that a stranger made must not make us knock at any door of this network: only what
- * looks like a tracker's (libtorrent's rule for it, too). */
-enum addr_source trackers_source(const char *url)
+static void udp_answered(struct tracker_call *call, const struct tracker_reply *reply)
 {
-    size_t path = strcspn(url, "?#");
-    const char *found = strstr(url, "/announce");
-    return found && (size_t)(found - url) < path ? ADDR_FROM_LINK : ADDR_FROM_STRANGER;
+    answered(announce_of(call), reply);
 }
 
-static int ask_http(struct announce *a, const char *url)
+static void asked_again(struct tracker_call *call)
 {
-    struct kith_node *n = a->entry->node;
-    struct builder b = builder_heap(URL_MAX_HERE);
-    tracker_http_url(url, &a->words, &b);
-    struct env_http_request request = {.url = builder_text(&b),
-        .user_agent = n->user_agent,
-        .source = trackers_source(url),
-        .body_max = TRACKER_HTTP_BODY_MAX,
-        .timeout = HTTP_PATIENCE};
-    a->local = is_local_host(host_of(url));
-    a->body = builder_heap(TRACKER_HTTP_BODY_MAX);
-    int err = builder_ok(&b) ? egress_http(n, &request, &http_events, a, &a->http) : ERR_LIMIT;
-    builder_free(&b);
-    return err;
+    trackers_arm(announce_of(call)->entry);
 }
 
-/* ---- UDP
- * ------------------------------------------------------------------------------------------- */
-
-static void send_udp(struct announce *a)
+static void call_failed(struct tracker_call *call, int err, const char *why)
 {
-    struct kith_node *n = a->entry->node;
-    uint8_t packet[TRACKER_UDP_PACKET_MAX];
-    struct builder b = builder_fixed(packet, sizeof packet);
-    if (!tracker_udp_send(&a->udp, &b, env_now(n->env)) || !builder_ok(&b))
-        return;
-    if (a->to.family != ADDR_NONE)
-        ports_send(n, &a->to, bytes_of(packet, b.size));
-    else
-        ports_send_named(n, &a->named, bytes_of(packet, b.size));
-    trackers_arm(a->entry);
+    failed(announce_of(call), err, why);
 }
 
-static bool speaks_udp(const struct announce *a)
-{
-    return a->to.family != ADDR_NONE || a->named.name[0];
-}
-
-/* From where it was asked; or, where only the proxy knows that, whoever knows the transaction's
- * number: he is the tracker from then on. */
-static bool comes_from(const struct announce *a, const struct endpoint *from)
-{
-    if (a->to.family != ADDR_NONE)
-        return endpoint_equal(&a->to, from);
-    return a->named.name[0] && from->port == a->named.port;
-}
-
-static struct announce *addressee(struct kith_node *n, const struct endpoint *from,
-    struct bytes datagram, struct tracker_reply *reply)
-{
-    list_for_each(at, &n->announces)
-    {
-        struct announce *a = list_entry(at, struct announce, link);
-        if (a->http || a->resolve || !comes_from(a, from))
-            continue;
-        a->udp.family = from->family;
-        if (tracker_udp_receive(&a->udp, datagram, reply, env_now(n->env))) {
-            a->to = *from;
-            return a;
-        }
-    }
-    return NULL;
-}
+static const struct tracker_call_kind announcing = {
+    http_url, http_answered, udp_begin, udp_answered, asked_again, call_failed};
 
 void trackers_datagram(struct kith_node *n, const struct endpoint *from, struct bytes datagram)
 {
-    if (scrapes_datagram(n, from, datagram) || list_empty(&n->announces))
+    if (scrapes_datagram(n, from, datagram))
         return;
-    struct tracker_reply *reply = malloc(sizeof *reply);
-    struct announce *a = reply ? addressee(n, from, datagram, reply) : NULL;
-    if (a && a->udp.state == TRACKER_UDP_ANSWERED)
-        answered(a, reply);
-    else if (a)
-        send_udp(a);
-    free(reply);
-}
-
-static void begin_udp(struct announce *a, enum addr_family family)
-{
-    struct kith_node *n = a->entry->node;
-    uint64_t random;
-    env_random(n->env, &random, sizeof random);
-    tracker_udp_begin(&a->udp, &a->words, tracker_of(a)->url, family, random, env_now(n->env));
-    send_udp(a);
-}
-
-static void resolved(void *user, int err, const struct endpoint *found, size_t count)
-{
-    struct announce *a = user;
-    struct kith_node *n = a->entry->node;
-    const char *url = tracker_of(a)->url;
-    a->resolve = NULL;
-    if (err) {
-        failed(a, err, "its name is not known");
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!endpoint_allowed(&found[i], trackers_source(url)) ||
-            !ports_of(n, (enum addr_family)found[i].family))
-            continue;
-        a->to = found[i];
-        a->local = endpoint_class(&a->to) != ADDR_GLOBAL;
-        begin_udp(a, (enum addr_family)a->to.family);
-        return;
-    }
-    failed(a, ERR_BLOCKED, "its address is not one that a tracker may have");
-}
-
-/* A name that is for the proxy to look up, or for us. */
-static int find_udp(struct announce *a, const char *name, uint16_t port)
-{
-    struct kith_node *n = a->entry->node;
-    struct endpoint numeric;
-    bool is_name = endpoint_parse_ip(&numeric, bytes_of_str(name), port) != 0;
-    if (!egress_carries_datagrams(n))
-        return ERR_UNSUPPORTED;
-    if (!egress_is_proxied(n) || !is_name)
-        return egress_resolve(n, name, port, resolved, a, &a->resolve);
-    if (!proxy_target_name(&a->named, name, port))
-        return ERR_SYNTAX;
-    begin_udp(a, ADDR_V4);
-    return 0;
-}
-
-int trackers_udp_host(const char *url, char **name, uint16_t *port)
-{
-    struct bytes all = host_of(url), host = all;
-    uint64_t number = 0;
-    size_t colon = all.size;
-    while (colon > 0 && all.data[colon - 1] != ':' && all.data[colon - 1] != ']')
-        colon--;
-    if (colon == 0 || all.data[colon - 1] != ':' ||
-        parse_u64(bytes_of(all.data + colon, all.size - colon), 65535, &number) != 0 || number == 0)
-        return ERR_SYNTAX;
-    host.size = colon - 1;
-    if (host.size >= 2 && host.data[0] == '[')
-        host = bytes_of(host.data + 1, host.size - 2);
-    *port = (uint16_t)number;
-    *name = bytes_dup_str(host);
-    return *name ? 0 : ERR_NOMEM;
-}
-
-static int ask_udp(struct announce *a, const char *url)
-{
-    char *name;
-    uint16_t port;
-    int err = trackers_udp_host(url, &name, &port);
-    if (err)
-        return err;
-    err = find_udp(a, name, port);
-    free(name);
-    return err;
+    list_for_each(
+        at, &n->announces) if (tracker_call_hears(&list_entry(at, struct announce, link)->call,
+                                   from, datagram)) return;
 }
 
 /* ---- what we say
@@ -375,17 +204,6 @@ static void fill(struct announce *a, const struct announcer_tracker *t)
     w->info_hash = names[a->which < count ? a->which : 0];
 }
 
-/* Why it could not even be asked. */
-static const char *no_way(struct kith_node *n, int err)
-{
-    const char *trouble = egress_trouble(n);
-    if (err == ERR_BLOCKED && !egress_is_open(n))
-        return "names are not looked up while everything is bound to an interface";
-    if (err == ERR_UNSUPPORTED && egress_is_proxied(n))
-        return "the proxy carries no datagrams";
-    return err == ERR_AGAIN && trouble ? trouble : err_text(err);
-}
-
 static void begin(struct kith_torrent *k, unsigned which, const struct announcer_request *request)
 {
     struct announcer *of = entry_announcer(k, which);
@@ -401,9 +219,10 @@ static void begin(struct kith_torrent *k, unsigned which, const struct announcer
     list_push_back(&k->tracked->announces, &a->sibling);
     const struct announcer_tracker *t = tracker_of(a);
     fill(a, t);
-    int err = strncasecmp(t->url, "udp:", 4) == 0 ? ask_udp(a, t->url) : ask_http(a, t->url);
+    a->call = (struct tracker_call){.kind = &announcing, .node = k->node, .url = t->url};
+    int err = tracker_call_begin(&a->call);
     if (err) {
-        announcer_failed(of, request, no_way(k->node, err), env_now(k->node->env));
+        announcer_failed(of, request, tracker_call_trouble(k->node, err), env_now(k->node->env));
         announce_free(a);
     }
 }
@@ -445,8 +264,7 @@ void trackers_arm(struct kith_torrent *k)
     list_for_each(at, &k->tracked->announces)
     {
         struct announce *a = list_entry(at, struct announce, sibling);
-        if (speaks_udp(a) && a->udp.deadline < next)
-            next = a->udp.deadline;
+        next = usec_min(next, tracker_call_deadline(&a->call));
     }
     if (k->goodbye && k->tracked->goodbye_until < next)
         next = k->tracked->goodbye_until;
@@ -465,14 +283,8 @@ static void tick_udp(struct kith_torrent *k, usec now)
     list_for_each_safe(at, &k->tracked->announces)
     {
         struct announce *a = list_entry(at, struct announce, sibling);
-        if (!speaks_udp(a))
-            continue;
-        tracker_udp_tick(&a->udp, now);
-        if (a->udp.state == TRACKER_UDP_SILENT) {
-            failed(a, ERR_TIMEOUT, "does not answer");
+        if (!tracker_call_tick(&a->call, now))
             return; /* the list has changed: the timer comes back */
-        }
-        send_udp(a);
     }
 }
 
