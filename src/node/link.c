@@ -385,6 +385,23 @@ void links_pump(struct kith_node *n)
     }
 }
 
+uint64_t links_tcp_upload_rate(struct kith_node *n)
+{
+    uint64_t sum = 0, count = 0;
+    usec now = env_now(n->env);
+    list_for_each(at, &n->links)
+    {
+        struct link *l = list_entry(at, struct link, all);
+        struct peer_info info;
+        if (!l->peer || !l->stream || stream_carrier(l->stream) != CARRIER_TCP)
+            continue;
+        peer_info(l->peer, now, &info);
+        sum += info.upload_rate;
+        count += info.upload_rate > 0;
+    }
+    return count ? sum / count : 0;
+}
+
 /* ---- in and out
  * ---------------------------------------------------------------------------------------------------
  */

@@ -418,6 +418,8 @@ void links_hang_up_blocked(struct kith_node *);
 void links_hang_up_all(struct kith_node *);
 /* Before the loop sleeps. */
 void links_pump(struct kith_node *);
+/* Bytes a second that a peer gets from us over TCP, on the average of those that get any. */
+uint64_t links_tcp_upload_rate(struct kith_node *);
 void links_bury(struct kith_node *);
 void links_close_all(struct kith_node *, struct kith_torrent *of); /* NULL: of all */
 

@@ -13,6 +13,7 @@ struct utp_io {
     struct utp_socket *socket;
     struct timer timer;
     struct utp_batch batch;
+    usec shared_at; /* when what our TCP sends was looked at */
 };
 
 struct utp_stream {
@@ -195,6 +196,15 @@ static void send_all(struct utp_io *io)
     }
 }
 
+/* uTP gives way to the queue that TCP fills: to our own it would leave all that there is. */
+static void share_with_own_tcp(struct utp_io *io)
+{
+    if (now_of(io) - io->shared_at < SECONDS(1))
+        return;
+    io->shared_at = now_of(io);
+    utp_socket_set_least(io->socket, (double)links_tcp_upload_rate(io->node) / UTP_IO_SHARE);
+}
+
 static void arm(struct utp_io *io)
 {
     usec deadline = utp_socket_deadline(io->socket), now = now_of(io);
@@ -210,6 +220,7 @@ void utp_io_turn(struct kith_node *n)
     utp_socket_tick(io->socket, now_of(io));
     take_calls(io);
     look_after_all(io);
+    share_with_own_tcp(io);
     send_all(io);
     arm(io);
 }

@@ -7,7 +7,8 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 
-#define UTP_IO_READY_MAX 64u  /* connections that are looked after in one turn */
+#define UTP_IO_READY_MAX 64u /* connections that are looked after in one turn */
+#define UTP_IO_SHARE 4u /* part of what a TCP connection of ours sends that a uTP one may, too */
 #define UTP_IO_BATCHES_MAX 8u /* of at most UTP_BATCH_PACKETS_MAX datagrams, in one turn */
 
 struct env_tcp_events;

@@ -112,7 +112,8 @@ bool utp_conn_is_readable(const struct utp_conn *c)
  * back or puts first is not held up behind it. */
 static size_t send_max(const struct utp_conn *c)
 {
-    size_t two = 2 * (size_t)c->ledbat.window;
+    double window = utp_conn_window(c);
+    size_t two = 2 * (size_t)(window > c->ledbat.window ? window : c->ledbat.window);
     return two < UTP_SEND_MIN ? UTP_SEND_MIN : two > UTP_SEND_MAX ? UTP_SEND_MAX : two;
 }
 

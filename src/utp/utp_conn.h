@@ -137,6 +137,9 @@ void utp_conn_close(struct utp_conn *, usec now);
 /* Within src/utp. */
 void utp_conn_die(struct utp_conn *, int err);
 uint32_t utp_conn_receive_room(const struct utp_conn *);
+/* Bytes that may be in flight: the congestion window; but two packets while the queue runs empty,
+ * and never less than what each connection has by right, if it is answered. */
+double utp_conn_window(const struct utp_conn *);
 /* After whatever may have closed the peer's window, or brought bytes for a closed one. */
 void utp_conn_watch_window(struct utp_conn *, usec now);
 

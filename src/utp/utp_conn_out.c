@@ -19,17 +19,19 @@ static size_t unsent(const struct utp_conn *c)
     return c->out.size - c->window.bytes;
 }
 
-static double window_now(const struct utp_conn *c)
+double utp_conn_window(const struct utp_conn *c)
 {
-    double least = (double)(LEDBAT_PACKETS_MIN * c->ledbat.packet);
-    return utp_drain_runs(&c->drain) && least < c->ledbat.window ? least : c->ledbat.window;
+    double packets = (double)(LEDBAT_PACKETS_MIN * c->ledbat.packet);
+    double right = c->pool->least_rate * (double)c->window.srtt / (double)USEC_PER_SEC;
+    double window = utp_drain_runs(&c->drain) ? packets : c->ledbat.window;
+    return c->timeouts == 0 && right > window ? right : window;
 }
 
 static bool may_send_lost(const struct utp_conn *c)
 {
     return c->window.lost > 0 && !utp_pacer_rests(&c->pacer) &&
            (c->window.in_flight == 0 ||
-               (double)(c->window.in_flight + full_payload(c)) <= window_now(c));
+               (double)(c->window.in_flight + full_payload(c)) <= utp_conn_window(c));
 }
 
 /* Who offers room for more bytes than the first number of packets hold, keeps more packets. */
@@ -53,7 +55,7 @@ static size_t new_payload(const struct utp_conn *c)
         return 0;
     if (in_flight + size > c->peer_window && !c->probe_due)
         return 0;
-    return (double)(in_flight + size) <= window_now(c) ? size : 0;
+    return (double)(in_flight + size) <= utp_conn_window(c) ? size : 0;
 }
 
 static bool may_send_new(const struct utp_conn *c)
@@ -228,7 +230,7 @@ static void set_pace(struct utp_conn *c, usec now)
     const struct utp_window *w = &c->window;
     double rate = 0, gain = c->ledbat.phase == LEDBAT_STEADY ? UTP_PACE_GAIN : UTP_PACE_GAIN_START;
     if (w->srtt > 0 && w->rtt_min >= UTP_PACE_RTT_MIN)
-        rate = gain * c->ledbat.window * (double)USEC_PER_SEC / (double)w->srtt;
+        rate = gain * utp_conn_window(c) * (double)USEC_PER_SEC / (double)w->srtt;
     utp_pacer_set(&c->pacer, rate, full_payload(c), now);
 }
 

@@ -20,6 +20,7 @@ struct utp_pool {
     struct utp_held *free;
     unsigned made, used;
     size_t extra_room; /* of all connections: utp_room.h */
+    double least_rate; /* of each: utp_socket_set_least */
 };
 
 /* Starts zeroed. All must have been given back. */

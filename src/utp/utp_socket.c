@@ -132,6 +132,11 @@ struct utp_socket *utp_socket_new(const uint8_t seed[16], usec now)
     return s;
 }
 
+void utp_socket_set_least(struct utp_socket *s, double bytes_per_second)
+{
+    s->pool.least_rate = bytes_per_second;
+}
+
 void utp_socket_stop_accepting(struct utp_socket *s)
 {
     s->accepts = false;

@@ -35,6 +35,10 @@ bool utp_socket_output(struct utp_socket *, struct utp_batch *, usec now);
 usec utp_socket_deadline(struct utp_socket *);
 void utp_socket_tick(struct utp_socket *, usec now);
 
+/* So many bytes a second each connection may send, whatever the queue, as long as it is answered:
+ * when it is our own TCP that fills the line, there is nobody to give way to. */
+void utp_socket_set_least(struct utp_socket *, double bytes_per_second);
+
 /* Begins to call. ERR_LIMIT, ERR_NOMEM. The connection is the caller's until utp_close. */
 int utp_connect(struct utp_socket *, const struct endpoint *to, usec now, struct utp_conn **out);
 /* Somebody who called and was heard; NULL: nobody. It is the caller's until utp_close. */

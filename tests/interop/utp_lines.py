@@ -3,8 +3,8 @@
 
     tests/interop/utp_lines.py KITH LINK alone|together|queue [MBIT...]
 
-alone: one transfer at a time, times side by side. together: one transfer over each at once, the second of kith or of a
-plain sender, and what each got. No test: figures. Needs root."""
+alone: one transfer at a time, times side by side. together: one transfer over each at once, the second of the same node, of
+another kith or of a plain sender, and what each got. No test: figures. Needs root."""
 import concurrent.futures
 import socket
 import subprocess
@@ -86,13 +86,17 @@ def both(mbit, rtt, queue_ms, second, seconds=40):
     size = rate * 90
     with Line(size, rate=rate, queue=max(int(rate * queue_ms / 1000), 6000), delay=rtt / 2) as net:
         cubic(net)
-        read = counter(net, 8000, 7001)
+        read = counter(net, 7000 if second == "own" else 8000, 7001)
         quiet = ("--no-lsd", "--no-dht", "--no-port-mapping")
-        link = bare(Program(net, "a", KITH, "share", "--no-tcp", *quiet, "--listen", A, "--port", "7000", str(net.source)).line())
+        only = () if second == "own" else ("--no-tcp",)
+        link = bare(Program(net, "a", KITH, "share", *only, *quiet, "--listen", A, "--port", "7000", str(net.source)).line())
         Program(net, "b", KITH, "get", "--no-tcp", *quiet, "--listen", B, "--port", "7001", "-p", f"{A}:7000", "-o", str(net.got / "u"), link)
         until("uTP runs", lambda: read()[0] > rate)
         time.sleep(5)
-        if second == "kith":
+        if second == "own":  # the same node; the two who fetch do not trade
+            subprocess.run(["ip", "netns", "exec", net.full("b"), "nft", "add rule inet n c iif lo drop"], check=True)
+            Program(net, "b", KITH, "get", "--no-utp", *quiet, "--listen", B, "--port", "8001", "-p", f"{A}:7000", "-o", str(net.got / "t"), link)
+        elif second == "kith":
             fill(net.work / "second" / "b.bin", size, 9)
             link = bare(Program(net, "a", KITH, "share", "--no-utp", *quiet, "--listen", A, "--port", "8000", str(net.work / "second" / "b.bin")).line())
             Program(net, "b", KITH, "get", "--no-utp", *quiet, "--listen", B, "--port", "8001", "-p", f"{A}:8000", "-o", str(net.got / "t"), link)
@@ -119,7 +123,7 @@ def both(mbit, rtt, queue_ms, second, seconds=40):
 
 def together(rates):
     print("| Mbit/s | round trip ms | queue ms | TCP of | uTP's share % | TCP's % | longest without uTP s |\n| --- | --- | --- | --- | --- | --- | --- |", flush=True)
-    cases = [(m, r, q, s) for m in rates for r, q in ((20, 500), (20, 30), (100, 200)) for s in ("kith", "plain")]
+    cases = [(m, r, q, s) for m in rates for r, q in ((20, 500), (20, 30), (100, 200)) for s in ("own", "kith", "plain")]
     with concurrent.futures.ThreadPoolExecutor(3 if max(rates) <= 20 else 1) as pool:
         for line in pool.map(lambda c: both(*c), cases):
             print(line, flush=True)

@@ -483,6 +483,24 @@ static void it_yields_to_a_queue_that_somebody_else_fills_and_does_not_starve(vo
     pair_free(&p);
 }
 
+static void what_it_has_by_right_it_gets_beside_a_full_queue_too(void **state)
+{
+    (void)state;
+    struct pair_line line = {.delay = MSECS(10), .rate = 1000000};
+    struct pair p;
+    pair_new(&p, 3, &line);
+    assert_true(pair_connect(&p));
+    struct pair_stream s = {.pair = &p, .from = 0, .size = UINT64_MAX};
+    assert_true(saturate(&s, SECONDS(20)) > 800000);
+    p.end[0].line.delay += MSECS(400); /* the queue of our own TCP */
+    utp_socket_set_least(p.end[0].socket, 200000);
+    double rate = saturate(&s, SECONDS(40));
+    assert_true(rate > 150000 && rate < 250000);
+    utp_socket_set_least(p.end[0].socket, 0);
+    assert_true(saturate(&s, SECONDS(40)) < 100000);
+    pair_free(&p);
+}
+
 static void packets_grow_to_what_the_path_carries_and_no_further(void **state)
 {
     (void)state;
@@ -559,6 +577,7 @@ RUN(T(nobody_can_make_us_send_more_than_he_sends),
     T(a_clock_that_is_set_while_it_sends_is_found_out_within_minutes),
     T(a_long_path_is_filled_soon),
     T(it_yields_to_a_queue_that_somebody_else_fills_and_does_not_starve),
+    T(what_it_has_by_right_it_gets_beside_a_full_queue_too),
     T(packets_grow_to_what_the_path_carries_and_no_further),
     T(a_probe_that_its_own_machine_refuses_costs_no_time),
     T(runs_are_of_one_size_so_that_the_kernel_can_cut_them),
