@@ -338,11 +338,12 @@ def socks5_with_a_login():
         return "TCP, UDP and names through it; nothing beside it"
 
 
-def dante():
-    """The SOCKS5 server that Debian has."""
-    with World() as w:
-        config = w.work / "danted.conf"
-        config.write_text("""logoutput: stderr
+DANTE = "socks5://10.1.0.9:1080"
+
+
+def start_dante(w):
+    config = w.work / "danted.conf"
+    config.write_text("""logoutput: stderr
 internal: eth0 port = 1080
 external: eth1
 clientmethod: none
@@ -352,10 +353,55 @@ user.unprivileged: nobody
 client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }
 socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 protocol: tcp udp }
 """)
-        Program(w, "proxy", "danted", "-f", str(config))
-        listening(w, 1080)
-        proxied(w, True, "socks5://10.1.0.9:1080")
+    Program(w, "proxy", "danted", "-f", str(config))
+    listening(w, 1080)
+
+
+def dante():
+    """The SOCKS5 server that Debian has."""
+    with World() as w:
+        start_dante(w)
+        proxied(w, True, DANTE)
         return "TCP, UDP and names through it; nothing beside it"
+
+
+def kith_on(w, *words):
+    """One command of the user's `kith dht` through the proxy; what it prints."""
+    return w.on("user", KITH, "dht", *words, "-q", "--proxy", DANTE, "--bootstrap", "10.3.0.4:6881")
+
+
+def the_dht_through_a_proxy():
+    """A link of nothing but a hash, an item and an announce: every datagram of it passes the proxy."""
+    with World() as w:
+        start_dante(w)
+        other = w.work / "other.bin"
+        fill(other, 10_000, 3)
+        Program(w, "servers", KITH, "share", "-q", str(other), "-P", "6881", "--bootstrap", "none").line()
+        link = w.share("10.3.0", "--bootstrap", "10.3.0.4:6881")
+        tap = Tap(w, "user", "tun0")
+        settle(tap)
+        w.plain.frames()
+        w.must_have_got(w.get(link.split("&")[0], "--proxy", DANTE, "--bootstrap", "10.3.0.4:6881"), 2 * SECONDS)
+        target = re.search("target (\w+)", kith_on(w, "put", "through the proxy")).group(1)
+        if kith_on(w, "get", target) != "through the proxy":
+            raise Failure("the item is not read")
+        swarm = "7" * 40
+        kith_on(w, "peers", swarm, "--announce", "5000")
+        if "10.3.0.9:5000" not in kith_on(w, "peers", swarm):
+            raise Failure("the announce did not come from the proxy")
+        only_to_the_proxy(w, tap)
+        return "found, fetched, put, got and announced; nothing beside it"
+
+
+def utp_through_a_proxy():
+    with World() as w:
+        start_dante(w)
+        tap = Tap(w, "user", "tun0")
+        settle(tap)
+        w.plain.frames()
+        w.must_have_got(w.get(w.share("10.3.0"), "--proxy", DANTE, "--no-tcp"))
+        only_to_the_proxy(w, tap)
+        return "with --no-tcp; nothing beside it"
 
 
 def tinyproxy():
@@ -459,7 +505,8 @@ CASES = {f.__name__.replace("_", " "): f for f in (
     without_a_binding_the_plain_line_is_used,
     bound_to_an_interface, bound_to_an_address, a_tunnel_that_goes_and_comes_back,
     a_tunnel_that_is_made_anew, a_sharer_behind_its_tunnel,
-    socks5_with_a_login, dante, tinyproxy, a_wrong_password_is_said,
+    socks5_with_a_login, dante, the_dht_through_a_proxy, utp_through_a_proxy, tinyproxy,
+    a_wrong_password_is_said,
     a_proxy_that_goes_and_comes_back, a_proxy_behind_an_interface,
     blocked_addresses_hear_nothing, a_sharer_refuses_blocked_peers, listening_where_it_is_told)}
 
