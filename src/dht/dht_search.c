@@ -147,6 +147,19 @@ static void ask_ourselves(struct dht *d, struct dht_search *s, usec now)
         }
 }
 
+/* Of all that we know, whatever their distance: who crowds around the target is few among them. */
+static void add_paths(struct dht *d, struct dht_search *s, usec now)
+{
+    size_t known = table_count(d->table, now).nodes;
+    for (unsigned path = 1; path < LOOKUP_PATHS; path++)
+        for (unsigned i = 0; i < LOOKUP_PATH_ROOTS && known > START_NODES; i++) {
+            const struct table_node *n =
+                table_at(d->table, (size_t)dht_random_below(&d->random, known));
+            if (n->fails == 0)
+                lookup_add_root(&s->lookup, &n->id, &n->at, path);
+        }
+}
+
 static void begin(struct dht *d, struct dht_search *s, usec now)
 {
     struct table_node nodes[START_NODES];
@@ -157,6 +170,8 @@ static void begin(struct dht *d, struct dht_search *s, usec now)
         table_closest(d->table, &s->request.target, TABLE_TRUSTED, nodes, START_NODES, now);
     for (size_t i = 0; i < count; i++)
         lookup_add(&s->lookup, &nodes[i].id, &nodes[i].at, NULL);
+    if (!s->own)
+        add_paths(d, s, now);
     ask_ourselves(d, s, now);
 }
 

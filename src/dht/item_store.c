@@ -117,19 +117,13 @@ static int judge(const struct dht_item *old, const struct dht_item *new, const i
     return 0;
 }
 
-/* Who has a network of IPv6 has all addresses of a /64. */
-static bool same_owner(const struct endpoint *a, const struct endpoint *b)
-{
-    return b->family == ADDR_V6 ? node_address_same_prefix(a, b) : endpoint_same_ip(a, b);
-}
-
 static unsigned count_from(const struct item_store *s, const struct endpoint *from)
 {
     unsigned count = 0;
     list_for_each(at, &s->shelf.order)
     {
         struct shelf_entry *e = list_entry(at, struct shelf_entry, link);
-        count += same_owner(&item_of(e)->from, from);
+        count += node_address_same_owner(&item_of(e)->from, from);
     }
     return count;
 }

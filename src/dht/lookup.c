@@ -5,7 +5,7 @@
 
 void lookup_init(struct lookup *l, const struct node_id *target, const struct node_id *own)
 {
-    *l = (struct lookup){.target = *target, .own = *own, .parallel = LOOKUP_PARALLEL};
+    *l = (struct lookup){.target = *target, .own = *own, .parallel = LOOKUP_PARALLEL, .paths = 1};
 }
 
 void lookup_free(struct lookup *l)
@@ -68,8 +68,8 @@ static bool make_room(struct lookup *l, unsigned place)
     return true;
 }
 
-bool lookup_add(struct lookup *l, const struct node_id *id, const struct endpoint *at,
-    const struct lookup_candidate *by)
+static bool add(struct lookup *l, const struct node_id *id, const struct endpoint *at,
+    const struct lookup_candidate *by, unsigned path)
 {
     if (node_id_equal(id, &l->own) || at->port == 0 || crowded(l, at))
         return false;
@@ -89,9 +89,24 @@ bool lookup_add(struct lookup *l, const struct node_id *id, const struct endpoin
         .fits = node_id_fits(id, at),
         .serial = ++l->serials,
         .named_by = named_by,
-        .hops = hops};
+        .hops = hops,
+        .path = (uint8_t)path};
     l->count++;
     return true;
+}
+
+bool lookup_add(struct lookup *l, const struct node_id *id, const struct endpoint *at,
+    const struct lookup_candidate *by)
+{
+    return add(l, id, at, by, by ? by->path : 0);
+}
+
+bool lookup_add_root(
+    struct lookup *l, const struct node_id *id, const struct endpoint *at, unsigned path)
+{
+    if (path >= l->paths)
+        l->paths = path + 1;
+    return add(l, id, at, NULL, path);
 }
 
 /* ---- the walk
@@ -126,12 +141,25 @@ enum walk {
     WALK_AGAIN   /* those that are late, a second time */
 };
 
-/* The nearest of a kind before K fitting ones have answered. */
-static struct lookup_candidate *walk(const struct lookup *l, enum walk kind)
+/* Does it lie on the path? All lie on the first: its end is the end of the whole. */
+static bool is_on(const struct lookup_candidate *c, unsigned path)
+{
+    return path == 0 || c->path == path;
+}
+
+static unsigned enough_on(unsigned path)
+{
+    return path == 0 ? LOOKUP_K : LOOKUP_PATH_K;
+}
+
+/* The nearest of a kind on one path before enough fitting ones have answered. */
+static struct lookup_candidate *walk(const struct lookup *l, enum walk kind, unsigned path)
 {
     unsigned answered = 0;
-    for (unsigned i = 0; i < l->count && answered < LOOKUP_K; i++) {
+    for (unsigned i = 0; i < l->count && answered < enough_on(path); i++) {
         struct lookup_candidate *c = &l->candidates[i];
+        if (!is_on(c, path))
+            continue;
         answered += c->state == LOOKUP_ANSWERED && c->fits;
         if (kind == WALK_AGAIN ? c->state == LOOKUP_LATE && c->fits && c->tries < LOOKUP_TRIES
                                : may_ask(l, c) && (kind == WALK_FRESH || !unproven(l, c)))
@@ -144,28 +172,43 @@ struct lookup_candidate *lookup_next(struct lookup *l)
 {
     if (l->in_time >= l->parallel || l->asked >= LOOKUP_QUERIES_MAX)
         return NULL;
-    struct lookup_candidate *c = walk(l, WALK_PROVEN);
-    if (!c)
-        c = walk(l, WALK_FRESH);
-    return c || l->in_time > 0 ? c : walk(l, WALK_AGAIN);
+    struct lookup_candidate *c = NULL;
+    for (unsigned i = 0; i < l->paths && !c; i++) /* in turns */
+        c = walk(l, WALK_PROVEN, (l->asked + i) % l->paths);
+    for (unsigned i = 0; i < l->paths && !c; i++)
+        c = walk(l, WALK_FRESH, i);
+    return c || l->in_time > 0 ? c : walk(l, WALK_AGAIN, 0);
 }
 
-/* Does the walk wait for somebody? While nobody has answered at all, also for the late. */
-bool lookup_is_over(const struct lookup *l)
+/* Does the walk along a path wait for somebody? While nobody has answered at all, also for the
+ * late. */
+static bool is_over_on(const struct lookup *l, unsigned path)
 {
     unsigned answered = 0;
     bool waits = false, waits_for_late = false, may_go_on = l->asked < LOOKUP_QUERIES_MAX;
-    for (unsigned i = 0; i < l->count && answered < LOOKUP_K; i++) {
+    for (unsigned i = 0; i < l->count && answered < enough_on(path); i++) {
         const struct lookup_candidate *c = &l->candidates[i];
+        if (!is_on(c, path))
+            continue;
         answered += c->state == LOOKUP_ANSWERED && c->fits;
         waits |= c->state == LOOKUP_ASKED;
         waits_for_late |= c->state == LOOKUP_LATE;
         if (may_go_on && may_ask(l, c))
             return false;
     }
-    if (may_go_on && walk(l, WALK_AGAIN))
+    if (path > 0)
+        return !waits;
+    if (may_go_on && walk(l, WALK_AGAIN, 0))
         return false;
     return !waits && (!waits_for_late || answered > 0);
+}
+
+bool lookup_is_over(const struct lookup *l)
+{
+    for (unsigned i = 0; i < l->paths; i++)
+        if (!is_over_on(l, i))
+            return false;
+    return true;
 }
 
 /* ---- what became of a question

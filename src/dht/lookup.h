@@ -6,6 +6,11 @@
  * was not asked is asked, at most `parallel` at a time. A silent one gives its place to the next
  * after a short time, while its late answer still counts.
  *
+ * *Disjoint paths* (as S/Kademlia has them). The first path begins with the nearest that we know,
+ * where those who crowd around a target crowd our table, too; each further one with a few of all
+ * that we know. Whoever is named belongs to the path of who named it first, and each path goes on
+ * until its own nearest have answered: the word of those who hide others ends one path, not all.
+ *
  * Against hostile answers: one answer adds at most K candidates; those that one node named have to
  * prove themselves before more of them are asked than a few; few a prefix and one an address; few
  * whose id does not fit their address; who answers under another id than it was named with is out;
@@ -19,6 +24,9 @@
 
 #define LOOKUP_K 8u
 #define LOOKUP_PARALLEL 4u
+#define LOOKUP_PATHS 3u  /* that share no node: see below */
+#define LOOKUP_PATH_K 3u /* fitting ones that have to answer at the end of each but the first */
+#define LOOKUP_PATH_ROOTS 3u
 #define LOOKUP_CANDIDATES_MAX 128u
 #define LOOKUP_QUERIES_MAX 128u
 #define LOOKUP_PER_ANSWER_MAX 8u /* candidates that one answer may add */
@@ -43,6 +51,7 @@ struct lookup_candidate {
     bool fits;
     uint16_t serial, named_by; /* 0: it was ours to begin with */
     uint8_t hops;              /* answers between us and it */
+    uint8_t path;              /* that of who named it first */
     uint8_t tries;             /* questions to it */
     bool stored;               /* search's: it took the announce or item */
     bool has_item;             /* search's: it gave us the item */
@@ -59,6 +68,7 @@ struct lookup {
     unsigned asked, answered, misfits_asked; /* ever */
     unsigned in_time;                        /* in the state LOOKUP_ASKED */
     unsigned parallel;
+    unsigned paths; /* 1 to LOOKUP_PATHS */
     uint16_t serials;
 };
 
@@ -67,6 +77,9 @@ void lookup_free(struct lookup *);
 /* Adds a candidate that we know or, with `by`, that an answer named. False: not taken. */
 bool lookup_add(struct lookup *, const struct node_id *, const struct endpoint *,
     const struct lookup_candidate *by);
+/* Adds one that we know, as a root of one of the further paths. */
+bool lookup_add_root(
+    struct lookup *, const struct node_id *, const struct endpoint *, unsigned path);
 /* Whom to ask now, or NULL: wait, or it is over. The caller asks and calls lookup_asked. The
  * pointer is valid until the next lookup_add. */
 struct lookup_candidate *lookup_next(struct lookup *);

@@ -49,4 +49,10 @@ bool node_address_is_local(const struct endpoint *address);
 /* Do two addresses lie in one /24 (IPv4) or /64 (IPv6), as one owner's may? */
 bool node_address_same_prefix(const struct endpoint *a, const struct endpoint *b);
 
+/* As above, or the very address: IPv4 is sold one by one, IPv6 by the /64. */
+static inline bool node_address_same_owner(const struct endpoint *a, const struct endpoint *b)
+{
+    return b->family == ADDR_V6 ? node_address_same_prefix(a, b) : endpoint_same_ip(a, b);
+}
+
 #endif

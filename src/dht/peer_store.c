@@ -15,6 +15,7 @@ struct stored_peer {
 /* One info-hash. */
 struct swarm {
     struct shelf_entry entry;
+    struct endpoint from; /* who named it first */
     struct stored_peer *peers;
     uint32_t count, capacity;
 };
@@ -118,13 +119,29 @@ static struct stored_peer *find_peer(struct swarm *w, const struct endpoint *at)
     return NULL;
 }
 
-static struct swarm *add_swarm(
-    struct peer_store *s, const struct info_hash *hash, const struct node_id *own)
+static bool has_enough(const struct peer_store *s, const struct endpoint *from)
 {
+    unsigned count = 0;
+    if (node_address_is_local(from))
+        return false;
+    list_for_each(at, &s->shelf.order)
+    {
+        struct shelf_entry *e = list_entry(at, struct shelf_entry, link);
+        count += node_address_same_owner(&swarm_of(e)->from, from);
+    }
+    return count >= PEER_STORE_FROM_ADDRESS_MAX;
+}
+
+static struct swarm *add_swarm(
+    struct peer_store *s, const struct peer_store_announce *a, const struct node_id *own)
+{
+    if (has_enough(s, &a->at))
+        return NULL;
     struct swarm *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
-    w->entry.key = node_id_of_hash(hash);
+    w->entry.key = node_id_of_hash(&a->hash);
+    w->from = a->at;
     list_init(&w->entry.link);
     if (shelf_add(&s->shelf, &w->entry, own))
         return w;
@@ -153,7 +170,7 @@ bool peer_store_add(
 {
     struct swarm *w = find(s, &a->hash, now);
     if (!w)
-        w = add_swarm(s, &a->hash, own);
+        w = add_swarm(s, a, own);
     if (!w)
         return false;
     shelf_touch(&s->shelf, &w->entry);

@@ -9,8 +9,9 @@
 #include "dht/random.h"
 
 #define PEER_STORE_HASHES_MAX 2000u
-#define PEER_STORE_PEERS_MAX 500u   /* of one info-hash */
-#define PEER_STORE_TOTAL_MAX 20000u /* peers of all info-hashes */
+#define PEER_STORE_PEERS_MAX 500u        /* of one info-hash */
+#define PEER_STORE_TOTAL_MAX 20000u      /* peers of all info-hashes */
+#define PEER_STORE_FROM_ADDRESS_MAX 200u /* info-hashes that one address, or /64, named first */
 #define PEER_STORE_LIFE SECONDS(45 * 60)
 #define PEER_STORE_SAMPLES_MAX 20u
 
@@ -25,7 +26,8 @@ struct peer_store_announce {
     bool seed;
 };
 /* Stores or renews. False: no room. When there are too many, the info-hash farthest from `own`, our
- * id, makes room (shelf.h). */
+ * id, makes room (shelf.h); one address alone cannot fill it, nor push out what others announced.
+ */
 bool peer_store_add(
     struct peer_store *, const struct peer_store_announce *, const struct node_id *own, usec now);
 /* Random peers of one info-hash; with `no_seeds`, of those that are not seeds as far as there are

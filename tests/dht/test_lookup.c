@@ -257,6 +257,34 @@ static void things_are_stored_where_a_token_was_given(void **state)
     assert_int_equal(node_id_shared_bits(&target, &storers[0]->id), 10);
 }
 
+/* Who crowds around the target names only his own, who answer and name one another: the first path
+ * ends among them. Another one began elsewhere, and goes on until its own nearest have answered. */
+static void a_path_that_ends_among_liars_does_not_end_the_others(void **state)
+{
+    (void)state;
+    struct endpoint honest = local(500);
+    struct node_id random = dht_random_id(&chance), root = node_id_at_bits(&target, 2, &random);
+    for (unsigned i = 0; i < 2 * LOOKUP_K; i++)
+        add_local(i, 30 + i, NULL);
+    assert_true(lookup_add_root(&l, &root, &honest, 1));
+    unsigned hops = 0;
+    while (!lookup_is_over(&l)) {
+        struct lookup_candidate *c = ask(), by;
+        assert_non_null(c);
+        by = *c;
+        lookup_answered(&l, c);
+        if (by.path == 0 || hops >= 6)
+            continue;
+        hops++; /* each honest one knows one nearer; what the liars named first stays theirs */
+        add_local(500 + hops, 2 + 3 * hops, &by);
+        add_local(3, 33, &by);
+    }
+    assert_int_equal(hops, 6);
+    struct endpoint last = local(506), liar = local(3);
+    assert_int_equal(lookup_find(&l, &last)->state, LOOKUP_ANSWERED);
+    assert_int_equal(lookup_find(&l, &liar)->path, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 RUN(TEST(the_nearest_is_asked_first_and_few_at_a_time),
@@ -267,4 +295,5 @@ RUN(TEST(the_nearest_is_asked_first_and_few_at_a_time),
     TEST(we_ourselves_and_known_addresses_are_not_added),
     TEST(a_prefix_has_few_candidates_and_the_failed_do_not_count),
     TEST(ids_that_do_not_fit_cannot_end_a_search), TEST(what_a_liar_names_has_to_prove_itself),
-    TEST(the_whole_search_is_bounded), TEST(things_are_stored_where_a_token_was_given))
+    TEST(the_whole_search_is_bounded), TEST(a_path_that_ends_among_liars_does_not_end_the_others),
+    TEST(things_are_stored_where_a_token_was_given))

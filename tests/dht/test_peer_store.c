@@ -112,7 +112,7 @@ static void the_farthest_hash_makes_room(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < PEER_STORE_HASHES_MAX; i++)
-        assert_true(add(1000 + i, 0x08080808, 1000, false, 1));
+        assert_true(add(1000 + i, 0x08080808 + i * 256, 1000, false, 1));
     assert_false(add(1000 + PEER_STORE_HASHES_MAX, 0x08080808, 1000, false, 1));
     assert_true(add(1, 0x08080808, 1000, false, 1));
     assert_int_equal(peer_store_hashes(store), PEER_STORE_HASHES_MAX);
@@ -142,7 +142,7 @@ static void samples_are_random_and_counted(void **state)
     assert_int_equal(peer_store_sample(store, samples, &all, 1), 0);
     assert_int_equal(all, 0);
     for (unsigned i = 0; i < 100; i++)
-        add(i, 0x08080808, 1000, false, 1);
+        add(i, 0x08080808 + i * 256, 1000, false, 1);
     for (unsigned round = 0; round < 60; round++) {
         assert_int_equal(peer_store_sample(store, samples, &all, 1), PEER_STORE_SAMPLES_MAX);
         assert_int_equal(all, 100);
@@ -153,9 +153,22 @@ static void samples_are_random_and_counted(void **state)
         assert_true(seen[i]);
 }
 
+static void one_address_cannot_fill_the_store_and_a_neighbour_can(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < PEER_STORE_FROM_ADDRESS_MAX; i++)
+        assert_true(add(i, 0x08080808, 1000, false, 1));
+    assert_false(add(5000, 0x08080808, 1000, false, 1));
+    assert_true(add(3, 0x08080808, 1001, false, 1)); /* what is there is renewed */
+    assert_true(add(5000, 0x08080909, 1000, false, 1));
+    for (unsigned i = 6000; i < 6000 + 2 * PEER_STORE_FROM_ADDRESS_MAX; i++)
+        assert_true(add(i, 0x0a000001, 1000, false, 1)); /* the local network's are ours */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 RUN(TEST(an_address_is_there_once_with_its_last_port), TEST(peers_expire),
     TEST(who_wants_no_seeds_gets_others_first), TEST(who_asks_again_gets_others),
     TEST(a_swarm_and_the_store_are_bounded), TEST(the_farthest_hash_makes_room),
-    TEST(a_scrape_counts_seeds_and_peers), TEST(samples_are_random_and_counted))
+    TEST(a_scrape_counts_seeds_and_peers), TEST(samples_are_random_and_counted),
+    TEST(one_address_cannot_fill_the_store_and_a_neighbour_can))
