@@ -19,7 +19,7 @@ const struct option_spec network_specs[] = {
     {0, "listen", "ADDRESS|IFACE", OPTION_LIST, AT(listen),
         "listen on this address or interface only (repeat for more)"},
     {0, "interface", "IFACE|ADDRESS", OPTION_TEXT, AT(interface),
-        "everything leaves by this interface or address, or not at all"},
+        "everything leaves by this interface or address, or not at all; names are not looked up"},
     {0, "proxy", "URL", OPTION_TEXT, AT(proxy),
         "everything leaves by this proxy, or not at all: socks5://, http://"},
     {0, "block-list", "FILE", OPTION_TEXT, AT(block_list),
