@@ -11,37 +11,39 @@ from table import table
 
 TORRENTS = (100, 1000, 10000, 100000)
 PEERS = (1, 10, 100, 1000)
-IDLE_SECONDS = 10
+IDLE_SECONDS = 5
 
 
-def drive(program, *options):
-    def run(b, count):
-        folder = b.work / "seeds"
-        shutil.rmtree(folder, ignore_errors=True)
-        argv = [str(a) for a in (f"{b.build}/{program}", *options)]
-        subprocess.run([*argv, "make", str(folder), str(count)], check=True, stdout=subprocess.DEVNULL)
-        runs = []
-        for _ in range(b.rounds if count <= 10000 else 1):
-            done = subprocess.run([*argv, "run", str(folder), str(IDLE_SECONDS)], check=True, capture_output=True)
-            runs.append(json.loads(done.stdout))
+DRIVERS = {"bench/many": {"kith": [], "kith, DHT and local discovery on": ["--discovery"]},
+           "lt_many": {"libtorrent 2.0.8": []}}
+
+
+def open_many(b, program, options, folder, count):
+    """One node on what it remembered at its last stop; medians of what the driver prints."""
+    runs = []
+    for _ in range(b.rounds if count <= 10000 else 1):
+        done = subprocess.run([program, *options, "run", folder, str(IDLE_SECONDS)], check=True, capture_output=True)
+        runs.append(json.loads(done.stdout))
+    return {key: statistics.median(r[key] for r in runs) for key in runs[0]}
+
+
+def many_of(b, count):
+    rows, folder = [], str(b.work / "seeds")
+    for driver, variants in DRIVERS.items():
+        program = f"{b.build}/{driver}"
+        subprocess.run([program, "make", folder, str(count)], check=True, stdout=subprocess.DEVNULL)
+        for name, options in variants.items():
+            r = open_many(b, program, options, folder, count)
+            rows.append([f"{count:,}", name, f"{r['ready_s']:.3f}", f"{r['anonymous_bytes_each'] * count / 2**20:.1f}",
+                         f"{r['anonymous_bytes_each']:.0f}", f"{r['idle_cpu_percent']:.2f}", f"{r['stop_s']:.3f}"])
         shutil.rmtree(folder)
-        return {key: statistics.median(r[key] for r in runs) for key in runs[0]}
-    return run
-
-
-ENGINES = {"kith": drive("bench/many"), "kith, DHT and local discovery on": drive("bench/many", "--discovery"),
-           "libtorrent 2.0.8": drive("lt_many")}
+    return rows
 
 
 def many(b):
     """MANY=10000 leaves out what is larger."""
     most = int(os.environ.get("MANY", TORRENTS[-1]))
-    rows = []
-    for count in (n for n in TORRENTS if n <= most):
-        for name, run in ENGINES.items():
-            r = run(b, count)
-            rows.append([f"{count:,}", name, f"{r['ready_s']:.3f}", f"{r['anonymous_bytes_each'] * count / 2**20:.1f}",
-                         f"{r['anonymous_bytes_each']:.0f}", f"{r['idle_cpu_percent']:.2f}", f"{r['stop_s']:.3f}"])
+    rows = [row for count in TORRENTS if count <= most for row in many_of(b, count)]
     return ["## Seeding torrents of one file of 64 KiB, idle (`bench/many.c`, `bench/lt_many.cpp`)", "",
             "The node is opened on what it remembered at its last stop, and nothing is hashed again; ready: all of them are",
             f"seeds. Idle CPU over {IDLE_SECONDS} s, in percent of a core. Memory is anonymous, of the whole process.", "",

@@ -58,7 +58,7 @@ def main():
     bench = Bench(build, work, rounds)
     try:
         for name in only:
-            sections[name] = SCENARIOS[name](bench)
+            sections[name] = [*SCENARIOS[name](bench), f"Rounds: {rounds}.", ""]
             print("\n".join(sections[name]), flush=True)
             kept.write_text(json.dumps(sections))
         (ROOT / "docs" / "performance.md").write_text(report(sections))
