@@ -76,9 +76,7 @@ static int hear_donthave(struct peer *p, struct bytes payload)
     struct torrent *t = p->torrent;
     if (!cursor_done(&c) || !p->have.bits || !bitfield_get(&p->have, piece))
         return 0;
-    torrent_peer_forget(t, p);
-    bitfield_clear(&p->have, piece);
-    torrent_peer_known(t, p);
+    torrent_peer_lost(t, p, piece);
     return 0;
 }
 

@@ -176,6 +176,16 @@ static void move_up(struct picker *p, uint32_t piece)
     p->group_start[g + 1]--;
 }
 
+/* The same the other way: to its group's begin. */
+static void move_down(struct picker *p, uint32_t piece)
+{
+    struct piece *x = &p->pieces[piece];
+    unsigned g = group_of(x);
+    assert(!p->dirty && x->position != NOT_ORDERED && x->availability > 0);
+    swap_positions(p, x->position, p->group_start[g]);
+    p->group_start[g]++;
+}
+
 /* Out of the order altogether: swap towards the end, group by group. Only the boundaries behind it
  * move, so this costs one swap for each group that is not empty. */
 static void take_out(struct picker *p, uint32_t piece)
@@ -226,6 +236,14 @@ void picker_peer_has(struct picker *p, uint32_t piece)
     if (!p->dirty && x->position != NOT_ORDERED && x->availability < AVAILABILITY_CAP)
         move_up(p, piece);
     x->availability++;
+}
+
+void picker_peer_lost(struct picker *p, uint32_t piece)
+{
+    struct piece *x = &p->pieces[piece];
+    if (!p->dirty && x->position != NOT_ORDERED && x->availability <= AVAILABILITY_CAP)
+        move_down(p, piece);
+    x->availability--;
 }
 
 uint32_t picker_availability(const struct picker *p, uint32_t piece)

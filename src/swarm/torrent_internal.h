@@ -167,6 +167,7 @@ void torrent_pieces_free(struct torrent *);
 void torrent_peer_known(struct torrent *, struct peer *);  /* its bitfield is complete */
 void torrent_peer_forget(struct torrent *, struct peer *); /* its bitfield counts no more */
 void torrent_peer_has(struct torrent *, struct peer *, uint32_t piece);
+void torrent_peer_lost(struct torrent *, struct peer *, uint32_t piece);
 bool torrent_finds_interesting(struct torrent *, struct peer *);
 uint32_t torrent_pick(struct torrent *, struct peer *, uint32_t want, struct picker_block *out);
 uint32_t torrent_block_size(const struct torrent *, uint32_t piece, uint32_t block);

@@ -166,6 +166,26 @@ void torrent_peer_forget(struct torrent *t, struct peer *p)
     picker_remove_peer(t->picker, &p->have);
 }
 
+/* A seed becomes one of the counted peers; of those, only the piece moves: a peer may say this as
+ * often as it likes. */
+void torrent_peer_lost(struct torrent *t, struct peer *p, uint32_t piece)
+{
+    if (!t->picker || !p->counted) {
+        bitfield_clear(&p->have, piece);
+        return;
+    }
+    if (bitfield_full(&p->have)) {
+        picker_remove_peer(t->picker, &p->have);
+        bitfield_clear(&p->have, piece);
+        picker_add_peer(t->picker, &p->have);
+    } else {
+        bitfield_clear(&p->have, piece);
+        picker_peer_lost(t->picker, piece);
+    }
+    peer_update_interest(p);
+    peer_ask(p, t->now);
+}
+
 void torrent_peer_has(struct torrent *t, struct peer *p, uint32_t piece)
 {
     if (!t->picker || !p->counted)

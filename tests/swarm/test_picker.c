@@ -58,6 +58,34 @@ static void rarest_pieces_come_first_after_the_first_few(void **state)
     picker_free(p);
 }
 
+static void a_piece_that_peers_lose_becomes_the_rarest(void **state)
+{
+    (void)state;
+    struct picker *p = make(4);
+    struct bitfield all = everything(), most;
+    struct picker_block b;
+    struct picker_peer peer = {.id = 1, .have = &all};
+    bitfield_init(&most, PIECES);
+    for (uint32_t i = 0; i + 1 < PIECES; i++)
+        bitfield_set(&most, i);
+    picker_add_peer(p, &all);
+    picker_add_peer(p, &most);
+    picker_add_peer(p, &most);
+    picker_peer_has(p, PIECES - 1);
+    picker_peer_has(p, PIECES - 1);
+    for (uint32_t i = 0; i < PICKER_RANDOM_FIRST; i++)
+        picker_set_have(p, i);
+    assert_int_equal(picker_pick(p, &peer, 1, &b), 1); /* the order stands from here on */
+    uint32_t lost = b.piece == 11 ? 12 : 11;
+    picker_peer_lost(p, lost);
+    struct picker_peer next = {.id = 2, .have = &all};
+    assert_int_equal(picker_pick(p, &next, 1, &b), 1);
+    assert_int_equal(b.piece, lost);
+    bitfield_free(&all);
+    bitfield_free(&most);
+    picker_free(p);
+}
+
 static void a_peer_gets_the_blocks_of_a_piece_in_their_order(void **state)
 {
     (void)state;
@@ -177,6 +205,8 @@ static void availability_is_what_a_slow_count_says(void **state)
             struct picker_peer view = {.id = 9, .have = f};
             if (r >> 62 == 0)
                 picker_pick(p, &view, 1, &b);
+            else if (r >> 62 == 1 && bitfield_clear(f, piece))
+                picker_peer_lost(p, piece);
             else if (bitfield_set(f, piece))
                 picker_peer_has(p, piece);
         }
@@ -322,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rarest_pieces_come_first_after_the_first_few),
+        cmocka_unit_test(a_piece_that_peers_lose_becomes_the_rarest),
         cmocka_unit_test(a_peer_gets_the_blocks_of_a_piece_in_their_order),
         cmocka_unit_test(every_block_is_asked_for_once_and_then_by_several_in_the_end_game),
         cmocka_unit_test(what_was_abandoned_is_asked_for_again),
