@@ -82,6 +82,7 @@ static int start_create(struct kith_torrent *k, const struct kith_share *s, cons
     struct arena arena;
     struct create_options options = {.path = path,
         .name = k->root,
+        .to_share = true,
         .kind = s->format == KITH_FORMAT_V1   ? CREATE_V1
                 : s->format == KITH_FORMAT_V2 ? CREATE_V2
                                               : CREATE_HYBRID,

@@ -358,6 +358,7 @@ static void scan_run_job(struct env_job *job)
 {
     struct create *c = container_of(job, struct create, job);
     struct scan_options options = {.skip_problems = c->options.skip_problems,
+        .to_share = c->options.to_share,
         .exclude = c->options.exclude,
         .exclude_count = c->options.exclude_count,
         .cancel = &c->cancel};

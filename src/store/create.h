@@ -56,6 +56,7 @@ struct create_options {
     const char *const *exclude; /* as scan_options has it */
     size_t exclude_count;
     bool skip_problems;  /* leave out what cannot be read; noted in the scan */
+    bool to_share;       /* as scan_options has it */
     bool scan_only;      /* a dry run: ends after the scan; the result has no torrent */
     struct state *cache; /* where the torrent of unchanged data is looked up and kept, or NULL */
 };

@@ -147,6 +147,8 @@ static bool visit(void *user, const char *name, const struct env_stat *st)
         note(w, SCAN_TOO_DEEP, ERR_LIMIT, w->here.path);
     } else if (!utf8_valid(bytes_of_str(name))) {
         note(w, SCAN_BAD_NAME, ERR_SYNTAX, path);
+    } else if (w->options->to_share && !path_is_safe(bytes_of_str(name), PATH_LOCAL)) {
+        note(w, SCAN_ODD_NAME, ERR_SYNTAX, path);
     } else if (st->is_folder || st->is_file || st->is_symlink) {
         const char *kept = arena_dup(&w->scan->arena, bytes_of_str(path));
         if (kept == NULL)
@@ -554,6 +556,9 @@ const char *scan_note_text(enum scan_note_kind kind)
         return "cannot be read";
     case SCAN_BAD_NAME:
         return "has a name that is not UTF-8";
+    case SCAN_ODD_NAME:
+        return "has a line break, a control or invisible character or a backslash in its name, "
+               "which other systems cannot have: rename it";
     case SCAN_TOO_DEEP:
         return "lies too deep";
     }

@@ -42,6 +42,7 @@ enum scan_note_kind {
     /* problems: the scan fails, unless options say skip_problems */
     SCAN_UNREADABLE, /* a file or folder that cannot be opened; err says why */
     SCAN_BAD_NAME,   /* not UTF-8, which BEP 3 requires */
+    SCAN_ODD_NAME,   /* format/path.h would change it: the file would not be found again */
     SCAN_TOO_DEEP    /* SCAN_DEPTH_MAX or SCAN_PATH_MAX is passed */
 };
 
@@ -53,6 +54,7 @@ struct scan_note {
 
 struct scan_options {
     bool skip_problems; /* note problems and go on without those files */
+    bool to_share;      /* by us: names that format/path.h would change are problems */
     /* Globs of paths, or of their last components: what matches one is left out, folders with all
      * that is in them. */
     const char *const *exclude;

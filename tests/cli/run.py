@@ -747,6 +747,13 @@ def what_is_no_data_is_told_plainly(case):
     expect(err.count("not found"), 0, "what is said twice")
 
 
+def names_that_nobody_could_find_again_are_named_before_there_is_a_link(case):
+    data = case.data()
+    (data / "deep/line\nbreak").write_text("x")
+    expect_in("line\\x0abreak: has a line break", case.kith("share", "Data", code=10)[1], "the sharer is told")
+    case.kith("create", "Data")  # for whoever can have such names
+
+
 def as_nobody(case, *argv):
     """As a user who may not do everything. Where the tests run as somebody ordinary, as that one."""
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
