@@ -29,8 +29,7 @@
 #define UTP_SEND_MAX (8u << 20) /* bytes written and not acknowledged, ... */
 #define UTP_SEND_MIN 65536u     /* ... or two windows, but at least so many */
 #define UTP_SYN_TRIES 3u        /* 1, 2, 4 s */
-#define UTP_TIMEOUTS_MAX                                                                           \
-    5u /* in a row, without a word from the peer: 16 to 30 s; then it is gone */
+#define UTP_TIMEOUTS_MAX 5u     /* in a row: 16 to 30 s without a word; then it is gone */
 #define UTP_ACK_DELAY MSECS(25)
 #define UTP_QUICK_ACKS                                                                             \
     32u /* packets that are acknowledged at once, so that slow start is quick                      \

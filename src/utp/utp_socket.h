@@ -10,10 +10,9 @@
 
 #include "utp/utp_conn.h"
 
-#define UTP_HALF_OPEN_MAX                                                                          \
-    256u /* calls that are not proved; the oldest gives way, and may still prove itself */
-#define UTP_CONNS_MAX 2048u /* of all states */
-#define UTP_RESETS_MAX 32u  /* that wait to be sent; more are not answered */
+#define UTP_HALF_OPEN_MAX 256u /* calls that are not proved; the oldest gives way */
+#define UTP_CONNS_MAX 2048u    /* of all states */
+#define UTP_RESETS_MAX 32u     /* that wait to be sent; more are not answered */
 #define UTP_RESETS_PER_SECOND 100u
 #define UTP_OUTPUT_PACKETS 44u /* of one connection, then it is another's turn */
 
