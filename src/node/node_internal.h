@@ -195,6 +195,7 @@ struct kith_torrent {
     int64_t id;                /* in the database; 0: not there */
     struct entry_awake *awake; /* NULL while it sleeps */
     int state;                 /* enum kith_state, before the torrent itself has one */
+    int error;                 /* 0: none */
     struct torrent *torrent;   /* NULL while a share is hashed, and while it sleeps */
     bool has_v1, has_v2;       /* which of its hashes are known */
     struct sha1_digest v1;
@@ -213,10 +214,10 @@ struct kith_torrent {
     struct storage *storage;
     int existing;     /* enum kith_existing */
     unsigned renames; /* names that were taken */
+    unsigned saving;  /* checkpoints under way */
     bool has_record;
     bool record_fits;   /* of a clean stop, and the data stands as it says */
     bool forget_record; /* a recheck: believe nothing */
-    unsigned saving;    /* checkpoints under way */
     bool reopening, moving, complete_told, sync_failed;
     bool stop_waits; /* for what is under way with its data */
 
@@ -237,7 +238,6 @@ struct kith_torrent {
 
     bool data_stopped;
     bool removing, delete_data, stopped;
-    int error;
     char *error_text; /* NULL: no error */
     uint64_t download_max, upload_max;
     char *waiting_for; /* what kith_status last said; NULL: nothing */
