@@ -6,10 +6,10 @@
 Everything lies in memory (tmpfs). Content is compared in the end. Prints the report; a section that
 was measured replaces the old one in docs/performance.md.
 """
-import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -20,7 +20,7 @@ import moving
 from bench import Bench
 from engines import environment
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 SCENARIOS = {"roles": moving.roles, "plain": moving.pair("plain"), "rc4": moving.pair("rc4"), "utp": moving.pair("utp"),
              "swarm": moving.swarm, "small": moving.small, "create": hashing.creation, "recheck": hashing.recheck,
              "many": growth.many, "peers": growth.peers, "decisions": growth.decisions, "kernels": hashing.kernels}
@@ -34,13 +34,19 @@ def machine():
             f"Linux {platform.release()}")
 
 
+def remembered():
+    """The sections that the page has: each begins with its name in a comment."""
+    parts = re.split(r"(?m)^<!-- (\w+) -->\n", PAGE.read_text()) if PAGE.exists() else [""]
+    return {name: text.strip().splitlines() + [""] for name, text in zip(parts[1::2], parts[2::2])}
+
+
 def report(sections):
     lines = ["# Performance", "",
              "Written by `make bench`: medians of alternating runs, whole processes, everything in memory (tmpfs),",
              "content compared in the end. `make bench ONLY=plain` measures one section again.", "",
              f"Machine: {machine()}.", ""]
     for name in SCENARIOS:
-        lines += sections.get(name, [])
+        lines += [f"<!-- {name} -->", *sections[name]] if name in sections else []
     return "\n".join(lines)
 
 
@@ -52,16 +58,14 @@ def main():
         raise SystemExit(f"no such scenario: {', '.join(unknown)}. There are: {', '.join(SCENARIOS)}")
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     work = pathlib.Path(tempfile.mkdtemp(prefix="kith-bench-", dir=base))
-    kept = pathlib.Path(build) / "bench-sections.json"
-    sections = json.loads(kept.read_text()) if kept.exists() else {}
     environment(work)
+    sections = {}
     bench = Bench(build, work, rounds)
     try:
         for name in only:
             sections[name] = [*SCENARIOS[name](bench), f"Rounds: {rounds}.", ""]
             print("\n".join(sections[name]), flush=True)
-            kept.write_text(json.dumps(sections))
-        (ROOT / "docs" / "performance.md").write_text(report(sections))
+            PAGE.write_text(report({**remembered(), name: sections[name]}))
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
