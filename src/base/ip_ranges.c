@@ -223,6 +223,8 @@ void ip_ranges_drop(struct ip_ranges *r)
  * hold it, because merged ranges do not overlap. */
 static bool contains4(const struct ip_ranges *r, uint32_t ip)
 {
+    if (r->count4 == 0)
+        return false;
     size_t from = r->table ? r->table[ip >> 16] : 0;
     size_t left = r->table ? r->table[(ip >> 16) + 1] - from : r->count4;
     const struct range4 *at = r->v4 + from; /* the first that may begin behind the address */
