@@ -37,14 +37,20 @@ class Dht(Network):
         self.switch("switch")
         return self
 
-    def add(self, name):
+    def add(self, name, families="4"):
+        number = len(self.addresses) + 1
+        every = {"4": (f"10.44.0.{number}", 24), "6": (f"[fd44::{number}]", 64)}
         self.host(name)
-        self.addresses[name] = f"10.44.0.{len(self.addresses) + 1}"
-        self.plug(name, "switch", "eth0", f"{self.addresses[name]}/24")
+        self.addresses[name] = every[families[0]][0]
+        self.plug(name, "switch", "eth0", *(f"{every[f][0].strip('[]')}/{every[f][1]}" for f in families))
         return self.at(name)
 
     def at(self, name):
+        """Its address of the family that it was added with first."""
         return f"{self.addresses[name]}:{PORT}"
+
+    def at6(self, name):
+        return f"[fd44::{list(self.addresses).index(name) + 1}]:{PORT}"
 
     def lt(self, name, first, *words):
         here = self.add(name)
@@ -395,6 +401,53 @@ def transmission_and_kith():
         return "both ways, by its hash alone"
 
 
+# ---- both families (BEP 32, 45) ------------------------------------------------------------------------
+
+
+def ipv6_by_way_of_ipv4():
+    """Who has both families and knows one node's IPv4 address comes to those that have IPv6 alone."""
+    with Dht() as net:
+        film = a_film(net)
+        net.add("r", "46")
+        share(net, "r", a_film(net, "other.bin"))
+        net.add("six", "6")
+        _, link = share(net, "six", film, net.at6("r"))
+        net.add("k", "46")
+        check(film, fetch(net, "k", link, net.at("r")) / film.name)
+        return "the data came from a peer of IPv6 alone"
+
+
+def libtorrent_over_ipv6():
+    with Dht() as net:
+        net.add("r", "46")
+        share(net, "r", a_film(net))
+        net.add("lt1", "6")
+        announces = Program(net, "lt1", "/usr/bin/python3", str(HERE / "dht_lt.py"), net.at("lt1"), net.at6("r"),
+                            "announce", HASH)
+        announces.line()
+        say(announces, "announced")
+        net.add("k", "46")
+        until("it is found", lambda: net.at("lt1") in net.kith_dht("k", net.at("r"), "peers", HASH).split())
+        return "its announce, asked for at an IPv4 address"
+
+
+def port_messages_over_ipv6():
+    """Two that were told of no node meet as peers over IPv6; a third then comes to one by the other's node."""
+    with Dht() as net:
+        film = a_film(net)
+        for name in "a", "b", "c":
+            net.add(name, "6")
+        _, link = share(net, "a", film)
+        out = net.work / "got"
+        out.mkdir()
+        net.kith("b", "get", link, "-o", str(out), "-p", net.at("a"))
+        until("it is fetched", lambda: has_all(film, out / film.name))
+        hash_ = link.rsplit(":", 1)[1]
+        until("the third finds both", lambda: {net.at("a"), net.at("b")} <=
+              set(net.kith_dht("c", net.at("b"), "peers", hash_).split()))
+        return "PORT messages made one DHT of two"
+
+
 # ---- memory ---------------------------------------------------------------------------------------------
 
 
@@ -440,6 +493,9 @@ CASES = {
     "a bare link, kith from libtorrent": kith_from_libtorrent,
     "a bare link, aria2 and kith": aria2_and_kith,
     "a bare link, transmission and kith": transmission_and_kith,
+    "IPv6 by way of IPv4": ipv6_by_way_of_ipv4,
+    "libtorrent over IPv6": libtorrent_over_ipv6,
+    "PORT messages over IPv6": port_messages_over_ipv6,
     "a node rejoins alone": a_node_rejoins_alone,
 }
 

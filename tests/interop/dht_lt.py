@@ -48,7 +48,7 @@ def repeat(ask, kind, see):
 def know():
     if bootstrap != "-":
         host, port = bootstrap.rsplit(":", 1)
-        session.add_dht_node((host, int(port)))
+        session.add_dht_node((host.strip("[]"), int(port)))
         while session.status().dht_nodes == 0:
             time.sleep(0.1)
     say(nodes=session.status().dht_nodes)
