@@ -6,7 +6,10 @@
  *   block_list.c   addresses that nothing is said to
  *   proxy_stream.c, proxy_udp.c   streams and datagrams through a proxy
  *   real.c     the node in the real world: its loop
- *   entry.c    one torrent of the node: added, controlled, removed
+ *   entry.c    one torrent of the node: born, found by its hashes, removed
+ *   entry_add.c    added by a link or a file, or restored
+ *   entry_control.c  paused, limited, given its turn
+ *   entry_host.c   what the swarm asks of it
  *   entry_index.c  torrents by their hashes
  *   entry_data.c   its data: opened, judged, checked, saved, opened again after trouble
  *   entry_share.c  data that becomes a torrent
@@ -288,10 +291,16 @@ void entry_stop(struct kith_torrent *);
 /* Whose turn is it? Called whenever that may have changed. */
 void entry_queue(struct kith_node *);
 void entry_stopped(struct kith_torrent *); /* nothing of it is under way any more */
+/* A priority for each file, normal until somebody says otherwise. ERR_NOMEM. */
+int entry_reserve_priorities(struct kith_torrent *);
 /* By the glob of whoever added it, or as it was in an earlier run. */
 void entry_choose_files(struct kith_torrent *);
 /* The swarm's half; `m` if there is no metadata yet. ERR_NOMEM. */
 int entry_make_torrent(struct kith_torrent *, const struct magnet *m);
+/* What the torrent knows of its hashes, the node knows. ERR_NOMEM. */
+int entry_learn_hashes(struct kith_torrent *);
+/* The swarm has fetched a link's metadata. */
+void entry_metadata_known(struct kith_torrent *);
 /* Some of its hashes are known, or one more of them is: it can be found by them. ERR_NOMEM. */
 int entry_make_known(struct kith_torrent *);
 /* Its info-hashes as the network names them; how many. */
