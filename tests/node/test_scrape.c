@@ -218,9 +218,9 @@ static void a_torrent_that_sleeps_is_scraped_along(void **state)
     assert_int_equal(scrapes, 4); /* ten minutes apart: not gathered */
     assert_int_equal(asked, 6);
     end();
-    unlink(state_file);
-    for (unsigned i = 0; i < 2; i++) {
-        snprintf(others, sizeof others, "%s-%s", state_file, i ? "wal" : "shm");
+    static const char *const kept[] = {"", "-wal", "-shm", ".1", ".lock"};
+    for (unsigned i = 0; i < sizeof kept / sizeof *kept; i++) {
+        snprintf(others, sizeof others, "%s%s", state_file, kept[i]);
         unlink(others);
     }
 }
