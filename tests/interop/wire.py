@@ -14,20 +14,20 @@ OUR_METADATA = 2
 class WirePeer(threading.Thread):
     """Listens on a port of loopback and serves whoever calls. Data is truthful unless `lies` says otherwise of a piece."""
 
-    def __init__(self, info, data=b"", claims=None, metadata=None, lies=lambda piece: False):
+    def __init__(self, info, data=b"", claims=None, metadata=None, lies=lambda piece: False, host="127.0.0.1"):
         super().__init__(daemon=True)
         self.info_hash = hashlib.sha1(info).digest()
         self.info, self.data, self.metadata, self.lies = info, data, metadata, lies
         self.claims = len(info) if claims is None else claims
         self.piece_length = lt.bdecode(info).get(b"piece length", 0) if data else 0
         self.calls, self.metadata_requests, self.blocks, self.hangups = 0, 0, 0, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+        self.listener = socket.create_server((host, 0))
+        self.host, self.port = self.listener.getsockname()
         self.start()
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def run(self):
         while True:
