@@ -25,6 +25,7 @@ struct kept {
     unsigned failures; /* rounds in a row */
     struct part parts[KEEPER_FAMILIES];
     struct dht_result sum; /* of the parts that are over */
+    usec began;            /* the round */
 };
 
 struct keeper {
@@ -281,7 +282,7 @@ static void on_done(void *user, const struct dht_result *r)
     if (r->refusal)
         i->sum.refusal = r->refusal;
     if (is_over(i))
-        end_round(i, i->sum.took + r->took); /* sum.took: when it began */
+        end_round(i, i->began + r->took);
 }
 
 static void begin_round(struct kept *i, usec now)
@@ -290,7 +291,8 @@ static void begin_round(struct kept *i, usec now)
     list_remove(&i->link);
     i->is.due = NEVER;
     k->rounds++;
-    i->sum = (struct dht_result){.took = now};
+    i->sum = (struct dht_result){0};
+    i->began = now;
     for (unsigned f = 0; f < k->node_count; f++) {
         struct part *p = &i->parts[f];
         *p = (struct part){.of = i, .dht = k->nodes[f], .put = -1};

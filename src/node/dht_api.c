@@ -205,7 +205,7 @@ int kith_dht_start(
     struct kith_node *n, const struct kith_dht_request *given, struct kith_dht_search **out)
 {
     struct kith_dht_request request = {.size = sizeof request};
-    memcpy(&request, given, given->size < sizeof request ? given->size : sizeof request);
+    node_take(&request, sizeof request, given, given->size);
     *out = NULL;
     if (!n->dht)
         return node_fail(n, ERR_UNSUPPORTED, "the DHT is off");

@@ -119,7 +119,7 @@ int kith_dht_keep(struct kith_node *n, const struct kith_dht_keep *given)
     int err = need_keeper(n);
     if (err)
         return err;
-    memcpy(&k, given, given->size < sizeof k ? given->size : sizeof k);
+    node_take(&k, sizeof k, given, given->size);
     if ((k.target == NULL) == (k.public_key == NULL) || (k.target && k.salt_size > 0))
         return node_fail(n, ERR_INVALID, "either a target, or a key and perhaps a salt");
     if (k.salt_size > KRPC_SALT_MAX)

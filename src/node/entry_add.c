@@ -244,7 +244,7 @@ static int add_torrent(struct kith_node *n, const struct kith_add *add, struct k
 int kith_add(struct kith_node *n, const struct kith_add *given, struct kith_torrent **out)
 {
     struct kith_add add = {.size = sizeof add};
-    memcpy(&add, given, given->size < sizeof add ? given->size : sizeof add);
+    node_take(&add, sizeof add, given, given->size);
     *out = NULL;
     if (!add.folder || !add.link == !add.torrent)
         return node_fail(n, ERR_INVALID, "kith_add wants a folder and one of link and torrent");

@@ -104,7 +104,7 @@ static int start_create(struct kith_torrent *k, const struct kith_share *s, cons
 int kith_share(struct kith_node *n, const struct kith_share *given, struct kith_torrent **out)
 {
     struct kith_share s = {.size = sizeof s};
-    memcpy(&s, given, given->size < sizeof s ? given->size : sizeof s);
+    node_take(&s, sizeof s, given, given->size);
     char *folder = NULL, *root = NULL, *path = NULL;
     *out = NULL;
     int err = s.path ? env_real_path(n->env, s.path, &path) : ERR_INVALID;

@@ -259,7 +259,14 @@ static inline void node_replace_text(char **at, const char *text)
     *at = text ? strdup(text) : NULL;
 }
 
-/* A struct of kith.h for a caller whose idea of it is older or newer: what both know is filled in,
+/* A struct of kith.h from a caller whose idea of it is older or newer: what both know is taken,
+ * what only we know stays as `own` has it. */
+static inline void node_take(void *own, size_t size, const void *given, size_t given_size)
+{
+    memcpy(own, given, given_size < size ? given_size : size);
+}
+
+/* One for such a caller: what both know is filled in,
  * what only the caller knows is zero. `out` has the caller's size in it. */
 static inline void node_fill(void *given, size_t given_size, const void *out, size_t size)
 {

@@ -11,7 +11,7 @@ int kith_open(const struct kith_options *options, struct kith_node **out)
 {
     struct kith_options o = {.size = sizeof o};
     if (options)
-        memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+        node_take(&o, sizeof o, options, options->size);
     struct uv_env_config config = {
         .workers = o.worker_threads > 0 ? (unsigned)o.worker_threads : 0};
     struct env *env;

@@ -57,7 +57,6 @@ void picker_add_peer(struct picker *, const struct bitfield *have);
 void picker_remove_peer(struct picker *, const struct bitfield *have);
 void picker_peer_has(struct picker *, uint32_t piece);
 void picker_peer_lost(struct picker *, uint32_t piece); /* of one that was not full (lt_donthave) */
-/* A peer that was added with `before` pieces has become full: it moves to the count of seeds. */
 uint32_t picker_availability(const struct picker *, uint32_t piece);
 
 /* ---- what we want
