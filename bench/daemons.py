@@ -9,7 +9,6 @@ from measure import free_port
 class Daemon:
     calls = False
     patience = 1
-    modes = ("plain",)
 
     def __init__(self, work):
         self.work = work / self.kind

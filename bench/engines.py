@@ -39,7 +39,6 @@ class Libtorrent:
     name = "libtorrent 2.0.8"
     calls = True
     patience = 1
-    modes = ("plain", "rc4", "utp")
 
     def __init__(self, binary):
         self.binary = binary
@@ -58,7 +57,6 @@ class Aria2:
     name = "aria2 1.36"
     calls = False
     patience = 1
-    modes = ("plain",)
     common = ["aria2c", "-q", "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
               "--enable-peer-exchange=false", "--file-allocation=none", "--disk-cache=32M"]
 
