@@ -117,6 +117,20 @@ static void measure_picks(struct swarm *s, bool lagging)
     print(&cost);
 }
 
+/* It finds the pieces in no order yet. */
+static void measure_first(struct swarm *s, bool shown)
+{
+    struct cost cost = {0};
+    struct picker_block blocks[WANT];
+    struct picker_peer peer = {.id = 1, .have = &s->have[0]};
+    double begun = now_ns();
+    uint32_t count = picker_pick(s->picker, &peer, WANT, blocks);
+    note(&cost, begun);
+    receive_all(s, blocks, count, 1);
+    if (shown)
+        print(&cost);
+}
+
 static void measure_haves(struct swarm *s)
 {
     struct cost cost = {0};
@@ -179,6 +193,7 @@ static void measure(uint32_t pieces, uint32_t peers)
     for (int kind = 0; kind < 3; kind++) { /* at the begin, in the middle, sparse near the end */
         struct swarm s = {.pieces = pieces, .peers = peers};
         make_swarm(&s, kind == 0 ? 0 : kind == 1 ? 50 : 90, kind == 2);
+        measure_first(&s, kind == 0);
         measure_picks(&s, kind == 1);
         if (kind == 1) {
             measure_haves(&s);
@@ -194,7 +209,8 @@ static void measure(uint32_t pieces, uint32_t peers)
 int main(void)
 {
     static const uint32_t pieces[] = {100, 1000, 10000, 100000}, peers[] = {1, 10, 100, 1000};
-    puts("pieces|peers|pick, nothing here yet|pick, half is here, pieces begun|have|leave, join, "
+    puts("pieces|peers|the first pick|pick, nothing here yet|pick, half is here, pieces "
+         "begun|have|leave, join, "
          "pick|pick, what peers have is hardly ours to want|choke, leeching|choke, seeding");
     for (unsigned i = 0; i < 4; i++)
         measure(pieces[i], 1000);

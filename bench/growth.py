@@ -136,4 +136,6 @@ def decisions(b):
     done = subprocess.run([f"{b.build}/bench/decisions"], check=True, capture_output=True, text=True)
     head, *rows = done.stdout.splitlines()
     return ["## What one decision costs, microseconds: mean (worst) (`bench/decisions.c`)", "",
+            "Which 16 blocks to ask a peer for, at three moments of a torrent's life; a peer's `have`; one peer's going and",
+            "coming, bitfield and all, and the next decision; a round of choking. Only the first pick sorts the pieces.", "",
             *table(head.split("|"), [r.split("|") for r in rows]), ""]

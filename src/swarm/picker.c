@@ -1,25 +1,16 @@
-/* See picker.h. The order array comes first, then pieces begun ("partials"), then picking. */
+/* See picker.h. What we want comes first, then pieces begun ("partials"), then picking. */
 #include "swarm/picker.h"
 
 #include "base/err.h"
+#include "swarm/piece_order.h"
 #include <assert.h>
 #include <stdlib.h>
 
-#define AVAILABILITY_CAP 255u /* more copies than that are all the same */
-#define GROUPS ((PICKER_PRIORITY_MAX) * (AVAILABILITY_CAP + 1))
-#define NOT_ORDERED UINT32_MAX
 #define NO_PARTIAL UINT16_MAX
 /* What one decision looks at, at most: it has to take microseconds in any torrent. */
 #define ENDGAME_LOOKS 512u /* blocks */
 #define ORDER_LOOKS 512u   /* of the rarest pieces; then of those that the peer has */
 #define OWN_LOOKS 1024u
-
-struct piece {
-    uint32_t position;     /* in order[]; NOT_ORDERED if had, unwanted or begun */
-    uint16_t availability; /* seeds not counted */
-    uint16_t partial;      /* index, or NO_PARTIAL */
-    uint8_t priority;
-};
 
 /* Who was asked for a block. */
 struct asked {
@@ -39,29 +30,16 @@ struct partial {
 
 struct picker {
     struct picker_config config;
-    struct piece *pieces;
-    uint32_t *order;
-    uint32_t ordered;
-    uint32_t group_start[GROUPS + 1]; /* order[group_start[g] ... group_start[g + 1]) */
-    bool dirty;                       /* the order must be made anew before it is used */
+    struct piece_order *order; /* holds what is wanted, not had and not begun */
+    uint16_t *partial_at;      /* by piece: index in partials, or NO_PARTIAL */
     bool sequential;
-    uint32_t seeds;
+    uint32_t seeds;           /* peers that have everything: not counted in the order */
     struct bitfield unneeded; /* had or unwanted */
     struct bitfield have;
     struct partial *partials[PICKER_PARTIALS_MAX];
     uint32_t partial_count;
     uint32_t endgame_at; /* where the end-game looks next, counted through `partials` */
-    uint64_t random;
 };
-
-static uint32_t chance(struct picker *p, uint32_t bound)
-{
-    /* xorshift64*: the same seed makes the same choices */
-    p->random ^= p->random >> 12;
-    p->random ^= p->random << 25;
-    p->random ^= p->random >> 27;
-    return (uint32_t)(((p->random * 0x2545f4914f6cdd1dull) >> 32) * bound >> 32);
-}
 
 struct picker *picker_new(const struct picker_config *config)
 {
@@ -71,19 +49,18 @@ struct picker *picker_new(const struct picker_config *config)
     p->config = *config;
     if (p->config.partials_wanted == 0 || p->config.partials_wanted > PICKER_PARTIALS_MAX)
         p->config.partials_wanted = PICKER_PARTIALS_MAX;
-    p->random = config->seed | 1;
-    p->dirty = true;
     uint32_t count = config->piece_count;
-    p->pieces = calloc(count ? count : 1, sizeof *p->pieces);
-    p->order = calloc(count ? count : 1, sizeof *p->order);
-    if (!p->pieces || !p->order || bitfield_init(&p->unneeded, count) != 0 ||
+    p->partial_at = malloc((count ? count : 1) * sizeof *p->partial_at);
+    p->order = piece_order_new(count, PICKER_PRIORITY_NORMAL, config->seed);
+    if (!p->partial_at || !p->order || bitfield_init(&p->unneeded, count) != 0 ||
         bitfield_init(&p->have, count) != 0) {
         picker_free(p);
         return NULL;
     }
-    for (uint32_t i = 0; i < count; i++)
-        p->pieces[i] = (struct piece){
-            .position = NOT_ORDERED, .partial = NO_PARTIAL, .priority = PICKER_PRIORITY_NORMAL};
+    for (uint32_t i = 0; i < count; i++) {
+        p->partial_at[i] = NO_PARTIAL;
+        piece_order_put(p->order, i);
+    }
     return p;
 }
 
@@ -102,105 +79,9 @@ void picker_free(struct picker *p)
         partial_free(p->partials[i]);
     bitfield_free(&p->unneeded);
     bitfield_free(&p->have);
-    free(p->pieces);
-    free(p->order);
+    free(p->partial_at);
+    piece_order_free(p->order);
     free(p);
-}
-
-/* ---- the order --------------------------------------------------------------------------------
- */
-
-static unsigned group_of(const struct piece *piece)
-{
-    unsigned copies =
-        piece->availability < AVAILABILITY_CAP ? piece->availability : AVAILABILITY_CAP;
-    return (unsigned)(PICKER_PRIORITY_MAX - piece->priority) * (AVAILABILITY_CAP + 1) + copies;
-}
-
-static bool belongs_in_order(const struct picker *p, uint32_t piece)
-{
-    return !bitfield_get(&p->unneeded, piece) && p->pieces[piece].partial == NO_PARTIAL;
-}
-
-static void shuffle_group(struct picker *p, uint32_t start, uint32_t end)
-{
-    for (uint32_t i = end; i > start + 1; i--) {
-        uint32_t j = start + chance(p, i - start), t = p->order[i - 1];
-        p->order[i - 1] = p->order[j];
-        p->order[j] = t;
-    }
-}
-
-/* A counting sort: linear, and only after changes of many pieces at once. */
-static void make_order(struct picker *p)
-{
-    if (!p->dirty)
-        return;
-    p->dirty = false;
-    memset(p->group_start, 0, sizeof p->group_start);
-    for (uint32_t i = 0; i < p->config.piece_count; i++)
-        if (belongs_in_order(p, i))
-            p->group_start[group_of(&p->pieces[i]) + 1]++;
-    for (unsigned g = 0; g < GROUPS; g++)
-        p->group_start[g + 1] += p->group_start[g];
-    p->ordered = p->group_start[GROUPS];
-    uint32_t fill[GROUPS];
-    memcpy(fill, p->group_start, sizeof fill);
-    for (uint32_t i = 0; i < p->config.piece_count; i++)
-        if (belongs_in_order(p, i))
-            p->order[fill[group_of(&p->pieces[i])]++] = i;
-    for (unsigned g = 0; g < GROUPS; g++)
-        shuffle_group(p, p->group_start[g], p->group_start[g + 1]);
-    for (uint32_t i = 0; i < p->config.piece_count; i++)
-        p->pieces[i].position = NOT_ORDERED;
-    for (uint32_t i = 0; i < p->ordered; i++)
-        p->pieces[p->order[i]].position = i;
-}
-
-static void swap_positions(struct picker *p, uint32_t a, uint32_t b)
-{
-    uint32_t x = p->order[a], y = p->order[b];
-    p->order[a] = y;
-    p->order[b] = x;
-    p->pieces[y].position = a;
-    p->pieces[x].position = b;
-}
-
-/* From its group to the next higher one: to the group's end, and the boundary moves over it. */
-static void move_up(struct picker *p, uint32_t piece)
-{
-    struct piece *x = &p->pieces[piece];
-    unsigned g = group_of(x);
-    assert(!p->dirty && x->position != NOT_ORDERED && g + 1 < GROUPS);
-    swap_positions(p, x->position, p->group_start[g + 1] - 1);
-    p->group_start[g + 1]--;
-}
-
-/* The same the other way: to its group's begin. */
-static void move_down(struct picker *p, uint32_t piece)
-{
-    struct piece *x = &p->pieces[piece];
-    unsigned g = group_of(x);
-    assert(!p->dirty && x->position != NOT_ORDERED && x->availability > 0);
-    swap_positions(p, x->position, p->group_start[g]);
-    p->group_start[g]++;
-}
-
-/* Out of the order altogether: swap towards the end, group by group. Only the boundaries behind it
- * move, so this costs one swap for each group that is not empty. */
-static void take_out(struct picker *p, uint32_t piece)
-{
-    struct piece *x = &p->pieces[piece];
-    if (p->dirty || x->position == NOT_ORDERED)
-        return;
-    for (unsigned g = group_of(x); g < GROUPS; g++) {
-        uint32_t end = p->group_start[g + 1];
-        if (x->position < end)
-            swap_positions(p, x->position, end - 1);
-        p->group_start[g + 1]--;
-    }
-    p->ordered--;
-    x->position = NOT_ORDERED;
 }
 
 /* ---- availability
@@ -208,47 +89,33 @@ static void take_out(struct picker *p, uint32_t piece)
 
 void picker_add_peer(struct picker *p, const struct bitfield *have)
 {
-    if (bitfield_full(have)) {
+    if (bitfield_full(have))
         p->seeds++;
-        return;
-    }
-    for (uint32_t i = bitfield_next_set(have, 0); i < have->size;
-         i = bitfield_next_set(have, i + 1))
-        p->pieces[i].availability++;
-    p->dirty |= have->count > 0;
+    else
+        piece_order_add_peer(p->order, have);
 }
 
 void picker_remove_peer(struct picker *p, const struct bitfield *have)
 {
-    if (bitfield_full(have)) {
+    if (bitfield_full(have))
         p->seeds--;
-        return;
-    }
-    for (uint32_t i = bitfield_next_set(have, 0); i < have->size;
-         i = bitfield_next_set(have, i + 1))
-        p->pieces[i].availability--;
-    p->dirty |= have->count > 0;
+    else
+        piece_order_remove_peer(p->order, have);
 }
 
 void picker_peer_has(struct picker *p, uint32_t piece)
 {
-    struct piece *x = &p->pieces[piece];
-    if (!p->dirty && x->position != NOT_ORDERED && x->availability < AVAILABILITY_CAP)
-        move_up(p, piece);
-    x->availability++;
+    piece_order_add_copy(p->order, piece);
 }
 
 void picker_peer_lost(struct picker *p, uint32_t piece)
 {
-    struct piece *x = &p->pieces[piece];
-    if (!p->dirty && x->position != NOT_ORDERED && x->availability <= AVAILABILITY_CAP)
-        move_down(p, piece);
-    x->availability--;
+    piece_order_remove_copy(p->order, piece);
 }
 
 uint32_t picker_availability(const struct picker *p, uint32_t piece)
 {
-    return p->pieces[piece].availability + p->seeds;
+    return piece_order_copies(p->order, piece) + p->seeds;
 }
 
 /* ---- what we want
@@ -256,23 +123,23 @@ uint32_t picker_availability(const struct picker *p, uint32_t piece)
 
 static void update_need(struct picker *p, uint32_t piece)
 {
-    bool needed = p->pieces[piece].priority > 0 && !bitfield_get(&p->have, piece);
-    bool changed = needed ? bitfield_clear(&p->unneeded, piece) : bitfield_set(&p->unneeded, piece);
-    if (!changed)
-        return;
+    bool needed = piece_order_priority(p->order, piece) > 0 && !bitfield_get(&p->have, piece);
     if (needed)
-        p->dirty = true;
+        bitfield_clear(&p->unneeded, piece);
     else
-        take_out(p, piece);
+        bitfield_set(&p->unneeded, piece);
+    if (needed && p->partial_at[piece] == NO_PARTIAL)
+        piece_order_put(p->order, piece);
+    else
+        piece_order_take(p->order, piece);
 }
 
 void picker_set_priority(struct picker *p, uint32_t piece, unsigned priority)
 {
     assert(priority <= PICKER_PRIORITY_MAX);
-    if (p->pieces[piece].priority == priority)
+    if (piece_order_priority(p->order, piece) == priority)
         return;
-    p->dirty = true;
-    p->pieces[piece].priority = (uint8_t)priority;
+    piece_order_set_priority(p->order, piece, priority);
     update_need(p, piece);
 }
 
@@ -283,14 +150,14 @@ void picker_set_sequential(struct picker *p, bool on)
 
 static void drop_partial(struct picker *p, uint32_t piece)
 {
-    uint16_t index = p->pieces[piece].partial;
+    uint16_t index = p->partial_at[piece];
     if (index == NO_PARTIAL)
         return;
     partial_free(p->partials[index]);
-    p->pieces[piece].partial = NO_PARTIAL;
+    p->partial_at[piece] = NO_PARTIAL;
     p->partials[index] = p->partials[--p->partial_count];
     if (index < p->partial_count)
-        p->pieces[p->partials[index]->piece].partial = index;
+        p->partial_at[p->partials[index]->piece] = index;
 }
 
 void picker_set_have(struct picker *p, uint32_t piece)
@@ -326,7 +193,7 @@ bool picker_interesting(const struct picker *p, const struct bitfield *have)
 
 static struct partial *partial_of(const struct picker *p, uint32_t piece)
 {
-    uint16_t index = p->pieces[piece].partial;
+    uint16_t index = p->partial_at[piece];
     return index == NO_PARTIAL ? NULL : p->partials[index];
 }
 
@@ -344,8 +211,8 @@ static struct partial *begin_piece(struct picker *p, uint32_t piece, uint32_t ow
         partial_free(a);
         return NULL;
     }
-    take_out(p, piece);
-    p->pieces[piece].partial = (uint16_t)p->partial_count;
+    piece_order_take(p->order, piece);
+    p->partial_at[piece] = (uint16_t)p->partial_count;
     p->partials[p->partial_count++] = a;
     return a;
 }
@@ -430,7 +297,7 @@ bool picker_piece_whole(const struct picker *p, uint32_t piece)
 void picker_restart_piece(struct picker *p, uint32_t piece)
 {
     drop_partial(p, piece);
-    p->dirty = true;
+    update_need(p, piece);
 }
 
 const struct bitfield *picker_blocks(const struct picker *p, uint32_t piece)
@@ -532,10 +399,10 @@ static void take_partials(struct pick *k, enum owner_kind kind)
 /* The earlier in the order of the two; piece_count is none. */
 static uint32_t rarer(const struct pick *k, uint32_t a, uint32_t b)
 {
-    const struct picker *p = k->picker;
-    if (b >= p->config.piece_count || p->pieces[b].position == NOT_ORDERED || !may_ask(k, b))
+    struct picker *p = k->picker;
+    if (b >= p->config.piece_count || !piece_order_holds(p->order, b) || !may_ask(k, b))
         return a;
-    return a == p->config.piece_count || p->pieces[b].position < p->pieces[a].position ? b : a;
+    return a == p->config.piece_count || piece_order_before(p->order, b, a) ? b : a;
 }
 
 static uint32_t choose_allowed(struct pick *k)
@@ -551,7 +418,8 @@ static uint32_t choose_allowed(struct pick *k)
 static uint32_t choose_of_its_own(struct pick *k)
 {
     struct picker *p = k->picker;
-    uint32_t count = p->config.piece_count, best = count, looks = 0, start = chance(p, count);
+    uint32_t count = p->config.piece_count, best = count, looks = 0,
+             start = piece_order_chance(p->order, count);
     for (int part = 0; part < 2; part++) {
         uint32_t from = part == 0 ? start : 0, end = part == 0 ? count : start;
         for (uint32_t i = bitfield_next_missing(k->peer->have, &p->unneeded, from);
@@ -562,30 +430,52 @@ static uint32_t choose_of_its_own(struct pick *k)
     return best;
 }
 
+static uint32_t choose_next(struct pick *k)
+{
+    struct picker *p = k->picker;
+    uint32_t count = p->config.piece_count;
+    for (uint32_t i = bitfield_next_missing(k->peer->have, &p->unneeded, 0); i < count;
+         i = bitfield_next_missing(k->peer->have, &p->unneeded, i + 1))
+        if (p->partial_at[i] == NO_PARTIAL && may_ask(k, i))
+            return i;
+    return count;
+}
+
+static uint32_t choose_by_chance(struct pick *k, uint32_t looks)
+{
+    struct piece_order *order = k->picker->order;
+    uint32_t count = piece_order_count(order), start = piece_order_chance(order, count);
+    for (uint32_t i = 0; i < looks; i++) {
+        uint32_t piece = piece_order_at(order, (start + i) % count);
+        if (may_ask(k, piece))
+            return piece;
+    }
+    return k->picker->config.piece_count;
+}
+
+static uint32_t choose_rarest(struct pick *k, uint32_t looks)
+{
+    for (uint32_t i = 0; i < looks; i++) {
+        uint32_t piece = piece_order_settled_at(k->picker->order, i);
+        if (may_ask(k, piece))
+            return piece;
+    }
+    return k->picker->config.piece_count;
+}
+
 /* The next piece to begin with this peer, or piece_count. */
 static uint32_t choose_new(struct pick *k)
 {
     struct picker *p = k->picker;
-    uint32_t count = p->config.piece_count;
-    if (p->sequential) {
-        for (uint32_t i = bitfield_next_clear(&p->unneeded, 0); i < count;
-             i = bitfield_next_clear(&p->unneeded, i + 1))
-            if (p->pieces[i].partial == NO_PARTIAL && may_ask(k, i))
-                return i;
-        return count;
-    }
-    make_order(p);
+    uint32_t count = p->config.piece_count, ordered = piece_order_count(p->order);
+    if (p->sequential)
+        return choose_next(k);
     if (k->peer->allowed_only)
         return choose_allowed(k);
-    bool by_chance = p->have.count + p->partial_count < PICKER_RANDOM_FIRST && p->ordered > 0;
-    uint32_t start = by_chance ? chance(p, p->ordered) : 0;
-    uint32_t looks = p->ordered < ORDER_LOOKS ? p->ordered : ORDER_LOOKS;
-    for (uint32_t i = 0; i < looks; i++) {
-        uint32_t piece = p->order[(start + i) % p->ordered];
-        if (may_ask(k, piece))
-            return piece;
-    }
-    return looks < p->ordered ? choose_of_its_own(k) : count;
+    bool by_chance = p->have.count + p->partial_count < PICKER_RANDOM_FIRST && ordered > 0;
+    uint32_t looks = ordered < ORDER_LOOKS ? ordered : ORDER_LOOKS;
+    uint32_t piece = by_chance ? choose_by_chance(k, looks) : choose_rarest(k, looks);
+    return piece == count && looks < ordered ? choose_of_its_own(k) : piece;
 }
 
 static void take_new(struct pick *k, uint32_t partials_max)
@@ -633,10 +523,9 @@ static void take_endgame(struct pick *k)
     }
 }
 
-static bool all_asked(struct picker *p)
+static bool all_asked(const struct picker *p)
 {
-    make_order(p);
-    if (p->ordered > 0)
+    if (piece_order_count(p->order) > 0)
         return false;
     for (uint32_t i = 0; i < p->partial_count; i++)
         if (p->partials[i]->unasked > 0 && picker_wants(p, p->partials[i]->piece))
@@ -664,6 +553,8 @@ uint32_t picker_pick(
     struct pick k = {p, peer, want, 0, out};
     if (peer->have->size != p->config.piece_count)
         return 0;
+    if (!p->sequential)
+        piece_order_tidy(p->order);
     take_partials(&k, OWN);
     take_partials(&k, NOBODYS);
     if (peer->slow)
