@@ -5,7 +5,7 @@ import shutil
 import time
 
 from daemons import Rtorrent, Transmission
-from data import Data
+from data import SMALL, Data
 from engines import Aria2, Kith, Libtorrent
 from measure import GIB, Measured, free_port, wait_listening
 from tracker import Tracker
@@ -52,6 +52,10 @@ class Bench:
 
     def film_for(self, engine, data):
         return data if engine.patience == 1 else self.film(data.size / GIB * engine.patience)
+
+    def small_files_for(self, engine):
+        sizes = SMALL[:int(len(SMALL) * engine.patience)]
+        return self.data(f"files{len(sizes)}", sizes)
 
     def out(self, number=0):
         folder = self.work / f"out{number}"

@@ -2,7 +2,6 @@
 import subprocess
 import time
 
-from data import SMALL
 from measure import Measured, free_port
 from table import cost_table, table
 
@@ -52,7 +51,7 @@ def creation(b):
     runs["mktorrent 1.1, v1"] = once(data, ["mktorrent", "-l", "21", "-t", "2", "-o", str(made), str(data.root)], made)
     runs["transmission-create 3.00, v1"] = once(
         data, ["transmission-create", "-s", "2048", "-o", str(made), str(data.root)], made)
-    many = b.data("many", SMALL)
+    many = b.small_files_for(b.kith)
     small = {"kith, hybrid": once(many, [b.kith.binary, "create", str(many.root), "-o", str(made), "-q", "-s", "256K",
                                    "--force"]),
              "libtorrent 2.0.8, hybrid": once(many, [b.lt.binary, "create", "hybrid", str(256 << 10), str(many.root)])}
