@@ -101,6 +101,9 @@ int storage_note_error(struct storage *, int err, const char *doing, uint32_t fi
  * Reading what is not there is ERR_NOT_FOUND (no file) or ERR_CHANGED (too short). */
 int storage_read_range(
     struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
+/* The same on the loop, if the files are open and the range in the page cache. */
+bool storage_read_range_now(
+    struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
 int storage_write_range(
     struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
 /* The disk shall begin to read a piece, if its file is open already: only advice. */

@@ -103,34 +103,64 @@ static int read_file(
     return err;
 }
 
-int storage_read_range(
-    struct storage *s, uint32_t piece, uint32_t begin, struct iovec *iov, int count)
+/* ERR_AGAIN: it would not be at once. */
+static int read_warm_file(
+    struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
+{
+    struct env_file *f = file_cache_take_open(s->files, s, file);
+    if (!f)
+        return ERR_AGAIN;
+    bool warm = env_file_is_warm(f, offset, total(iov, n));
+    int err = warm ? env_file_preadv(f, iov, n, offset) : ERR_AGAIN;
+    file_cache_give(s->files, f);
+    return err;
+}
+
+typedef int read_way(struct storage *, uint32_t file, uint64_t, const struct iovec *, int n);
+
+static int read_slices(struct storage *s, struct metainfo_slice slice, struct iovec *iov,
+    read_way *read, uint32_t *file)
 {
     struct iovec part[IOV_MAX_HERE];
-    struct metainfo_slice slice = metainfo_slices(s->metainfo, piece, begin, total(iov, count));
-    int err = storage_open_folder(s, false);
-    if (err)
-        return err == ERR_ABSENT ? ERR_NOT_FOUND
-                                 : storage_note_error(s, err, "opening", UINT32_MAX);
     while (metainfo_slice_next(s->metainfo, &slice)) {
         uint64_t done = 0;
+        *file = slice.file;
         while (done < slice.length) {
-            int n = cut(&iov, slice.length - done, part);
+            int n = cut(&iov, slice.length - done, part), err = 0;
             uint64_t size = total(part, n);
-            if (slice.pad) {
+            if (!slice.pad)
+                err = read(s, slice.file, slice.file_offset + done, part, n);
+            else
                 for (int i = 0; i < n; i++)
                     memset(part[i].iov_base, 0, part[i].iov_len);
-            } else {
-                err = read_file(s, slice.file, slice.file_offset + done, part, n);
-                if (err == ERR_NOT_FOUND || err == ERR_CHANGED)
-                    return err;
-                if (err)
-                    return storage_note_error(s, err, "reading", slice.file);
-            }
+            if (err)
+                return err;
             done += size;
         }
     }
     return 0;
+}
+
+int storage_read_range(
+    struct storage *s, uint32_t piece, uint32_t begin, struct iovec *iov, int count)
+{
+    uint32_t file;
+    int err = storage_open_folder(s, false);
+    if (err)
+        return err == ERR_ABSENT ? ERR_NOT_FOUND
+                                 : storage_note_error(s, err, "opening", UINT32_MAX);
+    err = read_slices(
+        s, metainfo_slices(s->metainfo, piece, begin, total(iov, count)), iov, read_file, &file);
+    return err == ERR_NOT_FOUND || err == ERR_CHANGED ? err
+                                                      : storage_note_error(s, err, "reading", file);
+}
+
+bool storage_read_range_now(
+    struct storage *s, uint32_t piece, uint32_t begin, struct iovec *iov, int count)
+{
+    uint32_t file;
+    return read_slices(s, metainfo_slices(s->metainfo, piece, begin, total(iov, count)), iov,
+               read_warm_file, &file) == 0;
 }
 
 static int write_file(

@@ -1,7 +1,7 @@
 /* Reading blocks for peers. See storage.h.
  *
- * A lent read that is in the page cache, of a file that is open, needs no worker at all: that is
- * the way of a seeder whose data is hot. Otherwise one job opens the file and brings all of the
+ * A read that is in the page cache, of files that are open, needs no worker at all: that is the
+ * way of a seeder whose data is hot. Otherwise one job opens the file and brings all of the
  * read's blocks into the page cache, or copies them into chunks; one job a block costs more in
  * hand-overs between threads than the copies themselves.
  *
@@ -261,10 +261,11 @@ static uint32_t first_file(const struct storage *s, const struct storage_block *
     return UINT32_MAX;
 }
 
-/* Blocks `from` to `to` follow one another in one piece: one read. */
-static int copy_run(struct storage_read *r, unsigned from, unsigned to)
+#define RUN_VECTORS_MAX (STORAGE_READ_BLOCKS * 2 + STORAGE_READ_MAX / CHUNK_SIZE)
+
+/* Where blocks `from` to `to` belong. */
+static int run_vectors(const struct storage_read *r, unsigned from, unsigned to, struct iovec *iov)
 {
-    struct iovec iov[STORAGE_READ_BLOCKS * 2 + STORAGE_READ_MAX / CHUNK_SIZE];
     int count = 0;
     for (unsigned i = from; i < to; i++) {
         struct bytes runs[STORAGE_BLOCK_RUNS_MAX];
@@ -272,6 +273,14 @@ static int copy_run(struct storage_read *r, unsigned from, unsigned to)
         for (int k = 0; k < n; k++)
             iov[count++] = (struct iovec){(void *)(uintptr_t)runs[k].data, runs[k].size};
     }
+    return count;
+}
+
+/* Blocks `from` to `to` follow one another in one piece: one read. */
+static int copy_run(struct storage_read *r, unsigned from, unsigned to)
+{
+    struct iovec iov[RUN_VECTORS_MAX];
+    int count = run_vectors(r, from, to, iov);
     int err =
         storage_read_range(r->storage, r->blocks[from].piece, r->blocks[from].begin, iov, count);
     if (err == ERR_NOT_FOUND || err == ERR_CHANGED)
@@ -284,11 +293,34 @@ static bool follows(const struct storage_block *b)
     return b[1].piece == b[0].piece && b[1].begin == b[0].begin + b[0].length;
 }
 
+/* Behind the last of the blocks that follow one another from `from` on. */
+static unsigned run_end(const struct storage_read *r, unsigned from)
+{
+    unsigned to = from + 1;
+    while (to < r->block_count && follows(&r->blocks[to - 1]))
+        to++;
+    return to;
+}
+
+/* At once, if the files are open and all of it in the page cache: the bytes are about to be looked
+ * at by this thread, and what a worker has copied lies in another core's cache. */
+static bool copy_now(struct storage_read *r)
+{
+    struct iovec iov[RUN_VECTORS_MAX];
+    for (unsigned from = 0, to; from < r->block_count; from = to) {
+        to = run_end(r, from);
+        int count = run_vectors(r, from, to, iov);
+        const struct storage_block *b = &r->blocks[from];
+        if (!storage_read_range_now(r->storage, b->piece, b->begin, iov, count))
+            return false;
+    }
+    return true;
+}
+
 static void copy(struct storage_read *r)
 {
     for (unsigned from = 0, to; from < r->block_count; from = to) {
-        for (to = from + 1; to < r->block_count && follows(&r->blocks[to - 1]); to++) {
-        }
+        to = run_end(r, from);
         int err = copy_run(r, from, to);
         for (unsigned i = from; i < to; i++)
             r->blocks[i].err = err && to - from > 1 ? copy_run(r, i, i + 1) : err;
@@ -322,7 +354,7 @@ bool storage_read_start(
     struct storage *s = r->storage;
     struct read_job *j = job_of(r);
     /* While data moves, what is open may be on its way out. */
-    if (r->lent && !s->move && lend_now(r))
+    if (!s->move && (r->lent ? lend_now(r) : copy_now(r)))
         return true;
     j->job = (struct env_job){.run = read_run, .done = read_done};
     j->done = done;

@@ -463,6 +463,76 @@ static void a_sync_looks_only_at_files_that_were_written_since_or_moved(void **s
     end();
 }
 
+/* ---- reading for peers ----------------------------------------------------------------------- */
+
+static bool was_read_later;
+static void read_ended(void *user, struct storage_read *read, int err)
+{
+    (void)user;
+    (void)read;
+    assert_int_equal(err, 0);
+    was_read_later = true;
+}
+
+/* Is what was read of block `i` what the torrent has there? */
+static bool is_right(const struct storage_read *read, unsigned i)
+{
+    static const uint8_t zeros[STORAGE_BLOCK_MAX];
+    const struct storage_block *b = &read->blocks[i];
+    struct bytes runs[STORAGE_BLOCK_RUNS_MAX];
+    struct builder got = builder_heap(STORAGE_BLOCK_MAX);
+    int count = storage_read_runs(read, i, runs);
+    for (int n = 0; n < count; n++)
+        builder_span(&got, runs[n]);
+    struct metainfo_slice slice = metainfo_slices(metainfo, b->piece, b->begin, b->length);
+    bool right = got.size == b->length;
+    for (size_t at = 0; right && metainfo_slice_next(metainfo, &slice); at += slice.length)
+        right = memcmp(got.data + at,
+                    slice.pad ? zeros : content[slice.file / 2].data + slice.file_offset,
+                    slice.length) == 0;
+    builder_free(&got);
+    return right;
+}
+
+/* All blocks of a piece in one read. True: it was at hand at once. */
+static bool read_piece(uint32_t piece, int expected)
+{
+    struct storage_read *read = storage_read_new(storage);
+    uint32_t size = metainfo_piece_size(metainfo, piece);
+    for (uint32_t begin = 0; begin < size; begin += 10000)
+        assert_true(storage_read_add(
+            read, STORAGE_COPY, piece, begin, size - begin < 10000 ? size - begin : 10000));
+    was_read_later = false;
+    bool now = storage_read_start(read, read_ended, NULL);
+    while (!now && !was_read_later)
+        pass();
+    for (unsigned i = 0; i < read->block_count; i++) {
+        assert_int_equal(read->blocks[i].err, expected);
+        assert_true(expected || is_right(read, i));
+    }
+    storage_read_release(read);
+    return now;
+}
+
+static void what_is_open_and_in_the_page_cache_is_copied_without_a_worker(void **state)
+{
+    (void)state;
+    begin(true, true, 32768, sizes_short); /* every second file of it is a pad */
+    for (unsigned f = 0; f < FILES; f++)
+        put(f, content[f].size);
+    unsigned at_once = 0, later = 0;
+    assert_false(read_piece(0, 0)); /* no file is open */
+    for (unsigned round = 0; round < 20; round++)
+        for (uint32_t piece = 0; piece < metainfo->piece_count; piece++)
+            *(read_piece(piece, 0) ? &at_once : &later) += 1;
+    assert_true(at_once > 0 && later > 0); /* the simulated disk draws what is warm */
+    put(0, 10);                            /* somebody cut it */
+    file_cache_forget(cache, storage);
+    for (unsigned round = 0; round < 20; round++)
+        assert_false(read_piece(0, ERR_CHANGED));
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +545,7 @@ int main(void)
         cmocka_unit_test(only_what_is_marked_is_deleted_and_a_folder_that_is_not_empty_stays),
         cmocka_unit_test(a_file_that_is_not_wanted_is_not_made_and_its_neighbours_are_whole),
         cmocka_unit_test(a_sync_looks_only_at_files_that_were_written_since_or_moved),
+        cmocka_unit_test(what_is_open_and_in_the_page_cache_is_copied_without_a_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
