@@ -12,10 +12,11 @@ from tracker import Tracker
 
 
 def touch_memory(size=4 * GIB):
-    """A virtual machine's host takes back pages that are free; who touches them first pays seconds a GiB for it."""
+    """A virtual machine's host takes back pages that are free; who touches them first pays seconds a GiB for it.
+    `size`: what a run will write, and what its processes need."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
-    mmap.mmap(-1, max(mmap.PAGESIZE, min(size, free // 4)), flags=flags).close()
+    mmap.mmap(-1, max(mmap.PAGESIZE, min(size, free // 2)), flags=flags).close()
 
 
 class Bench:
@@ -68,13 +69,13 @@ class Bench:
             raise SystemExit(f"{engine}: the content differs")
         shutil.rmtree(folder)
 
-    def alternate(self, runs, rounds=None):
+    def alternate(self, runs, rounds=None, memory=4 * GIB):
         """Each of `runs` (label: call) once a round; the results by label."""
         results = {label: [] for label in runs}
         for _ in range(rounds or self.rounds):
             for label, call in runs.items():
                 self.tracker.forget()
-                touch_memory()
+                touch_memory(memory)
                 results[label].append(call())
         return results
 

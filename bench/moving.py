@@ -42,7 +42,7 @@ def swarm(b):
     data = b.film(0.5)
     # Transmission and rtorrent take one connection from one address.
     engines = (b.kith, b.lt, b.aria2)
-    results = b.alternate({e.name: lambda e=e: b.pair(e, data, "plain", 8) for e in engines})
+    results = b.alternate({e.name: lambda e=e: b.pair(e, data, "plain", 8) for e in engines}, memory=8 * GIB)
     rows = []
     for name, runs in results.items():
         cpu = statistics.median(s.cpu + sum(x.cpu for x in l) for s, l in runs)

@@ -107,6 +107,7 @@ int storage_finish(struct storage *, struct piece_buffer *,
  * not. The caller sees to it soon after the first of them. */
 void storage_finish_now(struct storage *);
 unsigned storage_finish_waiting(const struct storage *); /* pieces that wait for company */
+uint64_t storage_finish_bytes(const struct storage *);   /* of them */
 bool storage_finish_running(const struct storage *);     /* others are being verified and written */
 
 /* Writes the blocks that are in memory to their place, unverified, and frees their chunks. */

@@ -186,6 +186,11 @@ unsigned storage_finish_waiting(const struct storage *s)
     return s->finish_waiting;
 }
 
+uint64_t storage_finish_bytes(const struct storage *s)
+{
+    return s->finish_bytes;
+}
+
 bool storage_finish_running(const struct storage *s)
 {
     return s->finish_jobs > 0;

@@ -288,10 +288,12 @@ static void finish_waiting(struct torrent *t)
 {
     if (!t->storage || storage_finish_waiting(t->storage) == 0)
         return;
-    if (t->now >= t->finish_by)
+    bool much = storage_finish_bytes(t->storage) >= TORRENT_COMPANY_MUCH;
+    usec until = t->finish_since + (much ? TORRENT_COMPANY_WAIT_MUCH : TORRENT_COMPANY_WAIT);
+    if (t->now >= until)
         storage_finish_now(t->storage);
     else
-        torrent_tick_at(t, t->finish_by);
+        torrent_tick_at(t, until);
 }
 
 void torrent_tick(struct torrent *t, usec now)

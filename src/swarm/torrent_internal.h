@@ -37,9 +37,14 @@
 #define TORRENT_BUFFERS_MAX 512u   /* pieces being assembled */
 #define TORRENT_DEPARTED 64u       /* peers that left: whose what they gave was is remembered */
 #define TORRENT_TICK SECONDS(1)
-#define TORRENT_COMPANY_WAIT MSECS(100) /* of a whole piece for others to be hashed with */
-#define TORRENT_READ_CHUNKS 10u         /* what one read may need: 512 KiB and two pieces' edges */
-#define TORRENT_PARTIALS_MIN 16u        /* pieces begun, however long they are */
+/* A whole piece waits for others to be hashed with. When so much waits that hashing is a cost that
+ * shows (40 MB/s), until the lanes are full: a quarter of them costs as much as all. When less
+ * comes, what counts is that others can have the piece. */
+#define TORRENT_COMPANY_WAIT MSECS(100)
+#define TORRENT_COMPANY_MUCH (4u << 20)
+#define TORRENT_COMPANY_WAIT_MUCH MSECS(400)
+#define TORRENT_READ_CHUNKS 10u  /* what one read may need: 512 KiB and two pieces' edges */
+#define TORRENT_PARTIALS_MIN 16u /* pieces begun, however long they are */
 #define TORRENT_STARVED_EVERY MSECS(20)
 #define TORRENT_CONNECT_EVERY SECONDS(1)
 #define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */
@@ -87,7 +92,7 @@ struct torrent {
     struct piece_buffer **buffers; /* TORRENT_BUFFERS_MAX of them, with the first */
     uint32_t buffer_count;
     uint32_t finishing; /* buffers that the store verifies and writes */
-    usec finish_by;     /* those that wait there for company have waited long enough */
+    usec finish_since;  /* the first of those that wait there for company */
     uint32_t jobs;      /* of the storage, under way */
     bool pool_empty; /* when it was looked at last: nobody looks again before something happens */
     uint32_t wake_from; /* of the starved, so that all have their turn */

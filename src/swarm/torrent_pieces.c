@@ -450,8 +450,10 @@ void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)
     t->finishing++;
     if (t->finishing >= picker_left(t->picker))
         storage_finish_now(t->storage); /* nothing else is coming */
-    else if (storage_finish_waiting(t->storage) == 1)
-        torrent_tick_at(t, t->finish_by = t->now + TORRENT_COMPANY_WAIT);
+    else if (storage_finish_waiting(t->storage) == 1) {
+        t->finish_since = t->now;
+        torrent_tick_at(t, t->now + TORRENT_COMPANY_WAIT);
+    }
 }
 
 /* A block is in its place. False: nobody waited for it. */
