@@ -53,6 +53,11 @@ void env_tcp_want(struct env_tcp *t, bool read, bool write)
     ops_of(t)->tcp_want(t, read, write);
 }
 
+void env_tcp_expect(struct env_tcp *t, size_t bytes)
+{
+    ops_of(t)->tcp_expect(t, bytes);
+}
+
 ssize_t env_tcp_readv(struct env_tcp *t, const struct iovec *iov, int count)
 {
     return ops_of(t)->tcp_readv(t, iov, count);

@@ -67,6 +67,10 @@ int env_tcp_connect(struct env *, const struct endpoint *to, const struct env_tc
 void env_tcp_set_events(struct env_tcp *, const struct env_tcp_events *, void *user);
 /* Level-triggered interest. A new connection wants neither. */
 void env_tcp_want(struct env_tcp *, bool read, bool write);
+/* So many bytes are to come without a word from us: answers that were asked for. From a fast stream
+ * readable() then waits until a good part of them is here, a few milliseconds at most
+ * (base/gather.h), and for the end of the stream not at all. 0, as at first: each byte is told. */
+void env_tcp_expect(struct env_tcp *, size_t bytes);
 /* Bytes moved (> 0); ERR_AGAIN; ERR_CLOSED at orderly end of stream; ERR_NETWORK. */
 ssize_t env_tcp_readv(struct env_tcp *, const struct iovec *, int count);
 /* `more`: further bytes follow at once (MSG_MORE). Mapped files may be among the vectors:

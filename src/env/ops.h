@@ -17,6 +17,7 @@ struct env_ops {
         const struct env_tcp_events *, void *, struct env_tcp **);
     void (*tcp_set_events)(struct env_tcp *, const struct env_tcp_events *, void *);
     void (*tcp_want)(struct env_tcp *, bool, bool);
+    void (*tcp_expect)(struct env_tcp *, size_t);
     ssize_t (*tcp_readv)(struct env_tcp *, const struct iovec *, int);
     ssize_t (*tcp_writev)(struct env_tcp *, const struct iovec *, int, bool);
     void (*tcp_local)(struct env_tcp *, struct endpoint *);

@@ -258,7 +258,7 @@ static size_t vectors_size(const struct iovec *iov, int count)
     return size;
 }
 
-static void read_peer(struct link *l)
+static void read_blocks(struct link *l)
 {
     struct iovec iov[RECEIVER_IOV_MAX];
     for (int i = 0; i < READS_PER_TURN; i++) {
@@ -279,6 +279,13 @@ static void read_peer(struct link *l)
         if (peer_received(l->peer, iov, count, (size_t)n, now) != 0 || drained)
             return;
     }
+}
+
+static void read_peer(struct link *l)
+{
+    read_blocks(l);
+    if (l->peer)
+        stream_expect(l->stream, peer_expects(l->peer));
 }
 
 /* Bytes, or the error of the first. Whose file is gone is found by sending one by one up to it. */

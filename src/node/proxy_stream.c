@@ -53,6 +53,12 @@ static void want(struct stream *stream, bool read, bool write)
         env_tcp_want(s->tcp, read, write);
 }
 
+static void expect(struct stream *stream, size_t bytes)
+{
+    if (!of(stream)->talk)
+        env_tcp_expect(of(stream)->tcp, bytes);
+}
+
 static ssize_t stream_read(struct stream *s, const struct iovec *iov, int count)
 {
     return of(s)->talk ? ERR_AGAIN : env_tcp_readv(of(s)->tcp, iov, count);
@@ -78,7 +84,7 @@ static enum carrier carrier_of(struct stream *s)
 }
 
 static const struct stream_ops proxy_ops = {
-    set_events, want, stream_read, stream_write, close_stream, carrier_of};
+    set_events, want, expect, stream_read, stream_write, close_stream, carrier_of};
 
 /* ---- the talk
  * -------------------------------------------------------------------------------------------- */

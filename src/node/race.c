@@ -150,6 +150,12 @@ static void race_want(struct stream *s, bool read, bool write)
         stream_want(race_of(s)->winner, read, write);
 }
 
+static void race_expect(struct stream *s, size_t bytes)
+{
+    if (race_of(s)->winner)
+        stream_expect(race_of(s)->winner, bytes);
+}
+
 static ssize_t race_readv(struct stream *s, const struct iovec *iov, int count)
 {
     struct race *race = race_of(s);
@@ -178,7 +184,7 @@ static void race_close(struct stream *s)
 }
 
 static const struct stream_ops race_ops = {
-    race_set_events, race_want, race_readv, race_writev, race_close, race_carrier};
+    race_set_events, race_want, race_expect, race_readv, race_writev, race_close, race_carrier};
 
 int race_connect(struct kith_node *n, const struct endpoint *to,
     const struct env_tcp_events *events, void *user, struct stream **out)

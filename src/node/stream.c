@@ -29,6 +29,11 @@ static void tcp_want(struct stream *s, bool read, bool write)
     env_tcp_want(tcp_of(s), read, write);
 }
 
+static void tcp_expect(struct stream *s, size_t bytes)
+{
+    env_tcp_expect(tcp_of(s), bytes);
+}
+
 static ssize_t tcp_readv(struct stream *s, const struct iovec *iov, int count)
 {
     return env_tcp_readv(tcp_of(s), iov, count);
@@ -52,7 +57,7 @@ static enum carrier tcp_carrier(struct stream *s)
 }
 
 static const struct stream_ops tcp_ops = {
-    tcp_set_events, tcp_want, tcp_readv, tcp_writev, tcp_close, tcp_carrier};
+    tcp_set_events, tcp_want, tcp_expect, tcp_readv, tcp_writev, tcp_close, tcp_carrier};
 
 struct stream *stream_of_tcp(struct env_tcp *tcp)
 {

@@ -16,6 +16,7 @@ enum carrier { CARRIER_NONE, CARRIER_TCP, CARRIER_UTP };
 struct stream_ops {
     void (*set_events)(struct stream *, const struct env_tcp_events *, void *user);
     void (*want)(struct stream *, bool read, bool write);
+    void (*expect)(struct stream *, size_t bytes);
     ssize_t (*readv)(struct stream *, const struct iovec *, int count);
     ssize_t (*writev)(struct stream *, const struct iovec *, int count, bool more);
     void (*close)(struct stream *);
@@ -46,6 +47,11 @@ static inline void stream_set_events(
 static inline void stream_want(struct stream *s, bool read, bool write)
 {
     s->ops->want(s, read, write);
+}
+
+static inline void stream_expect(struct stream *s, size_t bytes)
+{
+    s->ops->expect(s, bytes);
 }
 
 static inline ssize_t stream_readv(struct stream *s, const struct iovec *iov, int count)

@@ -62,6 +62,13 @@ static void stream_utp_want(struct stream *s, bool read, bool write)
     soon(u->io);
 }
 
+/* What came is told once a turn of the loop. */
+static void stream_utp_expect(struct stream *s, size_t bytes)
+{
+    (void)s;
+    (void)bytes;
+}
+
 static ssize_t stream_utp_readv(struct stream *s, const struct iovec *iov, int count)
 {
     struct utp_stream *u = utp_of(s);
@@ -90,8 +97,8 @@ static enum carrier stream_utp_carrier(struct stream *s)
     return CARRIER_UTP;
 }
 
-static const struct stream_ops utp_ops = {stream_utp_set_events, stream_utp_want, stream_utp_readv,
-    stream_utp_writev, stream_utp_close, stream_utp_carrier};
+static const struct stream_ops utp_ops = {stream_utp_set_events, stream_utp_want, stream_utp_expect,
+    stream_utp_readv, stream_utp_writev, stream_utp_close, stream_utp_carrier};
 
 static struct utp_stream *stream_new(struct utp_io *io, struct utp_conn *conn)
 {

@@ -155,6 +155,11 @@ int peer_received(struct peer *p, const struct iovec *iov, int count, size_t siz
     return p->gone ? ERR_CLOSED : 0;
 }
 
+size_t peer_expects(const struct peer *p)
+{
+    return (size_t)p->requests.waiting * METAINFO_BLOCK_SIZE;
+}
+
 int peer_send_chunks(struct peer *p, struct iovec *out, int max, usec now)
 {
     torrent_set_now(p->torrent, now);

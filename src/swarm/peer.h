@@ -35,6 +35,8 @@ struct peer_intro {
 int peer_receive_layout(struct peer *, struct iovec iov[RECEIVER_IOV_MAX], usec now);
 /* ERR_*: the peer is gone (it has hung up already). */
 int peer_received(struct peer *, const struct iovec *, int count, size_t size, usec now);
+/* Bytes that it was asked for and that it will send without a further word. */
+size_t peer_expects(const struct peer *);
 /* What to send: 0 when there is nothing, or the rate limit forbids it. */
 int peer_send_chunks(struct peer *, struct iovec *out, int max, usec now);
 void peer_sent(struct peer *, size_t size, usec now);

@@ -1,4 +1,5 @@
-/* Files that are sent as they lie in the page cache, over the real kernel's loopback. */
+/* TCP over the real kernel's loopback: files that are sent as they lie in the page cache, and fast
+ * streams that are told in parts. */
 #include "env/uv/uv_env.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -132,11 +133,87 @@ static void of_a_mapped_file_that_was_cut_what_is_left_goes_out_and_then_it_says
     end(&w);
 }
 
+/* ---- fast streams
+ * ---------------------------------------------------------------------------------------- */
+
+#define PART 100000u
+static unsigned times_told;
+
+static void on_told(void *user)
+{
+    (void)user;
+    times_told++;
+}
+
+static void send_bytes(struct world *w, size_t size)
+{
+    static uint8_t zeros[PART];
+    while (size > 0) {
+        struct iovec v = {zeros, size < PART ? size : PART};
+        ssize_t n = env_tcp_writev(w->from, &v, 1, false);
+        assert_true(n > 0);
+        size -= (size_t)n;
+    }
+}
+
+/* Reads all that is there; how much. */
+static size_t drain(struct world *w)
+{
+    static uint8_t room[PART];
+    size_t got = 0;
+    for (ssize_t n = 1; n > 0; got += n > 0 ? (size_t)n : 0)
+        n = env_tcp_readv(w->to, &(struct iovec){room, sizeof room}, 1);
+    return got;
+}
+
+/* Megabytes at once, of which the kernel makes room and the reader a fast stream. */
+static void begin_fast(struct world *w)
+{
+    static const struct env_tcp_events events = {on_connected, on_told, on_nothing};
+    begin(w);
+    env_tcp_set_events(w->to, &events, w);
+    env_tcp_want(w->to, true, false);
+    for (unsigned i = 0; i < 200; i++) {
+        send_bytes(w, PART);
+        for (size_t got = 0; got < PART; got += drain(w))
+            uv_env_run(w->env, 0);
+    }
+}
+
+static void what_lies_below_the_mark_and_what_ends_the_stream_is_told_all_the_same(void **state)
+{
+    struct world w;
+    (void)state;
+    begin_fast(&w);
+    env_tcp_expect(w.to, 64u << 20);
+    send_bytes(&w, 1);
+    for (times_told = 0; times_told == 0;)
+        uv_env_run(w.env, -1);
+    assert_int_equal(drain(&w), 1);
+    for (unsigned i = 0; i < 200; i++) {
+        send_bytes(&w, PART);
+        for (size_t got = 0; got < PART; got += drain(&w))
+            uv_env_run(w.env, 0);
+    }
+    env_tcp_expect(w.to, 64u << 20);
+    env_tcp_close(w.from);
+    for (times_told = 0; times_told == 0;)
+        uv_env_run(w.env, -1);
+    uint8_t byte;
+    assert_int_equal(env_tcp_readv(w.to, &(struct iovec){&byte, 1}, 1), ERR_CLOSED);
+    struct endpoint at;
+    env_listener_local(w.listener, &at);
+    static const struct env_tcp_events events = {on_connected, on_nothing, on_nothing};
+    assert_int_equal(env_tcp_connect(w.env, &at, NULL, &events, &w, &w.from), 0);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mapped_file_goes_out_whole_when_its_handle_is_closed),
         cmocka_unit_test(of_a_mapped_file_that_was_cut_what_is_left_goes_out_and_then_it_says_so),
+        cmocka_unit_test(what_lies_below_the_mark_and_what_ends_the_stream_is_told_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #ifndef KITH_ENV_SIM_CONN_H
 #define KITH_ENV_SIM_CONN_H
 
+#include "base/gather.h"
 #include "env/sim/net.h"
 #include "env/sim/ring.h"
 #include "env/sim/world.h"
@@ -89,6 +90,8 @@ struct sim_tcp {
     bool want_read, want_write, tell_connected;
     int error; /* how it ended; 0 */
     struct sim_event notify;
+    struct gather gather;
+    struct sim_event late; /* scheduled while the mark is above 1 */
 };
 
 struct sim_listener {

@@ -16,6 +16,7 @@ const struct env_ops sim_ops = {
     .tcp_connect = sim_tcp_connect,
     .tcp_set_events = sim_tcp_set_events,
     .tcp_want = sim_tcp_want,
+    .tcp_expect = sim_tcp_expect,
     .tcp_readv = sim_tcp_readv,
     .tcp_writev = sim_tcp_writev,
     .tcp_local = sim_tcp_local,

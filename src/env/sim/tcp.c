@@ -23,7 +23,8 @@ static struct sim_flow *outbound(const struct sim_tcp *t)
 
 static bool readable(const struct sim_tcp *t)
 {
-    return t->error != 0 || inbound(t)->delivered > inbound(t)->read ||
+    uint64_t there = inbound(t)->delivered - inbound(t)->read;
+    return t->error != 0 || there >= gather_mark(&t->gather) ||
            inbound(t)->fin == SIM_FIN_DELIVERED;
 }
 
@@ -65,6 +66,33 @@ static void notify(struct sim_event *event)
         sim_schedule(t->conn->world, &t->notify, t->conn->world->now + t->conn->world->config.turn);
 }
 
+/* ---- fast streams: what a low water mark does, with the patience of env/uv */
+
+static void watch_mark(struct sim_tcp *t)
+{
+    if (t->conn != NULL && t->late.slot == 0 && gather_mark(&t->gather) > 1)
+        sim_schedule(t->conn->world, &t->late, gather_deadline(&t->gather));
+}
+
+static void on_late(struct sim_event *event)
+{
+    struct sim_tcp *t = container_of(event, struct sim_tcp, late);
+    if (t->conn == NULL)
+        return;
+    if (gather_deadline(&t->gather) <= t->conn->world->now)
+        gather_late(&t->gather);
+    watch_mark(t);
+    sim_tcp_poke(t);
+}
+
+void sim_tcp_expect(struct env_tcp *face, size_t bytes)
+{
+    struct sim_tcp *t = tcp_of(face);
+    gather_expect(&t->gather, bytes);
+    watch_mark(t);
+    sim_tcp_poke(t);
+}
+
 /* ---- life */
 
 static void tcp_crash(struct sim_handle *h, enum sim_crash kind)
@@ -72,6 +100,7 @@ static void tcp_crash(struct sim_handle *h, enum sim_crash kind)
     (void)kind; /* after a power loss the connection has let go of us already */
     struct sim_tcp *t = container_of(h, struct sim_tcp, handle);
     sim_unschedule(h->env->host->world, &t->notify);
+    sim_unschedule(h->env->host->world, &t->late);
     if (t->conn != NULL)
         sim_conn_close(t->conn, t->side);
     t->conn = NULL;
@@ -81,6 +110,7 @@ static void tcp_destroy(struct sim_handle *h)
 {
     struct sim_tcp *t = container_of(h, struct sim_tcp, handle);
     sim_unschedule(h->env->host->world, &t->notify);
+    sim_unschedule(h->env->host->world, &t->late);
     free(t);
 }
 
@@ -99,6 +129,7 @@ struct sim_tcp *sim_tcp_new(struct sim_env *env, struct sim_conn *conn, unsigned
     t->local = conn->ends[side].local;
     t->remote = conn->ends[side].remote;
     sim_node_event_init(&t->notify, "socket", env->host, notify);
+    sim_node_event_init(&t->late, "low water", env->host, on_late);
     sim_handle_open(&t->handle, &tcp_kind, env);
     conn->ends[side].handle = t;
     env->host->stats.sockets++;
@@ -131,6 +162,7 @@ void sim_tcp_close(struct env_tcp *face)
 {
     struct sim_tcp *t = tcp_of(face);
     sim_unschedule(t->handle.env->host->world, &t->notify);
+    sim_unschedule(t->handle.env->host->world, &t->late);
     if (t->handle.env->alive)
         t->handle.env->host->stats.sockets--;
     if (t->conn != NULL)
@@ -202,6 +234,8 @@ ssize_t sim_tcp_readv(struct env_tcp *face, const struct iovec *iov, int count)
     sim_ring_drop(&f->ring, size);
     f->read += size;
     sim_flow_was_read(f);
+    gather_read(&t->gather, size, t->conn->world->now);
+    watch_mark(t);
     sim_tcp_poke(t);
     return (ssize_t)size;
 }

@@ -10,6 +10,7 @@ int sim_tcp_connect(struct env *, const struct endpoint *to, const struct env_tc
     const struct env_tcp_events *, void *user, struct env_tcp **out);
 void sim_tcp_set_events(struct env_tcp *, const struct env_tcp_events *, void *user);
 void sim_tcp_want(struct env_tcp *, bool read, bool write);
+void sim_tcp_expect(struct env_tcp *, size_t bytes);
 ssize_t sim_tcp_readv(struct env_tcp *, const struct iovec *, int count);
 ssize_t sim_tcp_writev(struct env_tcp *, const struct iovec *, int count, bool more);
 void sim_tcp_local(struct env_tcp *, struct endpoint *out);

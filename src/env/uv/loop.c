@@ -323,6 +323,7 @@ static const struct env_ops real_ops = {
     .tcp_connect = real_tcp_connect,
     .tcp_set_events = real_tcp_set_events,
     .tcp_want = real_tcp_want,
+    .tcp_expect = real_tcp_expect,
     .tcp_readv = real_tcp_readv,
     .tcp_writev = real_tcp_writev,
     .tcp_local = real_tcp_local,

@@ -86,6 +86,7 @@ int real_tcp_connect(struct env *, const struct endpoint *, const struct env_tcp
 int real_tcp_adopt(struct real_env *, int fd, struct env_tcp **out);
 void real_tcp_set_events(struct env_tcp *, const struct env_tcp_events *, void *);
 void real_tcp_want(struct env_tcp *, bool, bool);
+void real_tcp_expect(struct env_tcp *, size_t);
 ssize_t real_tcp_readv(struct env_tcp *, const struct iovec *, int);
 ssize_t real_tcp_writev(struct env_tcp *, const struct iovec *, int, bool);
 void real_tcp_local(struct env_tcp *, struct endpoint *);

@@ -2,7 +2,12 @@
  * which reads into one buffer only. Listeners are in listen.c.
  *
  * Interest is lazy. libuv 1.44 pays two epoll_ctl for each change of interest, so a wish that ends
- * stays registered until an event comes that nobody wants; most often the wish is back before. */
+ * stays registered until an event comes that nobody wants; most often the wish is back before.
+ *
+ * A fast stream from which much is expected is told in parts of the size that base/gather.h says:
+ * that is its SO_RCVLOWAT. The kernel tells an end, an error or a full buffer all the same, and all
+ * that is there when the mark falls. */
+#include "base/gather.h"
 #include "base/list.h"
 #include "env/uv/real.h"
 #include "env/uv/socket.h"
@@ -26,7 +31,14 @@ struct real_tcp {
     bool closed; /* the memory lives until libuv has let go of the handle */
     struct env_tcp_events events;
     void *user;
+    struct gather gather;
+    size_t mark;       /* SO_RCVLOWAT */
+    struct timer late; /* armed while the mark is above 1 */
 };
+
+/* The kernel makes a buffer larger for a mark that does not fit, and then no longer by what it
+ * measures: the mark stays at a part of it. */
+#define BUFFER_MARKS 4
 
 static struct real_tcp *tcp_of(struct env_tcp *t)
 {
@@ -34,6 +46,7 @@ static struct real_tcp *tcp_of(struct env_tcp *t)
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events);
+static void on_late(struct timer *, usec now);
 
 static void register_interest(struct real_tcp *t, int interest)
 {
@@ -102,9 +115,11 @@ static void free_tcp(uv_handle_t *handle)
 static int new_tcp(struct real_env *e, int fd, struct real_tcp **out)
 {
     struct real_tcp *t = calloc(1, sizeof *t);
-    int err = t == NULL ? ERR_NOMEM : 0;
-    if (err == 0 && uv_poll_init(&e->loop, &t->poll, fd) != 0)
+    int err = t == NULL ? ERR_NOMEM : real_timer_enter(e);
+    if (err == 0 && uv_poll_init(&e->loop, &t->poll, fd) != 0) {
+        real_timer_leave(e, &t->late);
         err = ERR_NOMEM;
+    }
     if (err != 0) {
         free(t);
         close(fd);
@@ -118,6 +133,8 @@ static int new_tcp(struct real_env *e, int fd, struct real_tcp **out)
     t->ops = e->ops;
     t->env = e;
     t->fd = fd;
+    t->mark = 1;
+    t->late.fire = on_late;
     t->poll.data = t;
     *out = t;
     return 0;
@@ -204,6 +221,57 @@ void real_tcp_want(struct env_tcp *tcp, bool read, bool write)
         follow_wishes(t);
 }
 
+/* ---- fast streams
+ * ---------------------------------------------------------------------------------------- */
+
+static size_t buffer_size(int fd)
+{
+    int size = 0;
+    socklen_t length = sizeof size;
+    (void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length);
+    return size > 0 ? (size_t)size : 0;
+}
+
+static void follow_mark(struct real_tcp *t)
+{
+    size_t mark = gather_mark(&t->gather);
+    if (mark == t->mark)
+        return;
+    if (mark > t->mark && buffer_size(t->fd) < BUFFER_MARKS * mark)
+        return;
+    int value = (int)mark;
+    if (setsockopt(t->fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value) != 0)
+        return;
+    t->mark = mark;
+    if (mark == 1)
+        timer_cancel(&t->env->timers, &t->late);
+    else if (!timer_armed(&t->late))
+        real_timer_set(t->env, &t->late, gather_deadline(&t->gather));
+}
+
+static void on_late(struct timer *timer, usec now)
+{
+    struct real_tcp *t = container_of(timer, struct real_tcp, late);
+    usec deadline = gather_deadline(&t->gather);
+    if (deadline > now) {
+        real_timer_set(t->env, timer, deadline);
+        return;
+    }
+    gather_late(&t->gather);
+    follow_mark(t);
+}
+
+void real_tcp_expect(struct env_tcp *tcp, size_t bytes)
+{
+    struct real_tcp *t = tcp_of(tcp);
+    gather_expect(&t->gather, bytes);
+    follow_mark(t);
+}
+
+/* ---- bytes
+ * -----------------------------------------------------------------------------------------------
+ */
+
 static int clamp_count(int count)
 {
     return count < IOV_MAX ? count : IOV_MAX;
@@ -226,7 +294,10 @@ ssize_t real_tcp_readv(struct env_tcp *tcp, const struct iovec *iov, int count)
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return stream_err(errno);
-    return got == 0 ? ERR_CLOSED : got;
+    if (got == 0)
+        return ERR_CLOSED;
+    gather_read(&t->gather, (size_t)got, real_now(t->env));
+    return got;
 }
 
 ssize_t real_tcp_writev(struct env_tcp *tcp, const struct iovec *iov, int count, bool more)
@@ -262,6 +333,7 @@ void real_tcp_close(struct env_tcp *tcp)
     struct real_tcp *t = tcp_of(tcp);
     assert(!t->closed);
     t->closed = true;
+    real_timer_leave(t->env, &t->late);
     uv_close((uv_handle_t *)&t->poll, free_tcp);
     close(t->fd);
     real_descriptor_give(t->env);
