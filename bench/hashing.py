@@ -83,7 +83,7 @@ def kernels(b):
     for title, options in (("As it is", []), ("Without SHA-NI", ["--without-sha-ni"]),
                            ("Without AVX-512", ["--without-avx512"]),
                            ("Without SHA-NI and AVX-512", ["--without-sha-ni", "--without-avx512"])):
-        done = subprocess.run([f"{b.build}/tests/crypto/hash_bench", *options], capture_output=True, text=True, check=True)
+        done = subprocess.run([f"{b.build}/bench/hash_bench", *options], capture_output=True, text=True, check=True)
         for block in done.stdout.strip().split("\n\n"):
             name, head, *rows = block.splitlines()
             lines += [f"{title}: {name}", "", *table(head.split("|"), [r.split("|") for r in rows]), ""]

@@ -145,6 +145,10 @@ struct kith_options {
     const char *const *dht_hosts;
     size_t dht_host_count;
     int32_t torrent_connections_max; /* of each torrent; 0: 200, at most 10000 */
+    /* 1: files are hashed where they are mapped, which costs a quarter less. A file that somebody
+     * cuts meanwhile is a SIGBUS then: its handler becomes kith's, in the whole process and for
+     * good, and faults in memory that is not kith's go on to the one that was there. */
+    int32_t handle_sigbus;
 };
 
 /* Opens a node, brings back the torrents that its state file remembers, and starts to listen.

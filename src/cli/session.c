@@ -225,6 +225,7 @@ int session_open(struct session *s, const struct session_config *config)
     session_take_signals();
     KITH_INIT(o);
     o.listen_port = (int32_t)network->port;
+    o.handle_sigbus = 1;
     if (!check_network(s, network, &o))
         return EXIT_USAGE;
     o.listen_addresses = network->listen.items;

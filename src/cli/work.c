@@ -11,7 +11,7 @@ int work_open(struct work *w, const struct output_options *o)
     *w = (struct work){.json = json_to(stdout), .as_json = o->json, .verb = "hashing"};
     term_init(&w->term, (enum term_colour)o->colour, o->quiet || o->json);
     session_take_signals();
-    int err = uv_env_new(NULL, &w->env);
+    int err = uv_env_new(&(struct uv_env_config){.handle_sigbus = true}, &w->env);
     if (err) {
         term_error(&w->term, "cannot start: %s", kith_strerror(err));
         return exit_code_of(err);

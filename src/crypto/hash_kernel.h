@@ -34,10 +34,14 @@ void hash_job_openssl(enum hash_algorithm algorithm, const struct hash_job *job)
  * pointer must be readable so far. The state is transposed: [word * lanes + lane]. */
 typedef void hash_compress(uint32_t *state, const uint8_t *const *blocks, size_t count);
 
+/* The same of blocks of zeros, which are not read. */
+typedef void hash_zeros(uint32_t *state, size_t count);
+
 struct hash_kernel {
     const char *name;
     unsigned lanes;
     hash_compress *compress;
+    hash_zeros *zeros; /* NULL: there is none (nothing pads SHA-256 with zeros) */
 };
 
 /* By enum hash_algorithm; only on x86, and to be called only where the CPU can. */

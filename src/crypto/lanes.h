@@ -1,7 +1,8 @@
 /* SHA-1 and SHA-256 (FIPS 180-4) in the lanes of a vector: one message a lane, all in step.
  *
  * A template: lanes_avx2.c and lanes_avx512.c define the vector below and include it, and get
- * sha1_lanes and sha256_lanes. A state is transposed: word w of lane l stands at [w * LANES + l].
+ * sha1_lanes, sha1_zeros and sha256_lanes. A state is transposed: word w of lane l stands at [w *
+ * LANES + l].
  *
  *   vec, LANES                 the vector and its number of 32-bit lanes
  *   LANE_FN                    storage class and target attribute of an inlined function
@@ -35,13 +36,16 @@ LANE_FN vec sha1_function(unsigned t, vec b, vec c, vec d)
     return v_xor3(b, c, d);
 }
 
-LANE_FN void sha1_rounds(vec s[5], vec w[16])
+/* `w` NULL: a block of zeros, whose schedule is zeros as well. */
+LANE_FN void sha1_rounds(vec s[5], vec *w)
 {
     static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
     vec a = s[0], b = s[1], c = s[2], d = s[3], e = s[4];
     UNROLL
     for (unsigned t = 0; t < 80; t++) {
-        vec sum = v_add(v_add(e, v_set(k[t / 20])), sha1_word(w, t));
+        vec sum = v_add(e, v_set(k[t / 20]));
+        if (w)
+            sum = v_add(sum, sha1_word(w, t));
         sum = v_add(sum, sha1_function(t, b, c, d));
         SETTLE(sum);
         sum = v_add(sum, v_rotl(a, 5));
@@ -175,6 +179,20 @@ LANE_ENTRY void sha1_lanes(uint32_t *state, const uint8_t *const *blocks, size_t
         v_load_block(w, blocks, offset);
         sha1_rounds(s, w);
     }
+    UNROLL
+    for (unsigned i = 0; i < 5; i++)
+        v_store(state + i * LANES, s[i]);
+}
+
+/* Nothing is loaded, and there is no schedule: three fifths of the work. */
+LANE_ENTRY void sha1_zeros(uint32_t *state, size_t count)
+{
+    vec s[5];
+    UNROLL
+    for (unsigned i = 0; i < 5; i++)
+        s[i] = v_load(state + i * LANES);
+    while (count-- > 0)
+        sha1_rounds(s, NULL);
     UNROLL
     for (unsigned i = 0; i < 5; i++)
         v_store(state + i * LANES, s[i]);

@@ -95,7 +95,7 @@ LANE_FN void v_load_block(vec w[16], const uint8_t *const *lane, size_t offset)
 #include "crypto/lanes.h"
 
 const struct hash_kernel hash_kernels_avx2[2] = {
-    [HASH_SHA1] = {"avx2", LANES, sha1_lanes},
-    [HASH_SHA256] = {"avx2", LANES, sha256_lanes},
+    [HASH_SHA1] = {"avx2", LANES, sha1_lanes, sha1_zeros},
+    [HASH_SHA256] = {"avx2", LANES, sha256_lanes, NULL},
 };
 #endif

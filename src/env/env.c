@@ -343,6 +343,17 @@ void env_unmap(struct env_mapping *m)
     m->ops->unmap(m);
 }
 
+int env_file_view(struct env_file *f, uint64_t offset, size_t size, struct env_view *out)
+{
+    out->ops = ops_of(f);
+    return out->ops->file_view(f, offset, size, out);
+}
+
+int env_view_end(struct env_view *view)
+{
+    return view->ops->view_end(view);
+}
+
 int env_file_next_data(struct env_file *f, uint64_t from, uint64_t *start, uint64_t *end)
 {
     return ops_of(f)->file_next_data(f, from, start, end);

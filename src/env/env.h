@@ -329,6 +329,25 @@ struct env_mapping {
 };
 int env_file_map(struct env_file *, uint64_t offset, size_t size, struct env_mapping *out);
 void env_unmap(struct env_mapping *);
+
+/* A range of a file as memory that a job reads itself, where that is allowed and cheaper than
+ * copying it out: worth it from VIEW_WORTH bytes on. All of it is in memory when the call returns.
+ * Belongs to the thread that made it, and stands where it is (`view` must not move) until
+ * env_view_end; outlives the file's handle. ERR_UNSUPPORTED: read instead. ERR_CHANGED (the file is
+ * shorter), ERR_IO, ERR_NOMEM. */
+#define VIEW_WORTH ((size_t)128 << 10)
+struct env_view {
+    const uint8_t *data; /* the range's first byte */
+    const struct env_ops *ops;
+    void *base; /* env's, all below */
+    size_t size;
+    volatile bool torn;
+    struct env_view *next;
+};
+int env_file_view(struct env_file *, uint64_t offset, size_t size, struct env_view *out);
+/* 0, or ERR_CHANGED: the file was cut meanwhile (or its disk failed), and some of what was read was
+ * zeros instead. */
+int env_view_end(struct env_view *);
 /* The next range with data at or after `from` (SEEK_DATA/SEEK_HOLE); ERR_NOT_FOUND past the last.
  */
 int env_file_next_data(struct env_file *, uint64_t from, uint64_t *start, uint64_t *end);

@@ -83,6 +83,8 @@ struct env_ops {
     void (*file_drop)(struct env_file *, uint64_t, uint64_t);
     int (*file_map)(struct env_file *, uint64_t, size_t, struct env_mapping *);
     void (*unmap)(struct env_mapping *);
+    int (*file_view)(struct env_file *, uint64_t, size_t, struct env_view *);
+    int (*view_end)(struct env_view *);
     int (*file_next_data)(struct env_file *, uint64_t, uint64_t *, uint64_t *);
     int (*path_stat)(struct env_dir *, const char *, struct env_stat *);
     int (*path_rename)(struct env_dir *, const char *, struct env_dir *, const char *);

@@ -12,8 +12,8 @@ int kith_open(const struct kith_options *options, struct kith_node **out)
     struct kith_options o = {.size = sizeof o};
     if (options)
         node_take(&o, sizeof o, options, options->size);
-    struct uv_env_config config = {
-        .workers = o.worker_threads > 0 ? (unsigned)o.worker_threads : 0};
+    struct uv_env_config config = {.workers = o.worker_threads > 0 ? (unsigned)o.worker_threads : 0,
+        .handle_sigbus = o.handle_sigbus != 0};
     struct env *env;
     *out = NULL;
     int err = uv_env_new(&config, &env);

@@ -50,9 +50,6 @@ int create_plan_init(struct create_plan *p, const struct scan *scan, enum create
         return ERR_NOMEM;
     if (p->v2 && (p->v2_pieces = calloc(count, sizeof *p->v2_pieces)) == NULL)
         return ERR_NOMEM;
-    /* Only ever read, so it costs one page of memory, whatever its length. */
-    if (p->v1 && p->v2 && !in_step && (p->zeros = calloc(1, piece_length)) == NULL)
-        return ERR_NOMEM;
     return 0;
 }
 
@@ -60,7 +57,6 @@ void create_plan_free(struct create_plan *p)
 {
     free(p->v1_pieces);
     free(p->v2_pieces);
-    free(p->zeros);
     *p = (struct create_plan){0};
 }
 
@@ -140,86 +136,9 @@ struct sha256_digest create_plan_root(
     return merkle_root(&p->v2_pieces[first_piece], count, p->piece_height, merkle_height(count));
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
-
-/* Walks the bytes of a unit through the files under them. */
-struct reader {
-    struct hash_unit *unit;
-    size_t file;
-    uint64_t offset;
-    struct env_file *open;
-};
-
 static bool is_cancelled(const struct hash_unit *u)
 {
     return u->plan->cancel != NULL && atomic_load_explicit(u->plan->cancel, memory_order_relaxed);
-}
-
-/* Closes the file, after a look at whether it is still the one that was scanned: what was read of
- * it before that look is then of that file. */
-static int leave_file(struct reader *r)
-{
-    struct env_stat st;
-    if (r->open == NULL)
-        return 0;
-    int err = env_file_stat(r->open, &st);
-    if (err == 0 && !scan_file_unchanged(&r->unit->plan->scan->files[r->file], &st))
-        err = ERR_CHANGED;
-    env_file_close(r->open);
-    r->open = NULL;
-    return err;
-}
-
-static int open_file(struct reader *r)
-{
-    const struct scan *s = r->unit->plan->scan;
-    if (r->open != NULL || r->offset == s->files[r->file].size)
-        return 0;
-    int err = env_file_open(s->dir, s->files[r->file].path, ENV_OPEN_READ, &r->open);
-    if (err != 0)
-        r->open = NULL;
-    return err == ERR_UNSAFE_PATH ? ERR_CHANGED
-                                  : err; /* a link stands where a file or folder was */
-}
-
-/* Reads at most `room` bytes of the present file, and leaves it at its end. */
-static int read_some(struct reader *r, uint8_t *out, size_t room, size_t *got)
-{
-    const struct scan *s = r->unit->plan->scan;
-    const struct scan_file *f = &s->files[r->file];
-    uint64_t rest = f->size - r->offset;
-    *got = rest < room ? (size_t)rest : room;
-    int err = *got > 0 ? open_file(r) : 0;
-    if (err == 0 && *got > 0) {
-        struct iovec part = {out, *got};
-        err = env_file_preadv(r->open, &part, 1, r->offset);
-    }
-    if (err < 0)
-        return err;
-    r->offset += *got;
-    if (r->offset < f->size)
-        return 0;
-    if (f->size > 0)
-        r->unit->files_ended++;
-    err = leave_file(r);
-    if (err == 0) {
-        r->file++;
-        r->offset = 0;
-    }
-    return err;
-}
-
-static int fill(struct reader *r, uint8_t *out, size_t size)
-{
-    while (size > 0) {
-        size_t got;
-        int err = read_some(r, out, size, &got);
-        if (err < 0)
-            return err;
-        out += got;
-        size -= got;
-    }
-    return 0;
 }
 
 /* ---- hashing --------------------------------------------------------------------------------- */
@@ -256,11 +175,10 @@ static struct sha256_digest *batch_leaves(
     return out;
 }
 
-static void hash_v2_pieces(struct hash_unit *u)
+static void hash_v2_pieces(struct hash_unit *u, const uint8_t *data)
 {
     struct leaf_batch batch = {.count = 0};
     struct sha256_digest *leaf = u->leaves;
-    const uint8_t *data = u->buffer;
     for (size_t i = 0; i < u->piece_count; data += u->pieces[i++].size)
         leaf = batch_leaves(&batch, data, u->pieces[i].size, leaf);
     flush_leaves(&batch);
@@ -272,35 +190,38 @@ static void hash_v2_pieces(struct hash_unit *u)
     }
 }
 
-static void hash_v1_pieces(struct hash_unit *u)
+static void hash_v1_pieces(struct hash_unit *u, const uint8_t *data)
 {
-    struct bytes parts[CREATE_UNIT_PIECES_MAX][2];
-    struct hash_job jobs[CREATE_UNIT_PIECES_MAX];
-    const uint8_t *data = u->buffer;
+    struct bytes slices[CREATE_UNIT_PIECES_MAX];
+    uint32_t pads[CREATE_UNIT_PIECES_MAX];
+    uint8_t *digests[CREATE_UNIT_PIECES_MAX];
     for (size_t i = 0; i < u->piece_count; data += u->pieces[i++].size) {
-        parts[i][0] = bytes_of(data, u->pieces[i].size);
-        parts[i][1] = bytes_of(u->plan->zeros, u->pieces[i].pad);
-        jobs[i] = (struct hash_job){
-            parts[i], u->pieces[i].pad > 0 ? 2 : 1, u->plan->v1_pieces[u->first_piece + i].b};
+        slices[i] = bytes_of(data, u->pieces[i].size);
+        pads[i] = u->pieces[i].pad;
+        digests[i] = u->plan->v1_pieces[u->first_piece + i].b;
     }
-    hash_many(HASH_SHA1, jobs, u->piece_count);
+    hash_group_begin(u->sha1, (unsigned)u->piece_count);
+    hash_group_update(u->sha1, slices);
+    hash_group_zeros(u->sha1, pads);
+    hash_group_final(u->sha1, digests);
 }
 
-/* Pieces that all fit the buffer: read them, then hash them side by side. */
-static int hash_together(struct hash_unit *u, struct reader *r)
+/* Pieces that all fit the buffer: have them in memory, then hash them side by side. */
+static int hash_together(struct hash_unit *u, struct create_reader *r)
 {
-    int err = fill(r, u->buffer, u->size);
+    const uint8_t *data;
+    int err = create_reader_next(r, u->size, u->buffer, &data);
     if (err < 0)
         return err;
     if (u->plan->v2)
-        hash_v2_pieces(u);
+        hash_v2_pieces(u, data);
     if (u->plan->v1)
-        hash_v1_pieces(u);
+        hash_v1_pieces(u, data);
     return 0;
 }
 
 /* One v2 piece that is larger than the buffer: extent by extent. */
-static int hash_large(struct hash_unit *u, struct reader *r)
+static int hash_large(struct hash_unit *u, struct create_reader *r)
 {
     const struct create_plan *p = u->plan;
     const struct unit_piece *piece = &u->pieces[0];
@@ -309,11 +230,12 @@ static int hash_large(struct hash_unit *u, struct reader *r)
     assert(u->piece_count == 1 && !p->v1);
     for (size_t at = 0; at < piece->size;) {
         size_t size = piece->size - at < EXTENT_SIZE ? piece->size - at : EXTENT_SIZE;
-        int err = is_cancelled(u) ? ERR_CANCELLED : fill(r, u->buffer, size);
+        const uint8_t *data;
+        int err = is_cancelled(u) ? ERR_CANCELLED : create_reader_next(r, size, u->buffer, &data);
         if (err < 0)
             return err;
-        leaf = batch_leaves(&batch, u->buffer, size, leaf);
-        flush_leaves(&batch); /* before the buffer is read into again */
+        leaf = batch_leaves(&batch, data, size, leaf);
+        flush_leaves(&batch); /* before the bytes go away */
         at += size;
     }
     p->v2_pieces[u->first_piece] =
@@ -321,15 +243,14 @@ static int hash_large(struct hash_unit *u, struct reader *r)
     return 0;
 }
 
-static void end_reader(struct reader *r, struct hash_unit *u)
+static void end_reader(struct create_reader *r, struct hash_unit *u)
 {
+    int err = create_reader_end(r);
     if (u->err == 0)
-        u->err = leave_file(r);
+        u->err = err;
     if (u->err != 0 && u->err_file == SIZE_MAX)
         u->err_file = r->file;
-    if (r->open != NULL)
-        env_file_close(r->open);
-    r->open = NULL;
+    u->files_ended += r->files_ended;
 }
 
 /* ---- in step --------------------------------------------------------------------------------- */
@@ -337,7 +258,7 @@ static void end_reader(struct reader *r, struct hash_unit *u)
 /* Each piece is read by a reader of its own. */
 struct stepping {
     struct hash_unit *unit;
-    struct reader readers[HASH_STEP_PIECES];
+    struct create_reader readers[HASH_STEP_PIECES];
 };
 
 /* Pieces lie end to end in the files end to end. */
@@ -348,8 +269,8 @@ static void place_readers(struct stepping *s)
     size_t file = u->first_file;
     uint64_t offset = u->first_offset;
     for (size_t i = 0; i < u->piece_count; i++) {
-        s->readers[i] = (struct reader){.unit = s->unit, .file = file, .offset = offset};
         uint64_t left = u->pieces[i].size;
+        create_reader_begin(&s->readers[i], scan, file, offset, left);
         while (left > 0 && left >= scan->files[file].size - offset) {
             left -= scan->files[file].size - offset;
             file++;
@@ -359,18 +280,17 @@ static void place_readers(struct stepping *s)
     }
 }
 
-static int step_read(void *user, unsigned i, uint32_t begin, uint8_t *out, uint32_t size)
+static int step_fetch_slice(
+    void *user, unsigned i, uint32_t begin, uint32_t size, uint8_t *room, const uint8_t **out)
 {
     struct stepping *s = user;
-    struct reader *r = &s->readers[i];
+    struct create_reader *r = &s->readers[i];
     int err = is_cancelled(s->unit) ? ERR_CANCELLED : 0;
-    if (err == 0 && begin == 0)
-        err = open_file(r);
     /* The slices of a unit are read out of order: the disk shall see the order of the file. */
-    if (err == 0 && begin == 0 && r->open != NULL)
-        env_file_ahead(r->open, r->offset, s->unit->pieces[i].size);
+    if (err == 0 && begin == 0)
+        err = create_reader_ahead(r, s->unit->pieces[i].size);
     if (err == 0)
-        err = fill(r, out, size);
+        err = create_reader_next(r, size, room, out);
     if (err != 0 && s->unit->err_file == SIZE_MAX)
         s->unit->err_file = r->file;
     return err;
@@ -389,7 +309,7 @@ static void hash_in_step(struct hash_unit *u)
             .v1 = p->v1_pieces[u->first_piece + i].b,
             .v2_size = p->v2 ? u->pieces[i].size : 0,
             .leaves = p->v2 ? u->leaves + i * room : NULL};
-    u->err = hash_step_run(u->step, pieces, (unsigned)u->piece_count, step_read, &s);
+    u->err = hash_step_run(u->step, pieces, (unsigned)u->piece_count, step_fetch_slice, &s);
     for (size_t i = 0; i < u->piece_count && p->v2 && u->err == 0; i++)
         p->v2_pieces[u->first_piece + i] = merkle_root(u->leaves + i * room,
             pieces_of(u->pieces[i].size, CREATE_BLOCK_SIZE), 0, u->pieces[i].height);
@@ -406,7 +326,8 @@ void hash_unit_run(struct hash_unit *u)
         hash_in_step(u);
         return;
     }
-    struct reader r = {.unit = u, .file = u->first_file, .offset = u->first_offset};
+    struct create_reader r;
+    create_reader_begin(&r, u->plan->scan, u->first_file, u->first_offset, u->size);
     if (u->err == 0)
         u->err = u->size > CREATE_BUFFER_SIZE ? hash_large(u, &r) : hash_together(u, &r);
     end_reader(&r, u);
@@ -435,7 +356,8 @@ int hash_unit_room(struct hash_unit *u, const struct create_plan *p)
         room = CREATE_BUFFER_SIZE;
     /* Aligned to pages: reads copy faster. */
     u->buffer = aligned_alloc(4096, (room + 4096) & ~(uint64_t)4095);
-    if (u->buffer == NULL)
+    u->sha1 = p->v1 ? hash_group_new(HASH_SHA1, CREATE_UNIT_PIECES_MAX) : NULL;
+    if (u->buffer == NULL || (p->v1 && u->sha1 == NULL))
         return ERR_NOMEM;
     bool large = p->piece_length > CREATE_BUFFER_SIZE;
     size_t leaves = large ? p->piece_length / CREATE_BLOCK_SIZE : CREATE_UNIT_LEAVES;
@@ -451,6 +373,8 @@ void hash_unit_free(struct hash_unit *u)
     free(u->buffer);
     free(u->leaves);
     hash_step_free(u->step);
+    hash_group_free(u->sha1);
+    u->sha1 = NULL;
     u->buffer = NULL;
     u->leaves = NULL;
     u->step = NULL;

@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "crypto/hash.h"
 #include "store/create.h"
+#include "store/create_read.h"
 #include "store/hash_step.h"
 #include "store/scan.h"
 
@@ -41,7 +42,6 @@ struct create_plan {
     struct sha1_digest *v1_pieces;   /* piece_count; NULL without v1 */
     struct sha256_digest *v2_pieces; /* piece_count: a file's layer is a run of them. A file no
                                         longer than a piece has its root there */
-    uint8_t *zeros;                  /* piece_length of them, never touched: hybrids' pads */
     bool in_step; /* too long for many to lie in the buffer: SHA-1 is hashed in step */
     const atomic_bool *cancel;
 
@@ -63,6 +63,7 @@ struct hash_unit {
 
     uint8_t *buffer;              /* hash_unit_room */
     struct sha256_digest *leaves; /* v2 */
+    struct hash_group *sha1;      /* v1 */
     struct hash_step *step;       /* of those that are hashed in step, instead of the buffer */
 
     int err;         /* after hash_unit_run: 0, or what happened ... */

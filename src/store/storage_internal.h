@@ -5,11 +5,12 @@
  *   storage_read.c   reading for peers
  *   storage_parts.c  the sidecar of files that are not wanted
  *   storage_move.c   moving and deleting
- *   storage_check.c  hashing what is on the disk
+ *   storage_check.c  hashing what is on the disk; recheck.c, the inside of its jobs
  *   storage_hash.c   hashing one piece in slices */
 #ifndef KITH_STORE_STORAGE_INTERNAL_H
 #define KITH_STORE_STORAGE_INTERNAL_H
 
+#include "store/file_window.h"
 #include "store/storage.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -104,6 +105,18 @@ int storage_read_range(
 /* The same on the loop, if the files are open and the range in the page cache. */
 bool storage_read_range_now(
     struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
+/* A window that knows its file. Zeroed: closed. */
+struct storage_window {
+    uint32_t file;
+    struct file_window in_file;
+};
+/* A range of a piece where the window has it mapped, or NULL. */
+const uint8_t *storage_mapped(const struct storage *, const struct storage_window *, uint32_t piece,
+    uint32_t begin, uint32_t size);
+/* The same after opening the (closed) window there, over `length` bytes if the file has them. NULL:
+ * it cannot be, or not all of the range is in one file; read it. */
+const uint8_t *storage_map(struct storage *, struct storage_window *, uint32_t piece,
+    uint32_t begin, uint32_t size, uint64_t length);
 int storage_write_range(
     struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
 /* The disk shall begin to read a piece, if its file is open already: only advice. */

@@ -163,6 +163,41 @@ bool storage_read_range_now(
                read_warm_file, &file) == 0;
 }
 
+/* The only slice of a range, if it is a file's. */
+static bool only_slice(const struct storage *s, uint32_t piece, uint32_t begin, uint32_t size,
+    struct metainfo_slice *out)
+{
+    *out = metainfo_slices(s->metainfo, piece, begin, size);
+    return metainfo_slice_next(s->metainfo, out) && !out->pad && out->length == size;
+}
+
+const uint8_t *storage_mapped(const struct storage *s, const struct storage_window *w,
+    uint32_t piece, uint32_t begin, uint32_t size)
+{
+    struct metainfo_slice slice;
+    if (!w->in_file.open || !only_slice(s, piece, begin, size, &slice) || slice.file != w->file)
+        return NULL;
+    return file_window_at(&w->in_file, slice.file_offset, size);
+}
+
+const uint8_t *storage_map(struct storage *s, struct storage_window *w, uint32_t piece,
+    uint32_t begin, uint32_t size, uint64_t length)
+{
+    struct metainfo_slice slice;
+    struct env_file *f;
+    if (!only_slice(s, piece, begin, size, &slice) || storage_open_folder(s, false))
+        return NULL;
+    uint64_t rest = s->metainfo->files[slice.file].length - slice.file_offset;
+    length = length < rest ? length : rest;
+    if (length < VIEW_WORTH || file_cache_take(s->files, s, slice.file, s->dir,
+                                   s->file[slice.file].path, ENV_OPEN_READ, &f))
+        return NULL;
+    w->file = slice.file;
+    file_window_open(&w->in_file, f, slice.file_offset, length);
+    file_cache_give(s->files, f);
+    return file_window_at(&w->in_file, slice.file_offset, size);
+}
+
 static int write_file(
     struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
 {

@@ -1,9 +1,11 @@
-/* Scan and creation on the real disk: what the simulated one does not have (pipes, sockets,
- * owners), and the same info-hashes as there. */
+/* Scan, creation and recheck on the real disk: files that are mapped, what the simulated one does
+ * not have (pipes, sockets, owners), and the same info-hashes as there. */
 #include "base/text.h"
 #include "create_vectors.h"
 #include "env/uv/uv_env.h"
 #include "store/create.h"
+#include "store/create_read.h"
+#include "store/storage.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,12 +25,17 @@ struct real {
     char folder[64];
 };
 
-static void real_new(struct real *r)
+static void real_new_with(struct real *r, const struct uv_env_config *config)
 {
-    assert_int_equal(uv_env_new(NULL, &r->env), 0);
+    assert_int_equal(uv_env_new(config, &r->env), 0);
     strcpy(r->folder, "/tmp/kith-share-XXXXXX");
     assert_non_null(mkdtemp(r->folder));
     assert_int_equal(chmod(r->folder, 0755), 0);
+}
+
+static void real_new(struct real *r)
+{
+    real_new_with(r, NULL);
 }
 
 static void real_free(struct real *r)
@@ -95,11 +102,10 @@ static struct outcome create(struct real *r, const struct create_options *option
     return o;
 }
 
-static void real_files_have_the_info_hashes_that_other_makers_give_them(void **state)
+static void check_vectors(const struct uv_env_config *config)
 {
-    (void)state;
     struct real r;
-    real_new(&r);
+    real_new_with(&r, config);
     put(&r, "album/a.txt", 0, 0, 0644);
     put(&r, "album/b/c.bin", 100000, 1, 0644);
     put(&r, "album/b/d.bin", 16384, 2, 0644);
@@ -122,6 +128,138 @@ static void real_files_have_the_info_hashes_that_other_makers_give_them(void **s
         assert_string_equal(o.v2, v->v2);
     }
     real_free(&r);
+}
+
+static void real_files_have_the_info_hashes_that_other_makers_give_them(void **state)
+{
+    (void)state;
+    check_vectors(NULL);
+}
+
+static void files_that_are_mapped_have_them_too(void **state)
+{
+    (void)state;
+    check_vectors(&(struct uv_env_config){.handle_sigbus = true});
+}
+
+static void a_file_that_is_cut_while_it_is_mapped_has_changed(void **state)
+{
+    (void)state;
+    enum { SIZE = 1 << 20, SLICE = 65536 };
+    struct real r;
+    struct scan *scan;
+    struct create_reader reader;
+    uint8_t room[SLICE];
+    const uint8_t *data;
+    real_new_with(&r, &(struct uv_env_config){.handle_sigbus = true});
+    put(&r, "movie.bin", SIZE, 1, 0644);
+    assert_int_equal(scan_run(r.env, at(&r, "movie.bin"), NULL, &scan), 0);
+    create_reader_begin(&reader, scan, 0, 0, SIZE);
+    assert_int_equal(create_reader_next(&reader, SLICE, room, &data), 0);
+    assert_ptr_not_equal(data, room);
+    assert_int_equal(truncate(at(&r, "movie.bin"), 100), 0);
+    assert_int_equal(*(const volatile uint8_t *)(data + SLICE - 1), 0);
+    assert_int_equal(create_reader_end(&reader), ERR_CHANGED);
+    scan_free(scan);
+    real_free(&r);
+}
+
+/* ---- rechecking ------------------------------------------------------------------------------ */
+
+struct recheck {
+    unsigned right;
+    bool ended;
+};
+
+static void piece_checked(void *user, uint32_t piece, bool right)
+{
+    (void)piece;
+    ((struct recheck *)user)->right += right;
+}
+
+static void check_done(void *user, int err)
+{
+    assert_int_equal(err, 0);
+    ((struct recheck *)user)->ended = true;
+}
+
+/* How many pieces of `m` are right in the folder. */
+static unsigned right_pieces(struct real *r, struct metainfo *m)
+{
+    static const struct storage_check_events events = {piece_checked, check_done};
+    struct recheck result = {0};
+    struct file_cache *files = file_cache_new();
+    struct chunk_pool *pool = chunk_pool_new(16 << 20);
+    struct storage *s = storage_new(&(struct storage_config){
+        .env = r->env, .metainfo = m, .pool = pool, .files = files, .folder = r->folder});
+    struct bitfield all;
+    bitfield_init(&all, m->piece_count);
+    bitfield_set_all(&all);
+    assert_int_equal(storage_check(s, &all, &events, &result), 0);
+    bitfield_free(&all);
+    while (!result.ended)
+        uv_env_run(r->env, -1);
+    storage_free(s);
+    file_cache_free(files);
+    chunk_pool_free(pool);
+    return result.right;
+}
+
+static void keep_torrent(
+    void *user, int err, const struct create_result *result, const char *detail)
+{
+    struct metainfo **m = user;
+    struct format_error error;
+    (void)detail;
+    assert_int_equal(err, 0);
+    assert_int_equal(metainfo_parse_torrent(result->torrent, m, &error), 0);
+}
+
+static struct metainfo *torrent_of(struct real *r, enum create_kind kind, uint32_t piece_length)
+{
+    static const struct create_events events = {.done = keep_torrent};
+    struct metainfo *m = NULL;
+    struct create *c;
+    assert_int_equal(create_start(r->env,
+                         &(struct create_options){
+                             .path = at(r, "album"), .kind = kind, .piece_length = piece_length},
+                         &events, &m, &c),
+        0);
+    while (m == NULL)
+        uv_env_run(r->env, -1);
+    return m;
+}
+
+/* Long and short files, mapped and read: all pieces are right, then those but of the changed byte,
+ * then those before a cut. */
+static void check_album(bool mapped, enum create_kind kind, uint32_t piece_length)
+{
+    struct real r;
+    real_new_with(&r, &(struct uv_env_config){.handle_sigbus = mapped});
+    put(&r, "album/a.bin", 3000000, 1, 0644);
+    put(&r, "album/b.bin", 20, 2, 0644);
+    put(&r, "album/c.bin", 2500000, 3, 0644);
+    struct metainfo *m = torrent_of(&r, kind, piece_length);
+    assert_int_equal(right_pieces(&r, m), m->piece_count);
+    int fd = open(at(&r, "album/a.bin"), O_WRONLY);
+    assert_int_equal(pwrite(fd, "changed", 7, 1500000), 7);
+    close(fd);
+    assert_int_equal(right_pieces(&r, m), m->piece_count - 1);
+    assert_int_equal(truncate(at(&r, "album/a.bin"), 0), 0);
+    unsigned gone = (3000000 + piece_length - 1) / piece_length;
+    assert_int_equal(right_pieces(&r, m), m->piece_count - gone);
+    metainfo_unref(m);
+    real_free(&r);
+}
+
+static void a_recheck_finds_what_is_right_mapped_or_read(void **state)
+{
+    (void)state;
+    static const enum create_kind kinds[] = {CREATE_V1, CREATE_V2, CREATE_HYBRID};
+    for (int mapped = 0; mapped < 2; mapped++)
+        for (unsigned k = 0; k < 3; k++)
+            for (uint32_t length = 65536; length <= 1u << 20; length *= 4)
+                check_album(mapped, kinds[k], length);
 }
 
 static void pipes_and_sockets_are_noted_and_never_opened(void **state)
@@ -225,6 +363,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_files_have_the_info_hashes_that_other_makers_give_them),
+        cmocka_unit_test(files_that_are_mapped_have_them_too),
+        cmocka_unit_test(a_file_that_is_cut_while_it_is_mapped_has_changed),
+        cmocka_unit_test(a_recheck_finds_what_is_right_mapped_or_read),
         cmocka_unit_test(pipes_and_sockets_are_noted_and_never_opened),
         cmocka_unit_test(links_to_the_system_are_left_out),
         cmocka_unit_test(files_of_others_are_named_when_they_cannot_be_read),

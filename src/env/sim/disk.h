@@ -107,5 +107,7 @@ void sim_file_drop(struct env_file *, uint64_t offset, uint64_t size);
 int sim_file_next_data(struct env_file *, uint64_t from, uint64_t *start, uint64_t *end);
 int sim_file_map(struct env_file *, uint64_t offset, size_t size, struct env_mapping *out);
 void sim_unmap(struct env_mapping *);
+int sim_file_view(struct env_file *, uint64_t offset, size_t size, struct env_view *out);
+int sim_view_end(struct env_view *);
 
 #endif

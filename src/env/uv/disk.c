@@ -24,6 +24,7 @@ void real_disk_init(struct real_disk *d, const struct uv_env_fault *fault)
     d->fault = *fault;
     d->calls = d->hits = 0;
     atomic_init(&d->mappings, 0);
+    d->views = false;
 }
 
 void real_disk_free(struct real_disk *d)

@@ -1,6 +1,6 @@
 /* The real disk: POSIX calls beneath an open folder, with counted faults for tests. Thread-safe;
- * knows nothing of the loop. disk.c: folders and open files; path.c: names; beneath.c: how a path
- * is opened without leaving its folder. */
+ * knows nothing of the loop. disk.c: folders and open files; view.c: files as memory; path.c:
+ * names; beneath.c: how a path is opened without leaving its folder. */
 #ifndef KITH_ENV_UV_DISK_H
 #define KITH_ENV_UV_DISK_H
 
@@ -18,6 +18,7 @@ struct real_disk {
     struct uv_env_fault fault;
     uint64_t calls, hits;
     atomic_uint mappings; /* that stand */
+    bool views;           /* may be made */
 };
 
 struct real_dir {
@@ -71,6 +72,10 @@ bool real_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);
 void real_file_drop(struct env_file *, uint64_t, uint64_t);
 int real_file_map(struct env_file *, uint64_t, size_t, struct env_mapping *);
 void real_unmap(struct env_mapping *);
+/* view.c. Views are allowed from now on: this process's SIGBUS is ours. */
+void real_views_allow(struct real_disk *);
+int real_file_view(struct env_file *, uint64_t, size_t, struct env_view *);
+int real_view_end(struct env_view *);
 int real_file_next_data(struct env_file *, uint64_t, uint64_t *, uint64_t *);
 int real_path_stat(struct env_dir *, const char *, struct env_stat *);
 int real_path_rename(struct env_dir *, const char *, struct env_dir *, const char *);

@@ -383,6 +383,8 @@ static const struct env_ops real_ops = {
     .file_drop = real_file_drop,
     .file_map = real_file_map,
     .unmap = real_unmap,
+    .file_view = real_file_view,
+    .view_end = real_view_end,
     .file_next_data = real_file_next_data,
     .path_stat = real_path_stat,
     .path_rename = real_path_rename,
@@ -456,6 +458,8 @@ int uv_env_new(const struct uv_env_config *config, struct env **out)
     list_init(&e->upnps);
     timer_heap_init(&e->timers);
     real_disk_init(&e->disk, &c->fault);
+    if (c->handle_sigbus)
+        real_views_allow(&e->disk);
 
     int err = real_timer_enter(e);
     if (err != 0)

@@ -43,6 +43,10 @@ struct uv_env_config {
     unsigned descriptors_max; /* sockets that may be open at once; 0: 3/4 of RLIMIT_NOFILE */
     unsigned http_max;        /* exchanges in flight; 0: 50. Others wait in a queue */
     struct uv_env_fault fault;
+    /* Jobs may read files where they are mapped (env_file_view): a quarter cheaper than reading
+     * them. A file that is cut meanwhile is a SIGBUS, so this installs a handler for it, for the
+     * whole process and for good; faults in other memory go to the handler that was there. */
+    bool handle_sigbus;
 };
 
 /* ERR_NOMEM, ERR_LIMIT (no descriptors or threads left), ERR_NETWORK. NULL config: defaults. */

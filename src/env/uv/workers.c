@@ -30,7 +30,7 @@ struct real_workers {
     struct lane lanes[LANES];
     struct job_queue done;
     unsigned per_lane_max;
-    unsigned threads, idle;
+    unsigned threads, idle, waiting; /* waiting: jobs */
     bool stopping;
     pthread_t ids[WORKERS_PER_LANE_MAX + 1];
 };
@@ -73,6 +73,7 @@ static void run_one(struct real_workers *w, struct lane *lane)
 {
     struct env_job *job = queue_pop(&lane->waiting);
     lane->running++;
+    w->waiting--;
     pthread_mutex_unlock(&w->lock);
     job->run(job);
     pthread_mutex_lock(&w->lock);
@@ -105,11 +106,15 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
-/* Threads of ours take no signals: those are the embedder's business. */
+/* Threads of ours take no signals: those are the embedder's business. But what a thread does itself
+ * comes to itself: blocked, it would end the process past every handler. */
 static bool start_thread(struct real_workers *w)
 {
+    static const int own[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE};
     sigset_t all, before;
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&all, own[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     bool started = pthread_create(&w->ids[w->threads], NULL, worker_main, w) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -124,11 +129,10 @@ void real_workers_submit(struct real_workers *w, enum env_lane lane, struct env_
     pthread_mutex_lock(&w->lock);
     queue_push(&w->lanes[lane].waiting, job);
     /* Threads start as they are needed; one exists from the beginning, so that a failure to start
-     * another costs speed only. */
-    if (w->idle > 0)
-        pthread_cond_signal(&w->work);
-    else if (w->threads <= w->per_lane_max)
+     * another costs speed only. One that was woken counts as idle until it runs. */
+    if (++w->waiting > w->idle && w->threads <= w->per_lane_max)
         (void)start_thread(w);
+    pthread_cond_signal(&w->work);
     pthread_mutex_unlock(&w->lock);
 }
 

@@ -1,0 +1,25 @@
+/* A part of a file that is mapped while it is hashed (env_file_view), for the inside of jobs.
+ * Zeroed: closed. Must not move while it is open. */
+#ifndef KITH_STORE_FILE_WINDOW_H
+#define KITH_STORE_FILE_WINDOW_H
+
+#include "env/env.h"
+
+/* Long, because each costs two system calls and a flush of all cores' address caches. */
+#define FILE_WINDOW_MAX ((size_t)4 << 20)
+
+struct file_window {
+    struct env_view view;
+    uint64_t begin, end; /* in the file */
+    bool open;
+};
+
+/* `size` bytes of the file from `offset` on, or NULL: they are not in the window. */
+const uint8_t *file_window_at(const struct file_window *, uint64_t offset, size_t size);
+/* Opens a closed window at `offset`, as long as it may be and at most `length`. False: it cannot
+ * be, or is not worth it, and reading the file tells whether something is wrong. */
+bool file_window_open(struct file_window *, struct env_file *, uint64_t offset, uint64_t length);
+/* 0 (also of a closed one), or ERR_CHANGED: some of what was there was not the file's. */
+int file_window_close(struct file_window *);
+
+#endif
