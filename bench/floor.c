@@ -3,17 +3,20 @@
  *   floor send IMAGE PORT             listens; a header and 16 KiB by sendfile, again and again
  *   floor drain PORT                  connects and reads
  *   floor receive one|many OUT PORT   connects; reads, hashes with SHA-1, writes.
- * one: 16 KiB at a time, OpenSSL. many: 16 pieces of 2 MiB side by side, written 256 KiB at a time.
- */
+ * one: 16 KiB at a time, OpenSSL. many: 16 pieces of 2 MiB side by side, written 256 KiB at a time,
+ * in huge pages and woken for 256 KiB, as kith does it. */
 #include "crypto/hash.h"
 #include "wire.h"
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 
 #define PIECE (2u << 20)
 #define PIECES 16u
 #define WRITE (256u << 10)
-#define BATCH (16 * BLOCK) /* of one readv */
+#define BATCH (32 * BLOCK) /* of one readv */
+#define HUGE_PAGE (2u << 20)
+#define WOKEN_FOR (256 << 10)
 
 static void floor_send(const char *image, uint16_t port)
 {
@@ -79,8 +82,11 @@ static bool read_batch(int s, uint8_t *out)
 
 static void receive_many(int s, int file)
 {
-    uint8_t *buffer = aligned_alloc(4096, (size_t)PIECES * PIECE), digests[PIECES][20];
+    uint8_t *buffer = aligned_alloc(HUGE_PAGE, (size_t)PIECES * PIECE), digests[PIECES][20];
+    int mark = WOKEN_FOR;
     check(buffer != NULL, "memory");
+    madvise(buffer, (size_t)PIECES * PIECE, MADV_HUGEPAGE);
+    setsockopt(s, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof mark);
     size_t got = PIECES * (size_t)PIECE;
     for (off_t at = 0; got == PIECES * (size_t)PIECE; at += (off_t)got) {
         struct bytes parts[PIECES];
