@@ -144,7 +144,7 @@ static int read_slices(struct storage *s, struct metainfo_slice slice, struct io
 int storage_read_range(
     struct storage *s, uint32_t piece, uint32_t begin, struct iovec *iov, int count)
 {
-    uint32_t file;
+    uint32_t file = UINT32_MAX;
     int err = storage_open_folder(s, false);
     if (err)
         return err == ERR_ABSENT ? ERR_NOT_FOUND
@@ -158,7 +158,7 @@ int storage_read_range(
 bool storage_read_range_now(
     struct storage *s, uint32_t piece, uint32_t begin, struct iovec *iov, int count)
 {
-    uint32_t file;
+    uint32_t file = UINT32_MAX;
     return read_slices(s, metainfo_slices(s->metainfo, piece, begin, total(iov, count)), iov,
                read_warm_file, &file) == 0;
 }

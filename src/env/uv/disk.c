@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- faults
@@ -394,53 +393,6 @@ int real_file_set_executable(struct env_file *file)
     /* Executable for whoever may read it. */
     mode_t mode = (st.st_mode | (st.st_mode & 0444) >> 2) & 07777;
     return fchmod(file_of(file)->fd, mode) == 0 ? 0 : err_from_errno(errno);
-}
-
-void real_file_ahead(struct env_file *file, uint64_t offset, uint64_t size)
-{
-    posix_fadvise(file_of(file)->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
-}
-
-/* cachestat(2), Linux 6.5; older C libraries do not know it. It answers to those who may write the
- * file, or own it. */
-bool real_file_is_warm(struct env_file *file, uint64_t offset, uint64_t size)
-{
-    enum { CACHESTAT = 451, PAGE = 4096 };
-    struct {
-        uint64_t offset, size;
-    } range = {offset, size};
-    struct {
-        uint64_t cached, dirty, writeback, evicted, recently_evicted;
-    } pages;
-    if (size == 0 || syscall(CACHESTAT, file_of(file)->fd, &range, &pages, 0) != 0)
-        return false;
-    return pages.cached == (offset + size - 1) / PAGE - offset / PAGE + 1;
-}
-
-int real_file_warm(struct env_file *file, uint64_t offset, uint64_t size)
-{
-    struct real_file *f = file_of(file);
-    uint8_t scratch[1];
-    int error = real_disk_fault(f->dir, UV_ENV_DISK_READ, NULL);
-    if (error)
-        return err_from_errno(error);
-    if (real_file_is_warm(file, offset, size))
-        return 0;
-    posix_fadvise(f->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
-    /* The advice does not wait: a byte of each page does. */
-    for (uint64_t at = offset; at < offset + size; at += 4096) {
-        ssize_t n = pread(f->fd, scratch, 1, (off_t)at);
-        if (n < 0)
-            return err_from_errno(errno);
-        if (n == 0)
-            return ERR_CHANGED;
-    }
-    return 0;
-}
-
-void real_file_drop(struct env_file *file, uint64_t offset, uint64_t size)
-{
-    posix_fadvise(file_of(file)->fd, (off_t)offset, (off_t)size, POSIX_FADV_DONTNEED);
 }
 
 int real_file_map(struct env_file *file, uint64_t offset, size_t size, struct env_mapping *out)

@@ -1,6 +1,6 @@
 /* The real disk: POSIX calls beneath an open folder, with counted faults for tests. Thread-safe;
- * knows nothing of the loop. disk.c: folders and open files; view.c: files as memory; path.c:
- * names; beneath.c: how a path is opened without leaving its folder. */
+ * knows nothing of the loop. disk.c: folders and open files; page_cache.c; view.c: files as memory;
+ * path.c: names; beneath.c: how a path is opened without leaving its folder. */
 #ifndef KITH_ENV_UV_DISK_H
 #define KITH_ENV_UV_DISK_H
 

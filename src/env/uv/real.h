@@ -1,6 +1,6 @@
 /* Inside env/uv only: the real world's state, and the functions that each file gives to the table
  * in loop.c. One file a part of env.h: tcp.c, listen.c, udp.c, resolve.c, http.c, workers.c, and
- * disk.c + view.c + beneath.c + path.c, which know nothing of the loop. */
+ * disk.c + page_cache.c + view.c + beneath.c + path.c, which know nothing of the loop. */
 #ifndef KITH_ENV_UV_REAL_H
 #define KITH_ENV_UV_REAL_H
 
