@@ -125,6 +125,7 @@ struct swarm_node *swarm_add(struct swarm *s, const struct swarm_node_config *co
         .folder = config->folder,
         .wants = config->wants,
         .no_tcp = config->no_tcp,
+        .up = config->up,
         .honest = true,
         .seeder = config->seeder};
     snprintf(n->name, sizeof n->name, "n%u", s->count);
@@ -135,7 +136,8 @@ struct swarm_node *swarm_add(struct swarm *s, const struct swarm_node_config *co
                                          .up_bytes_per_second = config->up,
                                          .down_bytes_per_second = config->down,
                                          .queue_bytes = config->queue,
-                                         .nat = config->nat});
+                                         .nat = config->nat,
+                                         .user = n});
     if (config->seeder)
         put_data(s, n->host, n->folder);
     s->count++;
@@ -158,12 +160,32 @@ static void inherit_state(struct swarm_node *n)
         swarm_fail(n->swarm, "the state file was not copied");
 }
 
+/* The others in an order by lot (or as they are, if all are known); how many. */
+static unsigned others_of(const struct swarm_node *n, const struct swarm_node *out[])
+{
+    struct swarm *s = n->swarm;
+    unsigned count = 0;
+    for (unsigned i = 0; i < s->count; i++)
+        if (&s->nodes[i] != n)
+            out[count++] = &s->nodes[i];
+    if (s->config.known == 0)
+        return count;
+    for (unsigned i = count; i > 1; i--) {
+        unsigned j = (unsigned)sim_world_draw(s->world, i);
+        const struct swarm_node *t = out[i - 1];
+        out[i - 1] = out[j];
+        out[j] = t;
+    }
+    return count < s->config.known ? count : s->config.known;
+}
+
 static void add_torrent(struct swarm_node *n)
 {
     struct swarm *s = n->swarm;
     struct kith_add add;
     char texts[SWARM_NODES_MAX][64];
     const char *peers[SWARM_NODES_MAX];
+    const struct swarm_node *others[SWARM_NODES_MAX];
     KITH_INIT(add);
     add.torrent = s->torrent;
     add.torrent_size = s->torrent_size;
@@ -171,13 +193,11 @@ static void add_torrent(struct swarm_node *n)
     add.files_wanted = n->wants;
     /* Without a memory its own beginnings are somebody else's after a crash. */
     add.existing = s->config.remember ? KITH_EXISTING_REFUSE : KITH_EXISTING_OVERWRITE;
-    for (unsigned i = 0; i < s->count; i++) {
-        struct endpoint e = sim_host_endpoint(s->nodes[i].host, ADDR_V4, PORT);
-        if (&s->nodes[i] == n)
-            continue;
-        endpoint_text(&e, texts[add.peer_count]);
-        peers[add.peer_count] = texts[add.peer_count];
-        add.peer_count++;
+    add.peer_count = others_of(n, others);
+    for (unsigned i = 0; i < add.peer_count; i++) {
+        struct endpoint e = sim_host_endpoint(others[i]->host, ADDR_V4, PORT);
+        endpoint_text(&e, texts[i]);
+        peers[i] = texts[i];
     }
     add.peers = peers;
     int err = kith_add(n->node, &add, &n->torrent);
@@ -192,6 +212,7 @@ void swarm_start(struct swarm_node *n)
     KITH_INIT(o);
     o.listen_port = PORT;
     o.memory_max = s->config.memory_max;
+    o.encryption = s->config.plaintext ? KITH_ENCRYPTION_OFF : KITH_ENCRYPTION_PREFER;
     o.no_utp = s->config.no_utp;
     o.no_tcp = s->config.no_tcp || n->no_tcp;
     if (n->lives++ == 0)
@@ -296,20 +317,39 @@ static void take_event(struct swarm_node *n, const struct kith_event *e)
     }
 }
 
-static void take_events(struct swarm *s)
+static void take_events_of(struct swarm_node *n)
 {
-    for (unsigned i = 0; i < s->count; i++) {
-        const struct kith_event *e;
-        while (s->nodes[i].node && (e = kith_next_event(s->nodes[i].node)) != NULL)
-            take_event(&s->nodes[i], e);
+    const struct kith_event *e;
+    while (n->node && (e = kith_next_event(n->node)) != NULL)
+        take_event(n, e);
+}
+
+/* What a host's event did, only its own node can tell of; a script may have spoken to any. */
+static void take_events(struct swarm *s, const struct sim_host *of)
+{
+    struct swarm_node *n = of ? sim_host_user(of) : NULL;
+    if (n) {
+        take_events_of(n);
+        return;
     }
+    for (unsigned i = 0; i < s->count; i++)
+        take_events_of(&s->nodes[i]);
+}
+
+static bool is_awaited(const struct swarm_node *n)
+{
+    return n->honest && n->node && !n->complete;
 }
 
 bool swarm_all_complete(struct swarm *s)
 {
-    for (unsigned i = 0; i < s->count; i++)
-        if (s->nodes[i].honest && s->nodes[i].node && !s->nodes[i].complete)
+    if (s->awaited && is_awaited(s->awaited)) /* asked after every event: mostly it is still so */
+        return false;
+    for (unsigned i = 0; i < s->count; i++) {
+        s->awaited = &s->nodes[i];
+        if (is_awaited(s->awaited))
             return false;
+    }
     return true;
 }
 
@@ -327,6 +367,7 @@ usec swarm_longest(const struct swarm *s)
 struct wait {
     struct swarm *swarm;
     bool (*reached)(struct swarm *);
+    bool under_way; /* events were fired since */
 };
 
 static bool never(struct swarm *s)
@@ -338,14 +379,15 @@ static bool never(struct swarm *s)
 static bool step(void *user)
 {
     struct wait *w = user;
-    take_events(w->swarm);
+    take_events(w->swarm, w->under_way ? sim_world_last(w->swarm->world) : NULL);
+    w->under_way = true;
     check_each_second(w->swarm);
     return w->swarm->why[0] || w->reached(w->swarm);
 }
 
 bool swarm_run_until(struct swarm *s, usec at_most, bool (*reached)(struct swarm *))
 {
-    struct wait w = {s, reached};
+    struct wait w = {.swarm = s, .reached = reached};
     if (s->why[0])
         return false;
     if (sim_world_run_until(s->world, sim_world_now(s->world) + at_most, step, &w) != SIM_REACHED) {
@@ -367,7 +409,7 @@ bool swarm_run_until(struct swarm *s, usec at_most, bool (*reached)(struct swarm
 
 void swarm_pass(struct swarm *s, usec time)
 {
-    struct wait w = {s, never};
+    struct wait w = {.swarm = s, .reached = never};
     sim_world_run_until(s->world, sim_world_now(s->world) + time, step, &w);
 }
 

@@ -21,6 +21,7 @@ struct swarm_node {
     struct kith_torrent *torrent;
     const char *folder, *wants;
     bool no_tcp;
+    uint64_t up;    /* bytes a second; 0: unlimited */
     unsigned lives; /* how often it was started */
     bool honest, seeder, complete, ready;
     unsigned troubles, recoveries;
@@ -49,7 +50,8 @@ struct swarm_config {
     int format;          /* enum kith_format */
     uint64_t memory_max; /* of each node */
     bool remember;       /* nodes have state files */
-    bool no_utp, no_tcp;
+    bool no_utp, no_tcp, plaintext;
+    unsigned known; /* others that a node begins with, by lot, as a tracker has it; 0: all */
     const struct sim_config *world;      /* instead of the calm or rough one; NULL */
     unsigned lost_percent, late_percent; /* datagrams; 0: as the world has it */
 };
@@ -59,7 +61,8 @@ struct swarm {
     struct swarm_config config;
     struct swarm_node nodes[SWARM_NODES_MAX];
     unsigned count;
-    uint8_t *torrent; /* the .torrent */
+    struct swarm_node *awaited; /* was not complete when it was looked at last */
+    uint8_t *torrent;           /* the .torrent */
     size_t torrent_size;
     struct metainfo *metainfo;
     struct builder content[4]; /* of each file */

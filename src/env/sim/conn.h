@@ -138,7 +138,8 @@ void sim_flow_stop(struct sim_flow *);
 void sim_flow_free(struct sim_flow *);
 /* Sends what can be sent. */
 void sim_flow_push(struct sim_flow *);
-size_t sim_flow_room(const struct sim_flow *);
+size_t sim_flow_send_buffer(const struct sim_flow *);
+size_t sim_flow_room(const struct sim_flow *); /* in it */
 /* The reader took bytes: perhaps the window must be told. */
 void sim_flow_was_read(struct sim_flow *);
 

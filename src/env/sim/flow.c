@@ -14,7 +14,8 @@
 
 #define WINDOW_FIRST ((uint64_t)10 * SIM_PACKET) /* RFC 6928 */
 #define WINDOW_LEAST ((uint64_t)2 * SIM_PACKET)
-#define RTO_LEAST MSECS(200) /* Linux */
+#define SEND_BUFFER_LEAST (64u << 10) /* about what Linux begins with */
+#define RTO_LEAST MSECS(200)          /* Linux */
 #define RTO_MOST SECONDS(120)
 
 struct sim_segment {
@@ -449,10 +450,17 @@ void sim_flow_push(struct sim_flow *f)
         sim_link_want(uplink(f), &f->up);
 }
 
+size_t sim_flow_send_buffer(const struct sim_flow *f)
+{
+    const struct sim_config *c = &f->conn->world->config;
+    uint64_t tuned = 2 * f->window > SEND_BUFFER_LEAST ? 2 * f->window : SEND_BUFFER_LEAST;
+    return c->send_buffer_tuned && tuned < c->send_buffer_bytes ? tuned : c->send_buffer_bytes;
+}
+
 size_t sim_flow_room(const struct sim_flow *f)
 {
     uint64_t used = f->written - f->acked;
-    uint64_t size = f->conn->world->config.send_buffer_bytes;
+    uint64_t size = sim_flow_send_buffer(f);
     return used < size ? (size_t)(size - used) : 0;
 }
 

@@ -196,6 +196,11 @@ const char *sim_host_name(const struct sim_host *host)
     return host->name;
 }
 
+void *sim_host_user(const struct sim_host *host)
+{
+    return host->config.user;
+}
+
 struct sim_host_stats sim_host_stats(const struct sim_host *host)
 {
     return host->stats;

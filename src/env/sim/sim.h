@@ -45,7 +45,8 @@ struct sim_config {
     usec connect_timeout;   /* a dial without any answer ends with ERR_TIMEOUT */
     usec stall_timeout;     /* a stream that cannot deliver for so long ends with ERR_NETWORK */
     uint32_t send_buffer_bytes, receive_buffer_bytes; /* of each socket */
-    usec queue_max; /* a downlink queue longer than this tells the senders to slow down */
+    bool send_buffer_tuned; /* it is two windows of the connection, up to that, as Linux has it */
+    usec queue_max;         /* a downlink queue longer than this tells the senders to slow down */
     bool mapping_unsupported;
 
     uint32_t udp_buffer_bytes; /* each way, of each socket: more is dropped */
@@ -85,6 +86,8 @@ usec sim_world_now(const struct sim_world *);
 /* Of everything that has happened so far: times, hosts, kinds, and the bytes moved. */
 uint64_t sim_world_digest(const struct sim_world *);
 uint64_t sim_world_event_count(const struct sim_world *);
+/* Whose event was fired last; NULL: nobody's, as a script's. */
+struct sim_host *sim_world_last(const struct sim_world *);
 
 /* For a scenario's own decisions (whom to crash, when): from the seed, apart from all other draws.
  */
@@ -127,10 +130,12 @@ struct sim_host_config {
     uint64_t queue_bytes;
     unsigned mtu;        /* of its line, bytes with the IP header; 0: SIM_MTU */
     struct sim_nat *nat; /* its IPv4 addresses are behind this one; NULL: on the open network */
+    void *user;          /* the experimenter's own: sim_host_user */
 };
 
 /* Up at once, with an empty disk. Loopback addresses come by themselves. */
 struct sim_host *sim_host_new(struct sim_world *, const struct sim_host_config *);
+void *sim_host_user(const struct sim_host *);
 /* The world as the node on this host sees it; NULL while the host is down. */
 struct env *sim_host_env(struct sim_host *);
 /* The first address of that family, with `port`; ADDR_NONE if it has none. */

@@ -33,7 +33,7 @@ static bool writable(const struct sim_tcp *t)
 {
     return t->error != 0 ||
            (t->conn->established[t->side] &&
-               sim_flow_room(outbound(t)) >= t->conn->world->config.send_buffer_bytes / 3);
+               sim_flow_room(outbound(t)) >= sim_flow_send_buffer(outbound(t)) / 3);
 }
 
 static bool due(const struct sim_tcp *t)

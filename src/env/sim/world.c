@@ -140,6 +140,11 @@ uint64_t sim_world_event_count(const struct sim_world *w)
     return w->event_count;
 }
 
+struct sim_host *sim_world_last(const struct sim_world *w)
+{
+    return w->fired;
+}
+
 uint64_t sim_world_draw(struct sim_world *w, uint64_t below)
 {
     return sim_rng_below(&w->script_rng, below);
@@ -229,7 +234,7 @@ static void fire(struct sim_world *w, struct sim_event *event)
     }
     sim_record(w, host, event->what, 0, 0);
     w->event_count++;
-    w->firing = host;
+    w->firing = w->fired = host;
     if (host != NULL)
         host->stats.events++;
     event->fire(event);

@@ -38,6 +38,7 @@ struct sim_world {
     struct sim_nat **nats;
     uint32_t nat_count;
     struct sim_host *firing; /* whose event is being fired */
+    struct sim_host *fired;  /* whose was the last */
     struct sim_rng net_rng, script_rng;
     struct map *routes;         /* network and address -> who owns it (net.c) */
     struct map *paths;          /* pair of hosts -> struct sim_path (net.c) */
