@@ -17,6 +17,10 @@
 #define CHOKER_SEED_TURN SECONDS(60) /* how long a slot is held while others wait */
 #define CHOKER_SLOTS 8u
 #define CHOKER_NEWCOMER SECONDS(60)
+#define CHOKER_LOTS_NEWCOMER 3u /* in the drawing of the slot of chance; others have one */
+#define CHOKER_LOTS_POOR 9u
+#define CHOKER_YOUTH SECONDS(9) /* of a torrent: its rounds, and the turns of chance, are short */
+#define CHOKER_ROUND_YOUNG SECONDS(3)
 
 struct choker_peer {
     bool interested;
@@ -24,11 +28,14 @@ struct choker_peer {
     bool snubbed;               /* does not give though we ask */
     uint64_t gives_rate;        /* bytes a second to us */
     usec joined_at, changed_at; /* changed_at: its last choke or unchoke */
-    bool unchoke;               /* out */
+    bool poor;                  /* has less than half of what we have */
+    bool by_lot;  /* holds the slot of chance; out, too: given back at the next call */
+    bool unchoke; /* out */
 };
 
 struct choker {
     uint64_t random;
+    usec began_at; /* the first round with somebody interested; 0: none yet */
     usec optimistic_at;
     usec next_round;
 };
@@ -36,5 +43,7 @@ struct choker {
 void choker_init(struct choker *, uint64_t seed);
 /* Sets `unchoke` of every peer. */
 void choker_run(struct choker *, struct choker_peer *, size_t count, bool seeding, usec now);
+/* The same between rounds: who has a slot and wants it keeps it, only what is free is given. */
+void choker_fill(struct choker *, struct choker_peer *, size_t count, bool seeding, usec now);
 
 #endif

@@ -28,6 +28,8 @@
 #define PEER_READ_BUDGET (512u << 10)    /* bytes of one read */
 #define PEER_SEND_BUDGET (512u << 10)    /* bytes of one send */
 #define PEER_UPLOADS_READ_MAX (2u << 20) /* block bytes being read or waiting in the send queue */
+#define PEER_UPLOADS_READ_MIN (128u << 10)
+#define PEER_UPLOADS_AHEAD MSECS(500) /* of them, at the rate at which it takes them */
 
 /* A block that the peer asked us for and that is not in the send queue yet. */
 struct upload_request {
@@ -103,6 +105,7 @@ struct peer {
     unsigned reads;       /* store reads under way: the peer is freed only after they end */
     uint32_t fast_set[PEER_FAST_SET_SIZE];
     unsigned fast_set_size;
+    bool slot_by_lot; /* it holds the choker's slot of chance */
 
     /* extension protocol (BEP 10) */
     struct extension_ids theirs; /* ids under which it wants to be told; 0: not at all */

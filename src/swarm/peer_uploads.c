@@ -138,12 +138,12 @@ void peer_set_choked(struct peer *p, bool choked, usec now)
 /* ---- serving
  * ---------------------------------------------------------------------------------------- */
 
-/* Requests from the front, as many as go into one read; NULL: no buffer memory, the end of another
- * read serves us. */
-static struct storage_read *gather(struct peer *p)
+/* Requests from the front, as many as go into one read of about so many bytes; NULL: no buffer
+ * memory, the end of another read serves us. */
+static struct storage_read *gather(struct peer *p, size_t about)
 {
     struct storage_read *read = storage_read_new(p->torrent->storage);
-    while (read && p->uploads.count > 0) {
+    while (read && p->uploads.count > 0 && read->length < about) {
         struct upload_request *r = queue_at(&p->uploads, 0);
         if (!storage_read_add(read, r->way, r->piece, r->begin, r->length))
             break;
@@ -155,11 +155,24 @@ static struct storage_read *gather(struct peer *p)
     return NULL;
 }
 
+/* How far to read ahead of what it takes. What waits in its own queue can still be cancelled, or
+ * dropped by a choke: a slow peer has little of it anywhere else. */
+static size_t read_ahead(struct peer *p)
+{
+    uint64_t ahead =
+        rate_meter_value(&p->up_rate, p->torrent->now) * PEER_UPLOADS_AHEAD / SECONDS(1);
+    if (ahead < PEER_UPLOADS_READ_MIN)
+        return PEER_UPLOADS_READ_MIN;
+    return ahead < PEER_UPLOADS_READ_MAX ? (size_t)ahead : PEER_UPLOADS_READ_MAX;
+}
+
 void peer_serve(struct peer *p)
 {
-    while (!p->gone && p->uploads.count > 0 &&
-           p->reading_bytes + p->out.block_bytes <= PEER_UPLOADS_READ_MAX - STORAGE_READ_MAX) {
-        struct storage_read *read = gather(p);
+    size_t ahead = read_ahead(p);
+    size_t step = ahead / 2 < STORAGE_READ_MAX ? ahead / 2 : STORAGE_READ_MAX;
+    while (
+        !p->gone && p->uploads.count > 0 && p->reading_bytes + p->out.block_bytes <= ahead - step) {
+        struct storage_read *read = gather(p, step);
         if (!read)
             return;
         torrent_read_for(p->torrent, p, read);

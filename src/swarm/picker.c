@@ -563,7 +563,9 @@ uint32_t picker_pick(
     take_partials(&k, OTHERS);
     if (k.count == 0)
         take_new(&k, PICKER_PARTIALS_MAX);
-    if (k.count == 0 && !peer->slow && all_asked(p))
+    if (k.count == 0 && want > peer->endgame_spared && !peer->slow && all_asked(p)) {
+        k.want = want - peer->endgame_spared;
         take_endgame(&k);
+    }
     return k.count;
 }

@@ -43,6 +43,9 @@ struct picker_peer {
     const struct bitfield *have;
     const uint32_t *allowed_only; /* while choked: only these pieces; NULL: any */
     uint32_t allowed_count;
+    /* In the end-game it is asked for so many fewer than wanted: of what comes twice one is wasted.
+     */
+    uint32_t endgame_spared;
     bool slow;  /* snubbed or crawling: shares pieces, opens none in end-game */
     bool alone; /* its blocks and others' do not come into one piece (swarm/suspects.h) */
 };

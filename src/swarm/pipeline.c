@@ -6,7 +6,8 @@
 #define BLOCK_SIZE 16384.0
 #define GROWTH_THAT_COUNTS 1.1 /* a round this much faster than the last keeps slow start on */
 #define QUEUE_ENOUGH MSECS(500)
-#define ROOM 1.5 /* of the product, so that the peer never waits for us */
+#define FAR MSECS(75) /* for each so much that the first block takes there is one on the way */
+#define ROOM 1.5      /* of the product, so that the peer never waits for us */
 
 void pipeline_init(struct pipeline *p, usec now)
 {
@@ -56,14 +57,17 @@ static bool peer_is_full(const struct pipeline *p)
     return p->block_time_least != NEVER && p->block_time > 2 * p->block_time_least + QUEUE_ENOUGH;
 }
 
-/* A round has passed: what did its depth bring? */
-static void end_round(struct pipeline *p, usec now)
+/* A round has passed, its last block took so long: what did its depth bring? Slow start leaves
+ * TCP's own behind where nothing waits at the peer, so that it is TCP that finds out what the path
+ * takes.
+ */
+static void end_round(struct pipeline *p, usec took_last, usec now)
 {
     usec took = now - p->round_began;
     double rate = (double)p->round_bytes / (double)(took > 0 ? took : 1);
     bool full = peer_is_full(p);
     if (p->slow_start && !full && rate > p->last_rate * GROWTH_THAT_COUNTS) {
-        p->depth = clamp(p, p->depth * 2.0);
+        p->depth = clamp(p, p->depth * (took_last < 2 * p->block_time_least ? 4.0 : 2.0));
     } else {
         p->slow_start = false;
         /* The product of the rate and the path's own delay, and a tenth of a second of data so that
@@ -78,6 +82,15 @@ static void end_round(struct pipeline *p, usec now)
     start_round(p, now);
 }
 
+/* A path that takes long for a block is mostly a long one: what is on it cannot grow before we ask,
+ * and each doubling of ours takes all that time. */
+static void go_far(struct pipeline *p)
+{
+    usec blocks = p->block_time_least / FAR;
+    if (blocks > p->depth && p->depth < PIPELINE_DEPTH_FAR)
+        p->depth = clamp(p, blocks < PIPELINE_DEPTH_FAR ? (double)blocks : PIPELINE_DEPTH_FAR);
+}
+
 void pipeline_block(struct pipeline *p, uint32_t size, usec took, usec now)
 {
     p->heard_at = now;
@@ -86,8 +99,10 @@ void pipeline_block(struct pipeline *p, uint32_t size, usec took, usec now)
     if (took < p->block_time_least)
         p->block_time_least = took;
     p->round_bytes += size;
+    if (p->slow_start && !peer_is_full(p))
+        go_far(p);
     if (++p->round_blocks >= p->depth)
-        end_round(p, now);
+        end_round(p, took, now);
 }
 
 void pipeline_timed_out(struct pipeline *p, usec now)

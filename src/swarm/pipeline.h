@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 #define PIPELINE_DEPTH_MIN 4u
-#define PIPELINE_DEPTH_START 16u
+#define PIPELINE_DEPTH_START 4u /* more would wait at a slow peer while others could give it */
+#define PIPELINE_DEPTH_FAR 16u  /* at once, where the first block says that the way is long */
 #define PIPELINE_DEPTH_MAX 512u /* 8 MiB of 16 KiB blocks at one peer */
 #define PIPELINE_TIMEOUT_MIN SECONDS(6)
 #define PIPELINE_TIMEOUT_MAX SECONDS(60)

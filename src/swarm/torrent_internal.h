@@ -39,12 +39,14 @@
 #define TORRENT_TICK SECONDS(1)
 /* A whole piece waits for others to be hashed with. When so much waits that hashing is a cost that
  * shows (40 MB/s), until the lanes are full: a quarter of them costs as much as all. When less
- * comes, what counts is that others can have the piece. */
+ * comes, what counts is that others can have the piece; when it comes alone, it does not wait. */
+#define TORRENT_COMPANY_LEAST 2u /* pieces to come in that time; fewer are no company */
 #define TORRENT_COMPANY_WAIT MSECS(100)
 #define TORRENT_COMPANY_MUCH (4u << 20)
 #define TORRENT_COMPANY_WAIT_MUCH MSECS(400)
 #define TORRENT_READ_CHUNKS 10u  /* what one read may need: 512 KiB and two pieces' edges */
 #define TORRENT_PARTIALS_MIN 16u /* pieces begun, however long they are */
+#define TORRENT_ENDGAME_SHARE 4u /* one of so many requests may be another's, too */
 #define TORRENT_STARVED_EVERY MSECS(20)
 #define TORRENT_CONNECT_EVERY SECONDS(1)
 #define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */

@@ -218,15 +218,22 @@ static void run_choker(struct torrent *t)
         view[i] = (struct choker_peer){.interested = p->interested_in_us,
             .unchoked = !p->choked_by_us,
             .snubbed = p->pipeline.snubbed,
+            .by_lot = p->slot_by_lot,
+            .poor = 2 * p->have.count < t->have.count,
             .gives_rate = rate_meter_value(&p->down_rate, t->now),
             .joined_at = p->joined_at,
             .changed_at = p->choked_by_us ? p->choked_at : p->unchoked_at};
     }
     if (view && who) {
-        choker_run(&t->choker, view, count, t->completed, t->now);
+        if (t->now >= t->choker.next_round)
+            choker_run(&t->choker, view, count, t->completed, t->now);
+        else
+            choker_fill(&t->choker, view, count, t->completed, t->now);
         t->choke_soon = false;
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < count; i++) {
+            who[i]->slot_by_lot = view[i].by_lot;
             peer_set_choked(who[i], !view[i].unchoke, t->now);
+        }
     }
     free(view);
     free(who);

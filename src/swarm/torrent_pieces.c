@@ -215,11 +215,22 @@ bool torrent_finds_interesting(struct torrent *t, struct peer *p)
 /* ---- asking
  * --------------------------------------------------------------------------------------------- */
 
+/* What others were asked for, too, has a part of the pipeline, and one block at least: enough to go
+ * round whoever is slow, and not everything from everybody. */
+static uint32_t endgame_spared(const struct peer *p, uint32_t want)
+{
+    uint32_t room = pipeline_depth(&p->pipeline) / TORRENT_ENDGAME_SHARE;
+    room = room > 1 ? room : 1;
+    room = room > p->requests.waiting ? room - p->requests.waiting : 0;
+    return want > room ? want - room : 0;
+}
+
 uint32_t torrent_pick(struct torrent *t, struct peer *p, uint32_t want, struct picker_block *out)
 {
     struct picker_peer view = {.id = p->id,
         .have = &p->have,
         .slow = p->pipeline.snubbed,
+        .endgame_spared = endgame_spared(p, want),
         .alone = suspects_hold(&t->suspects, &p->address)};
     if (p->choking_us) {
         view.allowed_only = p->allowed_fast;
@@ -439,6 +450,14 @@ bool torrent_finish_kept(struct torrent *t)
     return any;
 }
 
+/* Will others be whole before this one has waited too long for them? If not, whoever waits for it
+ * elsewhere is served sooner. */
+static bool expects_company(struct torrent *t, const struct piece_buffer *pb)
+{
+    uint64_t coming = rate_meter_value(&t->down_rate, t->now) * TORRENT_COMPANY_WAIT / SECONDS(1);
+    return coming >= TORRENT_COMPANY_MUCH || coming >= TORRENT_COMPANY_LEAST * (uint64_t)pb->size;
+}
+
 void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)
 {
     int err = storage_finish(t->storage, pb, finished, t);
@@ -448,7 +467,7 @@ void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)
     }
     t->jobs++;
     t->finishing++;
-    if (t->finishing >= picker_left(t->picker))
+    if (t->finishing >= picker_left(t->picker) || !expects_company(t, pb))
         storage_finish_now(t->storage); /* nothing else is coming */
     else if (storage_finish_waiting(t->storage) == 1) {
         t->finish_since = t->now;

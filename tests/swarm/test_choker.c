@@ -159,6 +159,114 @@ static void a_slot_is_not_taken_away_while_nobody_waits(void **state)
     }
 }
 
+/* What follows from a decision between rounds. */
+static void fill(bool seeding)
+{
+    choker_fill(&choker, peers, PEERS, seeding, now);
+    for (unsigned i = 0; i < PEERS; i++)
+        peers[i].unchoked = peers[i].unchoke;
+}
+
+static void of_equals_each_has_the_same_chance_wherever_it_stands(void **state)
+{
+    unsigned seen[PEERS] = {0};
+    (void)state;
+    for (uint64_t seed = 1; seed <= 3000; seed++) {
+        begin(seed * 7919);
+        run(false);
+        for (unsigned i = 0; i < PEERS; i++)
+            seen[i] += peers[i].unchoke;
+    }
+    for (unsigned i = 0; i < PEERS; i++)
+        assert_in_range(seen[i], 600, 1000); /* 800 of 3000 */
+}
+
+static void between_rounds_nobody_loses_a_slot_and_a_free_one_is_given(void **state)
+{
+    bool had[PEERS];
+    (void)state;
+    begin(1);
+    run(false);
+    unsigned leaves = PEERS;
+    for (unsigned i = 0; i < PEERS; i++) {
+        had[i] = peers[i].unchoke;
+        leaves = had[i] ? i : leaves;
+        peers[i].gives_rate = had[i] ? 0 : 1000; /* a round would change them all */
+    }
+    peers[leaves].interested = false;
+    fill(false);
+    assert_int_equal(unchoked(), CHOKER_SLOTS);
+    for (unsigned i = 0; i < PEERS; i++)
+        assert_true(!had[i] || peers[i].unchoke || i == leaves);
+    assert_false(peers[leaves].unchoke);
+}
+
+static void a_slot_that_is_free_between_rounds_goes_to_whoever_gives_most(void **state)
+{
+    (void)state;
+    begin(1);
+    for (unsigned i = 0; i < PEERS; i++)
+        peers[i].gives_rate = i;
+    fill(false);
+    assert_int_equal(unchoked(), CHOKER_SLOTS); /* one of them by lot */
+    for (unsigned i = PEERS - (CHOKER_SLOTS - 1); i < PEERS; i++)
+        assert_true(peers[i].unchoke);
+    begin(1);
+    fill(true);
+    for (unsigned i = 0; i < CHOKER_SLOTS; i++) /* seeding: those who wait longest */
+        assert_true(peers[i].unchoke);
+}
+
+static void the_slot_of_chance_is_given_between_rounds_too_and_only_once(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        unsigned by_lot = 0;
+        begin(seed * 7919);
+        for (unsigned i = 0; i < PEERS; i++)
+            peers[i].gives_rate = i;
+        run(false);
+        for (unsigned i = 0; i < PEERS; i++)
+            if (peers[i].by_lot)
+                peers[i].interested = false; /* its holder has enough */
+        fill(false);
+        fill(false);
+        for (unsigned i = 0; i < PEERS; i++)
+            by_lot += peers[i].by_lot && peers[i].unchoke;
+        assert_int_equal(by_lot, 1);
+        assert_int_equal(unchoked(), CHOKER_SLOTS);
+    }
+}
+
+static void who_has_little_to_trade_with_draws_the_slot_of_chance_most_often(void **state)
+{
+    unsigned poor = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 1000; seed++) {
+        begin(seed * 7919);
+        for (unsigned i = 0; i < PEERS; i++)
+            peers[i].gives_rate = i < CHOKER_SLOTS - 1 ? 1000 : 0;
+        peers[PEERS - 1].poor = true;
+        run(false);
+        poor += peers[PEERS - 1].unchoke;
+    }
+    assert_in_range(poor, 230, 350); /* 9 lots of 31 */
+}
+
+static void a_young_torrent_looks_sooner_who_gives(void **state)
+{
+    (void)state;
+    begin(1);
+    choker_run(&choker, peers, PEERS, false, now);
+    assert_true(choker.next_round == now + CHOKER_ROUND_YOUNG);
+    now += CHOKER_YOUTH;
+    choker_run(&choker, peers, PEERS, false, now);
+    assert_true(choker.next_round == now + CHOKER_ROUND);
+    begin(1);
+    choker_run(&choker, peers, PEERS, true, now);
+    assert_true(choker.next_round == now + CHOKER_ROUND); /* a seed has nothing to learn */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +277,12 @@ int main(void)
         cmocka_unit_test(the_slot_of_chance_is_held_for_half_a_minute),
         cmocka_unit_test(a_fast_taker_cannot_hold_a_seed_everybody_has_a_turn),
         cmocka_unit_test(a_slot_is_not_taken_away_while_nobody_waits),
+        cmocka_unit_test(of_equals_each_has_the_same_chance_wherever_it_stands),
+        cmocka_unit_test(between_rounds_nobody_loses_a_slot_and_a_free_one_is_given),
+        cmocka_unit_test(a_slot_that_is_free_between_rounds_goes_to_whoever_gives_most),
+        cmocka_unit_test(the_slot_of_chance_is_given_between_rounds_too_and_only_once),
+        cmocka_unit_test(who_has_little_to_trade_with_draws_the_slot_of_chance_most_often),
+        cmocka_unit_test(a_young_torrent_looks_sooner_who_gives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

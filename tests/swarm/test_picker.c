@@ -130,6 +130,25 @@ static void every_block_is_asked_for_once_and_then_by_several_in_the_end_game(vo
     picker_free(p);
 }
 
+static void in_the_end_game_a_peer_is_spared_as_much_as_the_caller_says(void **state)
+{
+    (void)state;
+    struct picker *p = make(3);
+    struct bitfield all = everything();
+    struct picker_block b[128];
+    struct picker_peer one = {.id = 1, .have = &all}, two = {.id = 2, .have = &all};
+    picker_add_peer(p, &all);
+    picker_add_peer(p, &all);
+    two.endgame_spared = 60;
+    assert_int_equal(picker_pick(p, &two, 8, b), 8); /* what nobody was asked for is not spared */
+    while (picker_pick(p, &one, 64, b) == 64) {
+    }
+    assert_int_equal(picker_pick(p, &two, 64, b), 4);
+    assert_int_equal(picker_pick(p, &two, 60, b), 0);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
 static void what_was_abandoned_is_asked_for_again(void **state)
 {
     (void)state;
@@ -355,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_piece_that_peers_lose_becomes_the_rarest),
         cmocka_unit_test(a_peer_gets_the_blocks_of_a_piece_in_their_order),
         cmocka_unit_test(every_block_is_asked_for_once_and_then_by_several_in_the_end_game),
+        cmocka_unit_test(in_the_end_game_a_peer_is_spared_as_much_as_the_caller_says),
         cmocka_unit_test(what_was_abandoned_is_asked_for_again),
         cmocka_unit_test(unwanted_pieces_are_left_alone_and_interest_nobody),
         cmocka_unit_test(in_sequence_means_in_sequence),

@@ -101,6 +101,28 @@ static void patience_follows_the_peer_within_bounds(void **state)
     assert_int_equal(pipeline_timeout(&p), PIPELINE_TIMEOUT_MAX);
 }
 
+static void a_long_way_is_filled_at_once_and_a_slow_peer_is_not_asked_for_much(void **state)
+{
+    (void)state;
+    begin();
+    pipeline_block(&p, 16384, SECONDS(2), now + SECONDS(2));
+    assert_int_equal(pipeline_depth(&p), PIPELINE_DEPTH_FAR);
+    begin();
+    pipeline_block(&p, 16384, MSECS(200), now + MSECS(200));
+    assert_int_equal(pipeline_depth(&p), PIPELINE_DEPTH_START);
+}
+
+static void slow_start_is_fast_where_nothing_waits_at_the_peer(void **state)
+{
+    (void)state;
+    for (unsigned waits = 0; waits < 2; waits++) {
+        begin();
+        for (usec i = 1; i <= PIPELINE_DEPTH_START; i++)
+            pipeline_block(&p, 16384, MSECS(100) * (waits ? i : 1), now + MSECS(100) * i);
+        assert_int_equal(pipeline_depth(&p), PIPELINE_DEPTH_START * (waits ? 2 : 4));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +131,8 @@ int main(void)
         cmocka_unit_test(a_slow_and_distant_peer_that_becomes_fast_is_asked_for_more_again),
         cmocka_unit_test(it_never_asks_for_more_than_the_peer_takes),
         cmocka_unit_test(a_block_that_does_not_come_makes_it_careful_until_one_does),
+        cmocka_unit_test(a_long_way_is_filled_at_once_and_a_slow_peer_is_not_asked_for_much),
+        cmocka_unit_test(slow_start_is_fast_where_nothing_waits_at_the_peer),
         cmocka_unit_test(patience_follows_the_peer_within_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,6 +232,80 @@ static void requests_past_the_bound_are_rejected_and_those_for_nothing_end_it(vo
     bench_free(&b);
 }
 
+/* ---- what is late
+ * ----------------------------------------------------------------------------------------- */
+
+static void a_slow_taker_may_still_change_its_mind_about_most_of_what_it_asked(void **state)
+{
+    struct bytes m;
+    unsigned pieces = 0, rejects = 0;
+    (void)state;
+    bench_new(&b, &seed);
+    struct bench_peer *p = bench_join(&b, 'a');
+    bench_say(p, WIRE_INTERESTED, 0);
+    bench_pass(&b, SECONDS(2));
+    for (uint32_t i = 0; i < 64; i++)
+        bench_say(p, WIRE_REQUEST, 3, i / 4, i % 4 * 16384, 16384u);
+    bench_pass(&b, SECONDS(1)); /* in which it takes nothing */
+    assert_true(p->peer->reading_bytes + p->peer->out.block_bytes <= PEER_UPLOADS_READ_MIN);
+    for (uint32_t i = 0; i < 64; i++)
+        bench_say(p, WIRE_CANCEL, 3, i / 4, i % 4 * 16384, 16384u);
+    bench_pass(&b, SECONDS(1));
+    while (bench_heard(p, WIRE_REJECT, &m))
+        rejects++;
+    assert_true(rejects >= 64 - PEER_UPLOADS_READ_MIN / 16384);
+    bench_pass(&b, SECONDS(1));
+    while (bench_heard(p, WIRE_PIECE, &m))
+        pieces++;
+    assert_int_equal(pieces, 0); /* they came before the rejects, and were skipped with them */
+    bench_free(&b);
+}
+
+static void give_piece(struct bench_peer *p, uint32_t piece)
+{
+    for (uint32_t begin = 0; begin < PIECE; begin += 16384)
+        bench_say_block(p, piece, begin, true);
+}
+
+/* Another node may wait for a piece that is proved: hashing many at once is for those that come
+ * many at once. */
+static void a_piece_that_comes_alone_is_passed_on_at_once(void **state)
+{
+    struct bytes m;
+    (void)state;
+    bench_new(&b, &leech);
+    struct bench_peer *p = bench_join(&b, 'a');
+    bench_say(p, WIRE_HAVE_ALL, 0);
+    bench_say(p, WIRE_UNCHOKE, 0);
+    assert_true(bench_heard(p, WIRE_REQUEST, &m));
+    struct cursor c = cursor_of(m);
+    give_piece(p, cursor_u32(&c));
+    assert_int_equal(storage_finish_waiting(b.storage), 0);
+    bench_pass(&b, SECONDS(1));
+    assert_int_equal(b.torrent->have.count, leech.have + 1);
+    bench_free(&b);
+}
+
+static void pieces_that_come_fast_are_hashed_together(void **state)
+{
+    struct bytes m;
+    (void)state;
+    bench_new(&b, &leech);
+    struct bench_peer *p = bench_join(&b, 'a');
+    bench_say(p, WIRE_HAVE_ALL, 0);
+    bench_say(p, WIRE_UNCHOKE, 0);
+    for (unsigned i = 0; i < 12; i++) { /* blocks of three pieces, in one moment */
+        assert_true(bench_heard(p, WIRE_REQUEST, &m));
+        struct cursor c = cursor_of(m);
+        uint32_t piece = cursor_u32(&c);
+        bench_say_block(p, piece, cursor_u32(&c), true);
+    }
+    assert_true(storage_finish_waiting(b.storage) > 0);
+    bench_pass(&b, SECONDS(1));
+    assert_int_equal(storage_finish_waiting(b.storage), 0);
+    bench_free(&b);
+}
+
 /* ---- the allowed-fast set (BEP 6)
  * ---------------------------------------------------------------- */
 
@@ -307,6 +381,9 @@ int main(void)
         cmocka_unit_test(whoever_alone_gave_a_bad_piece_is_out_and_stays_out),
         cmocka_unit_test(a_liar_that_leaves_before_its_lie_shows_is_banned_none_the_less),
         cmocka_unit_test(requests_past_the_bound_are_rejected_and_those_for_nothing_end_it),
+        cmocka_unit_test(a_slow_taker_may_still_change_its_mind_about_most_of_what_it_asked),
+        cmocka_unit_test(a_piece_that_comes_alone_is_passed_on_at_once),
+        cmocka_unit_test(pieces_that_come_fast_are_hashed_together),
         cmocka_unit_test(a_seed_offers_nothing_past_its_slots_and_a_leecher_does),
         cmocka_unit_test(who_refuses_what_it_offered_is_not_asked_for_it_again),
         cmocka_unit_test(what_is_sent_keeps_within_the_limit),
