@@ -288,8 +288,7 @@ static void finish_waiting(struct torrent *t)
 {
     if (!t->storage || storage_finish_waiting(t->storage) == 0)
         return;
-    bool much = storage_finish_bytes(t->storage) >= TORRENT_COMPANY_MUCH;
-    usec until = t->finish_since + (much ? TORRENT_COMPANY_WAIT_MUCH : TORRENT_COMPANY_WAIT);
+    usec until = t->finish_since + torrent_company_wait(t);
     if (t->now >= until)
         storage_finish_now(t->storage);
     else

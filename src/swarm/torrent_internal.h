@@ -39,7 +39,8 @@
 #define TORRENT_TICK SECONDS(1)
 /* A whole piece waits for others to be hashed with. When so much waits that hashing is a cost that
  * shows (40 MB/s), until the lanes are full: a quarter of them costs as much as all. When less
- * comes, what counts is that others can have the piece; when it comes alone, it does not wait. */
+ * comes, what counts is that others can have the piece: when it comes alone, almost at once. */
+#define TORRENT_COMPANY_WAIT_ALONE MSECS(10)
 #define TORRENT_COMPANY_LEAST 2u /* pieces to come in that time; fewer are no company */
 #define TORRENT_COMPANY_WAIT MSECS(100)
 #define TORRENT_COMPANY_MUCH (4u << 20)
@@ -186,6 +187,7 @@ void torrent_block_abandoned(struct torrent *, struct peer *, uint32_t piece, ui
 bool torrent_block_came(
     struct torrent *, uint32_t giver, uint32_t piece, uint32_t begin, uint32_t length);
 void torrent_finish_piece(struct torrent *, struct piece_buffer *);
+usec torrent_company_wait(struct torrent *); /* of whole pieces for others, from the first on */
 struct piece_buffer *torrent_buffer_of(const struct torrent *, uint32_t piece); /* or NULL */
 void torrent_drop_buffer(struct torrent *, struct piece_buffer *);
 bool torrent_finish_kept(struct torrent *); /* pieces that a disk refused; false: none */

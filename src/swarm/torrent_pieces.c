@@ -450,12 +450,14 @@ bool torrent_finish_kept(struct torrent *t)
     return any;
 }
 
-/* Will others be whole before this one has waited too long for them? If not, whoever waits for it
- * elsewhere is served sooner. */
-static bool expects_company(struct torrent *t, const struct piece_buffer *pb)
+usec torrent_company_wait(struct torrent *t)
 {
     uint64_t coming = rate_meter_value(&t->down_rate, t->now) * TORRENT_COMPANY_WAIT / SECONDS(1);
-    return coming >= TORRENT_COMPANY_MUCH || coming >= TORRENT_COMPANY_LEAST * (uint64_t)pb->size;
+    if (storage_finish_bytes(t->storage) >= TORRENT_COMPANY_MUCH)
+        return TORRENT_COMPANY_WAIT_MUCH;
+    bool company = coming >= TORRENT_COMPANY_MUCH ||
+                   coming >= TORRENT_COMPANY_LEAST * (uint64_t)t->metainfo->piece_length;
+    return company ? TORRENT_COMPANY_WAIT : TORRENT_COMPANY_WAIT_ALONE;
 }
 
 void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)
@@ -467,11 +469,11 @@ void torrent_finish_piece(struct torrent *t, struct piece_buffer *pb)
     }
     t->jobs++;
     t->finishing++;
-    if (t->finishing >= picker_left(t->picker) || !expects_company(t, pb))
+    if (t->finishing >= picker_left(t->picker))
         storage_finish_now(t->storage); /* nothing else is coming */
     else if (storage_finish_waiting(t->storage) == 1) {
         t->finish_since = t->now;
-        torrent_tick_at(t, t->now + TORRENT_COMPANY_WAIT);
+        torrent_tick_at(t, t->now + torrent_company_wait(t));
     }
 }
 
