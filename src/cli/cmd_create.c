@@ -127,7 +127,8 @@ static char *link_of(struct bytes torrent)
 static void say_result(struct creation *c, const struct create_result *r)
 {
     char v1[41] = "", v2[65] = "", size[16];
-    char *link = r->torrent.size ? link_of(r->torrent) : NULL;
+    bool said = c->work.as_json || !output.quiet;
+    char *link = said && r->torrent.size ? link_of(r->torrent) : NULL;
     struct json *j = &c->work.json;
     hex_encode(r->v1.b, r->has_v1 ? 20 : 0, v1);
     hex_encode(r->v2.b, r->has_v2 ? 32 : 0, v2);

@@ -116,6 +116,11 @@ struct sha256_digest merkle_root(
     unsigned levels = height < CHUNK_HEIGHT ? height : CHUNK_HEIGHT;
     struct sha256_digest pad = merkle_pad(base_height);
     struct frontier f = {.count = 0};
+    if (levels == height) { /* it is one chunk: small files have few leaves, and there are many */
+        struct sha256_digest root;
+        climb_chunk(hashes, count, pad, levels, &root);
+        return root;
+    }
     for (size_t at = 0; at < count; at += (size_t)1 << levels) {
         size_t size = count - at < CHUNK_SIZE ? count - at : CHUNK_SIZE;
         struct sha256_digest node;

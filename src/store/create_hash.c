@@ -8,7 +8,6 @@
 /* A read of a piece that is larger than the buffer: small enough to be still in cache (L2) when the
  * second hash comes to it. */
 #define EXTENT_SIZE ((size_t)1 << 20)
-#define EXTENT_LEAVES (EXTENT_SIZE / CREATE_BLOCK_SIZE)
 
 static_assert(EXTENT_SIZE <= CREATE_BUFFER_SIZE, "an extent fits the buffer");
 static_assert(EXTENT_SIZE % CREATE_BLOCK_SIZE == 0, "an extent is whole blocks");
@@ -63,9 +62,9 @@ void create_plan_free(struct create_plan *p)
 /* Skips files without bytes. */
 static void skip_empty(struct create_plan *p)
 {
-    while (p->next_file < p->scan->count && p->next_offset == p->scan->files[p->next_file].size) {
-        p->next_file++;
-        p->next_offset = 0;
+    while (p->next.file < p->scan->count && p->next.offset == p->scan->files[p->next.file].size) {
+        p->next.file++;
+        p->next.offset = 0;
     }
 }
 
@@ -73,10 +72,10 @@ static void skip_empty(struct create_plan *p)
 static struct unit_piece take_spanning(struct create_plan *p)
 {
     uint32_t left = p->piece_length;
-    for (skip_empty(p); left > 0 && p->next_file < p->scan->count; skip_empty(p)) {
-        uint64_t rest = p->scan->files[p->next_file].size - p->next_offset;
+    for (skip_empty(p); left > 0 && p->next.file < p->scan->count; skip_empty(p)) {
+        uint64_t rest = p->scan->files[p->next.file].size - p->next.offset;
         uint32_t part = rest < left ? (uint32_t)rest : left;
-        p->next_offset += part;
+        p->next.offset += part;
         left -= part;
     }
     return (struct unit_piece){.size = p->piece_length - left};
@@ -87,10 +86,10 @@ static struct unit_piece take_aligned(struct create_plan *p)
 {
     struct unit_piece piece = {.height = p->piece_height};
     skip_empty(p);
-    const struct scan_file *f = &p->scan->files[p->next_file];
-    uint64_t rest = f->size - p->next_offset;
+    const struct scan_file *f = &p->scan->files[p->next.file];
+    uint64_t rest = f->size - p->next.offset;
     piece.size = rest < p->piece_length ? (uint32_t)rest : p->piece_length;
-    p->next_offset += piece.size;
+    p->next.offset += piece.size;
     /* As torrent_draft_pad_after has it. */
     if (p->v1 && p->scan->count > 1)
         piece.pad = p->piece_length - piece.size;
@@ -100,18 +99,31 @@ static struct unit_piece take_aligned(struct create_plan *p)
     return piece;
 }
 
+/* SHA-1 of pieces side by side goes through 16 lanes, and a few pieces that are over cost as much
+ * as a full set: leaves them to the next unit. `even`: where the last full set ended. */
+static void end_evenly(struct create_plan *p, struct hash_unit *u, struct create_place even)
+{
+    size_t over = u->piece_count % HASH_STEP_PIECES;
+    if (!p->v1 || p->next.piece == p->piece_count || u->piece_count == over)
+        return;
+    while (over-- > 0)
+        u->size -= u->pieces[--u->piece_count].size;
+    p->next = even;
+}
+
 bool create_plan_next(struct create_plan *p, struct hash_unit *u)
 {
-    if (p->next_piece == p->piece_count)
+    if (p->next.piece == p->piece_count)
         return false;
     skip_empty(p);
     u->plan = p;
-    u->first_piece = p->next_piece;
-    u->first_file = p->next_file;
-    u->first_offset = p->next_offset;
+    u->first_piece = p->next.piece;
+    u->first_file = p->next.file;
+    u->first_offset = p->next.offset;
     u->piece_count = 0;
     u->size = 0;
     uint64_t padded = 0;
+    struct create_place even = p->next;
     size_t pieces_max = p->in_step ? HASH_STEP_PIECES : CREATE_UNIT_PIECES_MAX;
     /* The first piece always; more as long as a full one would still fit. */
     do {
@@ -119,10 +131,13 @@ bool create_plan_next(struct create_plan *p, struct hash_unit *u)
         u->pieces[u->piece_count++] = piece;
         u->size += piece.size;
         padded += piece.size + piece.pad;
-        p->next_piece++;
-    } while (p->next_piece < p->piece_count && u->piece_count < pieces_max &&
+        p->next.piece++;
+        if (u->piece_count % HASH_STEP_PIECES == 0)
+            even = p->next;
+    } while (p->next.piece < p->piece_count && u->piece_count < pieces_max &&
              (p->in_step || u->size + p->piece_length <= CREATE_BUFFER_SIZE) &&
              padded + p->piece_length <= CREATE_UNIT_PADDED_MAX);
+    end_evenly(p, u, even);
     return true;
 }
 
@@ -143,11 +158,11 @@ static bool is_cancelled(const struct hash_unit *u)
 
 /* ---- hashing --------------------------------------------------------------------------------- */
 
-/* Leaves on their way into the lanes, together whatever piece they belong to: pieces may be small.
- */
+/* Leaves on their way into the lanes, all of a unit together whatever piece they belong to: pieces
+ * may be small, and where a batch ends lanes run empty. */
 struct leaf_batch {
-    struct bytes parts[EXTENT_LEAVES];
-    struct hash_job jobs[EXTENT_LEAVES];
+    struct bytes parts[CREATE_UNIT_LEAVES];
+    struct hash_job jobs[CREATE_UNIT_LEAVES];
     size_t count;
 };
 
@@ -164,7 +179,7 @@ static struct sha256_digest *batch_leaves(
 {
     for (size_t at = 0; at < size; at += CREATE_BLOCK_SIZE) {
         size_t rest = size - at;
-        if (b->count == EXTENT_LEAVES)
+        if (b->count == CREATE_UNIT_LEAVES)
             flush_leaves(b);
         b->parts[b->count] =
             bytes_of(data + at, rest < CREATE_BLOCK_SIZE ? rest : CREATE_BLOCK_SIZE);

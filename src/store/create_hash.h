@@ -32,6 +32,12 @@ struct unit_piece {
     uint32_t height; /* of the tree over its leaves (v2) */
 };
 
+struct create_place {
+    uint64_t piece;
+    size_t file;
+    uint64_t offset; /* in that file */
+};
+
 /* Everything that is the same for all units. */
 struct create_plan {
     const struct scan *scan;
@@ -45,10 +51,7 @@ struct create_plan {
     bool in_step; /* too long for many to lie in the buffer: SHA-1 is hashed in step */
     const atomic_bool *cancel;
 
-    /* the next unit begins here */
-    uint64_t next_piece;
-    size_t next_file;
-    uint64_t next_offset; /* in that file */
+    struct create_place next; /* the next unit begins here */
 };
 
 /* One job's work and its room. */
