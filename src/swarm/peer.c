@@ -56,6 +56,7 @@ struct peer *peer_new(struct torrent *t, const struct peer_intro *intro, void *l
         &p->receiver, &peer_receiver_ops, p, intro->decrypt ? &p->decrypt : NULL, intro->scratch);
     send_queue_init(&p->out, release_block, p, intro->encrypt ? &p->encrypt : NULL);
     pipeline_init(&p->pipeline, now);
+    p->requests.all_waiting = &t->asked;
     choose_fast_set(p);
     return p;
 }
@@ -130,6 +131,7 @@ int peer_receive_layout(struct peer *p, struct iovec iov[RECEIVER_IOV_MAX], usec
     if (p->gone)
         return 0;
     if (p->requests.count > 0 && !torrent_memory_ready(t)) {
+        t->starved += !p->starved;
         p->starved = true;
         return 0;
     }
@@ -163,7 +165,7 @@ size_t peer_expects(const struct peer *p)
 int peer_send_chunks(struct peer *p, struct iovec *out, int max, usec now)
 {
     torrent_set_now(p->torrent, now);
-    p->pump_wanted = false;
+    p->pump_wanted = p->holds_haves = false;
     if (p->gone)
         return 0;
     uint64_t budget = PEER_SEND_BUDGET;

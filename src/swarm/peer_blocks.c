@@ -3,6 +3,7 @@
 #include "swarm/peer_internal.h"
 #include "swarm/torrent_internal.h"
 
+#define DEPTH_IN_A_CROWD 2u
 #define PICK_MAX 64u /* blocks asked of the picker at once */
 
 /* ---- the receiver asks ------------------------------------------------------------------------
@@ -108,6 +109,15 @@ static void send_request(struct peer *p, const struct picker_block *b, usec now)
     peer_say_request(p, &r);
 }
 
+/* What comes has to wait in memory for the rest of its piece. A few fast peers may fill it; where a
+ * thousand take part each gets little at a time, or most would go by way of the disk (spilled). */
+static uint32_t depth_of(const struct peer *p)
+{
+    uint32_t depth = pipeline_depth(&p->pipeline);
+    bool enough = p->torrent->asked >= p->torrent->asked_enough;
+    return enough && depth > DEPTH_IN_A_CROWD ? DEPTH_IN_A_CROWD : depth;
+}
+
 void peer_ask(struct peer *p, usec now)
 {
     struct torrent *t = p->torrent;
@@ -117,7 +127,7 @@ void peer_ask(struct peer *p, usec now)
         return;
     struct picker_block picked[PICK_MAX];
     for (;;) {
-        uint32_t depth = pipeline_depth(&p->pipeline);
+        uint32_t depth = depth_of(p);
         if (p->requests.waiting >= depth || p->requests.count >= REQUEST_RING_MAX - PICK_MAX)
             return;
         uint32_t want = depth - p->requests.waiting;

@@ -118,7 +118,12 @@ static int hear_interest(struct peer *p, bool interested)
     if (p->interested_in_us == interested)
         return 0;
     p->interested_in_us = interested;
-    torrent_interest_changed(p->torrent, p);
+    if (p->choked_by_us && interested)
+        torrent_slot_wanted(p->torrent);
+    else if (!p->choked_by_us && interested)
+        torrent_slot_taken(p->torrent);
+    else if (!p->choked_by_us)
+        torrent_slot_freed(p->torrent);
     return 0;
 }
 

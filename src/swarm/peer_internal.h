@@ -124,6 +124,7 @@ struct peer {
     uint32_t unveiled; /* super-seeding: the piece it was told of last; UINT32_MAX: none */
     unsigned offences;
     bool pump_wanted; /* the link was told to pump and has not yet */
+    bool holds_haves; /* in the queue, for the next time that it is pumped */
     bool gone;        /* hung up: waits for its reads to end */
     struct list_link grave;
 };
@@ -134,6 +135,8 @@ void peer_say_opening(struct peer *);        /* extension handshake, bitfield or
 void peer_say_bitfield_later(struct peer *); /* metadata became known: haves instead */
 void peer_say_choke(struct peer *, bool choke);
 void peer_say_interested(struct peer *, bool interested);
+/* To who has the piece it is no news that hurries: it goes with what is said next, or the second.
+ */
 void peer_say_have(struct peer *, uint32_t piece);
 void peer_say_dont_have(struct peer *, uint32_t piece);
 void peer_say_request(struct peer *, const struct request *);

@@ -6,17 +6,22 @@
 
 #define MESSAGE_SMALL 64u
 
-void peer_say_raw(struct peer *p, struct bytes message)
+/* False: the peer is gone. */
+static bool queue(struct peer *p, struct bytes message)
 {
     if (p->gone)
-        return;
+        return false;
     int err = send_queue_message(&p->out, message);
-    if (err) {
+    if (err)
         peer_hang_up(p, err, "does not read what we send");
-        return;
-    }
     p->said_at = p->torrent->now;
-    peer_pump(p);
+    return !p->gone;
+}
+
+void peer_say_raw(struct peer *p, struct bytes message)
+{
+    if (queue(p, message))
+        peer_pump(p);
 }
 
 /* A message of an id and up to four integers. */
@@ -98,7 +103,14 @@ void peer_say_interested(struct peer *p, bool interested)
 
 void peer_say_have(struct peer *p, uint32_t piece)
 {
-    say(p, WIRE_HAVE, &piece, 1);
+    uint8_t message[9] = {0, 0, 0, 5, WIRE_HAVE};
+    store_u32(message + 5, piece);
+    if (!queue(p, bytes_of(message, sizeof message)))
+        return;
+    if (bitfield_get(&p->have, piece))
+        p->holds_haves = true;
+    else
+        peer_pump(p);
 }
 
 /* BEP 54. Peers that do not know it learn by a reject. */

@@ -129,6 +129,10 @@ void peer_set_choked(struct peer *p, bool choked, usec now)
         return;
     p->choked_by_us = choked;
     *(choked ? &p->choked_at : &p->unchoked_at) = now;
+    if (p->interested_in_us && choked)
+        torrent_slot_freed(p->torrent);
+    else if (p->interested_in_us)
+        torrent_slot_taken(p->torrent);
     peer_say_choke(p, choked);
     /* Choke first, then the rejects (transmission's order, which everybody accepts). */
     if (choked)

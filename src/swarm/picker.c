@@ -493,6 +493,17 @@ static void take_new(struct pick *k, uint32_t partials_max)
     }
 }
 
+/* There is nothing left but what the memory will not hold. */
+static void take_spare(struct pick *k)
+{
+    uint32_t want = k->want, waiting = k->peer->waiting;
+    uint32_t most = (waiting + want) / PICKER_SPARE_SHARE;
+    most = most < PICKER_SPARE_MIN ? PICKER_SPARE_MIN : most;
+    k->want = waiting >= most ? 0 : most - waiting < want ? most - waiting : want;
+    take_new(k, PICKER_PARTIALS_MAX);
+    k->want = want;
+}
+
 static void take_endgame_blocks(struct pick *k, struct partial *a)
 {
     for (uint32_t b = bitfield_next_clear(&a->received, 0);
@@ -562,7 +573,7 @@ uint32_t picker_pick(
     take_new(&k, p->config.partials_wanted);
     take_partials(&k, OTHERS);
     if (k.count == 0)
-        take_new(&k, PICKER_PARTIALS_MAX);
+        take_spare(&k);
     if (k.count == 0 && want > peer->endgame_spared && !peer->slow && all_asked(p)) {
         k.want = want - peer->endgame_spared;
         take_endgame(&k);

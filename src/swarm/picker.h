@@ -17,7 +17,10 @@
 #define PICKER_PRIORITY_NORMAL 4
 #define PICKER_PARTIALS_MAX 512u /* pieces begun and not whole */
 #define PICKER_ENDGAME_PEERS 3u  /* peers asked for one block at a time */
-#define PICKER_RANDOM_FIRST 4u   /* pieces chosen by chance before rarest-first begins */
+/* Blocks asked of one peer beyond what the memory holds: this part of what is wanted of it, */
+#define PICKER_SPARE_SHARE 8u
+#define PICKER_SPARE_MIN 2u    /* or so many */
+#define PICKER_RANDOM_FIRST 4u /* pieces chosen by chance before rarest-first begins */
 
 struct picker;
 
@@ -29,7 +32,8 @@ struct picker_config {
     const void *user;
     uint64_t seed;
     /* While so many are begun, blocks of those are asked for before another is begun: what is begun
-     * and waits for its last block fills the memory. 0: PICKER_PARTIALS_MAX. */
+     * and waits for its last block fills the memory. 0: PICKER_PARTIALS_MAX. Beyond, a peer gets
+     * little at a time (PICKER_SPARE): a thousand peers would begin a thousand pieces. */
     uint32_t partials_wanted;
 };
 
@@ -43,6 +47,7 @@ struct picker_peer {
     const struct bitfield *have;
     const uint32_t *allowed_only; /* while choked: only these pieces; NULL: any */
     uint32_t allowed_count;
+    uint32_t waiting; /* blocks that it was asked for and has not given yet */
     /* In the end-game it is asked for so many fewer than wanted: of what comes twice one is wasted.
      */
     uint32_t endgame_spared;

@@ -6,8 +6,17 @@
 
 #define FIRST_CAPACITY 64u
 
+/* change: of unsigned arithmetic */
+static void count(struct request_ring *r, uint32_t change)
+{
+    r->waiting += change;
+    if (r->all_waiting)
+        *r->all_waiting += change;
+}
+
 void request_ring_free(struct request_ring *r)
 {
+    count(r, -r->waiting);
     free(r->slots);
     *r = (struct request_ring){0};
 }
@@ -41,7 +50,7 @@ int request_ring_push(struct request_ring *r, struct request request)
     request.state = REQUEST_WAITING;
     r->slots[(r->head + r->count) & (r->capacity - 1)] = request;
     r->count++;
-    r->waiting++;
+    count(r, 1);
     r->waiting_bytes += request.length;
     return 0;
 }
@@ -61,7 +70,7 @@ void request_ring_release(struct request_ring *r, struct request *request)
     if (request->state != REQUEST_WAITING)
         return;
     request->state = REQUEST_RELEASED;
-    r->waiting--;
+    count(r, -1u);
     r->waiting_bytes -= request->length;
 }
 

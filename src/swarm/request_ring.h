@@ -29,6 +29,7 @@ struct request_ring {
     uint32_t head, count, capacity; /* count includes gaps */
     uint32_t waiting;               /* REQUEST_WAITING */
     uint64_t waiting_bytes;
+    uint32_t *all_waiting; /* of this and other rings; NULL: nobody counts them */
 };
 
 void request_ring_free(struct request_ring *);

@@ -83,6 +83,7 @@ static void set_state(struct torrent *t, enum torrent_state state)
 {
     t->state = state;
     t->now = t->host.ops->now(t->host.user);
+    t->next_walk = t->now;
     torrent_tick_at(t, t->now);
 }
 
@@ -223,22 +224,26 @@ static uint64_t chain(struct token_bucket *a, struct token_bucket *b, uint64_t w
     return want && b ? token_bucket_available(b, want, now) : want;
 }
 
+/* Who asked is woken then (torrent_peers_tick). */
+static uint64_t throttle(struct torrent *t)
+{
+    t->throttled = true;
+    torrent_tick_at(t, t->now + TORRENT_THROTTLED_EVERY);
+    return 0;
+}
+
 uint64_t torrent_download_budget(struct torrent *t, uint64_t want)
 {
     struct rate_limits *n = t->node_limits;
     uint64_t budget = chain(&t->limits.download, n ? &n->download : NULL, want, t->now);
-    if (budget == 0)
-        torrent_tick_at(t, t->now + MSECS(100));
-    return budget;
+    return budget ? budget : throttle(t);
 }
 
 uint64_t torrent_upload_budget(struct torrent *t, uint64_t want)
 {
     struct rate_limits *n = t->node_limits;
     uint64_t budget = chain(&t->limits.upload, n ? &n->upload : NULL, want, t->now);
-    if (budget == 0)
-        torrent_tick_at(t, t->now + MSECS(100));
-    return budget;
+    return budget ? budget : throttle(t);
 }
 
 void torrent_count_download(struct torrent *t, uint64_t bytes)
@@ -309,7 +314,7 @@ void torrent_tick(struct torrent *t, usec now)
     torrent_peers_tick(t);
     torrent_maybe_stopped(t);
     if (has_work(t))
-        torrent_tick_at(t, now + TORRENT_TICK);
+        torrent_tick_at(t, t->peer_count > 0 ? t->next_walk : now + TORRENT_TICK);
 }
 
 /* ---- looking

@@ -49,6 +49,7 @@
 #define TORRENT_PARTIALS_MIN 16u /* pieces begun, however long they are */
 #define TORRENT_ENDGAME_SHARE 4u /* one of so many requests may be another's, too */
 #define TORRENT_STARVED_EVERY MSECS(20)
+#define TORRENT_THROTTLED_EVERY MSECS(100)
 #define TORRENT_CONNECT_EVERY SECONDS(1)
 #define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */
 #define TORRENT_SILENCE_MAX SECONDS(150)
@@ -69,7 +70,8 @@ struct torrent {
     bool sequential, stopping, stop_told, completed;
     usec now; /* the time of the call that is under way */
     usec next_tick;
-    uint64_t seed; /* of the choices left to chance */
+    usec next_walk; /* when the peers are looked at one by one: once a second */
+    uint64_t seed;  /* of the choices left to chance */
 
     /* peers */
     struct peer **peers;
@@ -83,21 +85,26 @@ struct torrent {
     struct minute_count introductions; /* that we asked for (BEP 55) */
     uint32_t attempts_failed;          /* connections that did not come about, ever */
     struct choker choker;
-    bool choke_soon;
-    bool turned_away; /* somebody, because it was full */
+    uint32_t slots_used; /* peers that are interested and unchoked */
+    bool choke_soon;     /* a slot is free, and somebody may want it */
+    bool turned_away;    /* somebody, because it was full */
     usec next_turnover;
 
     /* pieces */
     struct storage *storage;
     struct bitfield have;
     struct picker *picker;
+    uint32_t asked;                /* blocks, of all peers, that have not come */
+    uint32_t asked_enough;         /* as many as the memory has room for beside what came */
     uint8_t *file_priorities;      /* one a file */
     struct piece_buffer **buffers; /* TORRENT_BUFFERS_MAX of them, with the first */
     uint32_t buffer_count;
     uint32_t finishing; /* buffers that the store verifies and writes */
     usec finish_since;  /* the first of those that wait there for company */
     uint32_t jobs;      /* of the storage, under way */
-    bool pool_empty; /* when it was looked at last: nobody looks again before something happens */
+    bool pool_empty;  /* when it was looked at last: nobody looks again before something happens */
+    bool throttled;   /* some peer is: the rate limit was met */
+    uint32_t starved; /* peers that are */
     uint32_t wake_from; /* of the starved, so that all have their turn */
     struct blame blame;
     struct suspects suspects;
@@ -148,7 +155,11 @@ void torrent_recover(struct torrent *); /* the disk works again */
 /* ---- torrent_peers.c
  * ------------------------------------------------------------------------------ */
 void torrent_peer_left(struct torrent *, struct peer *, int err);
-void torrent_interest_changed(struct torrent *, struct peer *);
+/* A peer, interested in us until now or from now on, was choked or unchoked; or its interest
+ * changed. */
+void torrent_slot_taken(struct torrent *);
+void torrent_slot_freed(struct torrent *);
+void torrent_slot_wanted(struct torrent *);
 void torrent_peers_tick(struct torrent *);
 struct peer *torrent_peer_by_id(struct torrent *, uint32_t id);
 void torrent_hang_up_all(struct torrent *, const char *why);

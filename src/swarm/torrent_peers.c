@@ -185,8 +185,9 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
     t->peers[p->index] = last;
     last->index = p->index;
     torrent_leaves_peer_left(t, p);
-    if (!p->choked_by_us)
-        torrent_interest_changed(t, NULL);
+    t->starved -= p->starved;
+    if (!p->choked_by_us && p->interested_in_us)
+        torrent_slot_freed(t);
     torrent_tick_at(t, t->now);
 }
 
@@ -239,20 +240,25 @@ static void run_choker(struct torrent *t)
     free(who);
 }
 
-/* A free slot need not wait for the next round. */
-void torrent_interest_changed(struct torrent *t, struct peer *p)
+/* A free slot need not wait for the next round; while all are taken nobody's interest costs
+ * anything. */
+void torrent_slot_wanted(struct torrent *t)
 {
-    (void)p;
+    if (t->slots_used >= CHOKER_SLOTS)
+        return;
     t->choke_soon = true;
     torrent_tick_at(t, t->now);
 }
 
-static bool has_free_slot(const struct torrent *t)
+void torrent_slot_taken(struct torrent *t)
 {
-    unsigned used = 0;
-    for (uint32_t i = 0; i < t->peer_count; i++)
-        used += !t->peers[i]->choked_by_us && t->peers[i]->interested_in_us;
-    return used < CHOKER_SLOTS;
+    t->slots_used++;
+}
+
+void torrent_slot_freed(struct torrent *t)
+{
+    t->slots_used--;
+    torrent_slot_wanted(t);
 }
 
 /* ---- the second hand
@@ -266,10 +272,8 @@ static void tick_peer(struct torrent *t, struct peer *p)
     }
     if (t->now - p->said_at > TORRENT_KEEP_ALIVE)
         peer_say_keep_alive(p);
-    if (p->throttled) {
-        p->throttled = false;
+    if (p->holds_haves)
         peer_pump(p);
-    }
     peer_check_timeouts(p, t->now);
     peer_tick_extensions(p, t->now);
     peer_ask(p, t->now);
@@ -284,11 +288,12 @@ static void wake_readers(struct torrent *t)
     if (t->storage)
         room = chunk_pool_available(storage_pool(t->storage)) / TORRENT_READ_CHUNKS;
     t->pool_empty = false;
-    for (uint32_t n = t->peer_count; n > 0 && room > 0; n--) {
+    for (uint32_t n = t->peer_count; n > 0 && room > 0 && t->starved > 0; n--) {
         struct peer *p = t->peers[t->wake_from++ % t->peer_count];
         if (!p->starved)
             continue;
         p->starved = false;
+        t->starved--;
         peer_pump(p);
         room--;
     }
@@ -302,27 +307,42 @@ void torrent_wake_starved(struct torrent *t)
             peer_serve(t->peers[i]);
 }
 
-static bool any_starved(const struct torrent *t)
+static void wake_throttled(struct torrent *t)
 {
-    for (uint32_t i = 0; i < t->peer_count; i++)
-        if (t->peers[i]->starved)
-            return true;
-    return false;
+    if (!t->throttled)
+        return;
+    t->throttled = false;
+    for (uint32_t i = 0; i < t->peer_count; i++) {
+        if (!t->peers[i]->throttled)
+            continue;
+        t->peers[i]->throttled = false;
+        peer_pump(t->peers[i]);
+    }
 }
 
-void torrent_peers_tick(struct torrent *t)
+static void walk(struct torrent *t)
 {
+    if (t->now < t->next_walk)
+        return;
+    t->next_walk = t->now + TORRENT_TICK;
     /* Backwards: a peer that hangs up is replaced by the last. */
     for (uint32_t i = t->peer_count; i-- > 0;)
         if (i < t->peer_count)
             tick_peer(t, t->peers[i]);
+}
+
+/* Ticks come whenever something is due; only the second's one walks over the peers. */
+void torrent_peers_tick(struct torrent *t)
+{
+    walk(t);
+    wake_throttled(t);
     wake_readers(t);
     /* What frees the memory may be another torrent's: it is looked for again. */
-    if (any_starved(t)) {
+    if (t->starved > 0) {
         (void)torrent_memory_ready(t);
         torrent_tick_at(t, t->now + TORRENT_STARVED_EVERY);
     }
-    bool due = t->now >= t->choker.next_round || (t->choke_soon && has_free_slot(t));
+    bool due = t->now >= t->choker.next_round || (t->choke_soon && t->slots_used < CHOKER_SLOTS);
     if (torrent_is_serving(t) && due && t->peer_count > 0)
         run_choker(t);
     torrent_turnover(t);

@@ -71,6 +71,7 @@ int torrent_pieces_init(struct torrent *t, const struct bitfield *have)
     t->picker = picker_new(&config);
     if (!t->picker)
         return ERR_NOMEM;
+    t->asked_enough = (uint32_t)(chunk_pool_size(storage_pool(t->storage)) * CHUNK_BLOCKS / 2);
     picker_set_sequential(t->picker, t->sequential);
     apply_priorities(t);
     for (uint32_t i = 0; have && i < m->piece_count; i++) {
@@ -231,6 +232,7 @@ uint32_t torrent_pick(struct torrent *t, struct peer *p, uint32_t want, struct p
         .have = &p->have,
         .slow = p->pipeline.snubbed,
         .endgame_spared = endgame_spared(p, want),
+        .waiting = p->requests.waiting,
         .alone = suspects_hold(&t->suspects, &p->address)};
     if (p->choking_us) {
         view.allowed_only = p->allowed_fast;
@@ -398,8 +400,10 @@ static void piece_proved(struct torrent *t, uint32_t piece)
     if (picker_left(t->picker) > 0 || t->completed)
         return;
     t->completed = true;
-    for (uint32_t i = 0; i < t->peer_count; i++)
+    for (uint32_t i = 0; i < t->peer_count; i++) {
+        peer_pump(t->peers[i]); /* who looks on learns of it before we may go */
         peer_update_interest(t->peers[i]);
+    }
     torrent_tell(t, TORRENT_COMPLETE, NULL);
 }
 

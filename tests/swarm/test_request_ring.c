@@ -39,6 +39,26 @@ static void answers_in_order_and_out_of_order_leave_nothing_behind(void **state)
     request_ring_free(&r);
 }
 
+static void what_waits_is_counted_over_all_rings_that_share_a_count(void **state)
+{
+    uint32_t all = 0;
+    struct request_ring a = {.all_waiting = &all}, b = {.all_waiting = &all};
+    (void)state;
+    for (uint32_t i = 0; i < 5; i++) {
+        request_ring_push(&a, block(i));
+        request_ring_push(&b, block(i));
+    }
+    assert_int_equal(all, 10);
+    request_ring_release(&a, find(&a, 3));
+    request_ring_remove(&a, find(&a, 3));
+    request_ring_remove(&a, find(&a, 0));
+    assert_int_equal(all, 8);
+    request_ring_free(&a);
+    assert_int_equal(all, 5);
+    request_ring_free(&b);
+    assert_int_equal(all, 0);
+}
+
 static void a_gap_in_the_middle_stays_until_the_front_passes_it(void **state)
 {
     struct request_ring r = {0};
@@ -86,6 +106,7 @@ static void it_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_waits_is_counted_over_all_rings_that_share_a_count),
         cmocka_unit_test(answers_in_order_and_out_of_order_leave_nothing_behind),
         cmocka_unit_test(a_gap_in_the_middle_stays_until_the_front_passes_it),
         cmocka_unit_test(one_that_was_given_to_others_is_still_found_and_not_counted),
