@@ -5,6 +5,7 @@
 #   make bench               compare with libtorrent: docs/performance.md
 #   make soak MINUTES=60      simulated swarms, kills and fuzzers, as long as you like
 #   make sim-dht NODES=100000 the DHT at scale, simulated: docs/dht.md
+#   make sim-speed            swarms against their lower bound, simulated: docs/performance-swarm.md
 #   make fuzz MINUTES=60 | lint | install
 
 BUILD ?= build
@@ -13,7 +14,7 @@ MINUTES ?= 10
 PREFIX ?= /usr/local
 NODES ?= 100000
 
-.PHONY: all share test bench soak sim-dht fuzz lint install clean setup-build setup-bench setup-test
+.PHONY: all share test bench soak sim-dht sim-speed fuzz lint install clean setup-build setup-bench setup-test
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -45,6 +46,9 @@ soak: setup-test
 
 sim-dht: setup-test
 	@tools/sim-dht $(NODES)
+
+sim-speed: setup-test
+	@tools/sim-speed $(CASES)
 
 bench: setup-bench
 	@tools/bench

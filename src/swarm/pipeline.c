@@ -7,7 +7,8 @@
 #define GROWTH_THAT_COUNTS 1.1 /* a round this much faster than the last keeps slow start on */
 #define QUEUE_ENOUGH MSECS(500)
 #define FAR MSECS(75) /* for each so much that the first block takes there is one on the way */
-#define ROOM 1.5      /* of the product, so that the peer never waits for us */
+#define ROOM                                                                                       \
+    2.0 /* of the product, so that the peer never waits for us, nor while a loss is repaired */
 
 void pipeline_init(struct pipeline *p, usec now)
 {
@@ -70,10 +71,10 @@ static void end_round(struct pipeline *p, usec took_last, usec now)
         p->depth = clamp(p, p->depth * (took_last < 2 * p->block_time_least ? 4.0 : 2.0));
     } else {
         p->slow_start = false;
-        /* The product of the rate and the path's own delay, and a tenth of a second of data so that
-         * a turn of either side's loop costs nothing. */
+        /* The product of the rate and the path's own delay, and a quarter of a second of data: a
+         * turn of either side's loop, and TCP's least timeout on a short path, cost nothing. */
         usec delay = p->block_time_least == NEVER ? p->block_time : p->block_time_least;
-        double product = rate * ((double)delay * ROOM + 100e3) / BLOCK_SIZE;
+        double product = rate * ((double)delay * ROOM + 250e3) / BLOCK_SIZE;
         /* A quarter of the way there; upwards at least one, or small depths would never grow. */
         double next = (p->depth * 3.0 + product) / 4;
         p->depth = clamp(p, full ? product : product > p->depth ? next + 1 : next);
