@@ -170,8 +170,10 @@ static void look_after_all(struct utp_io *io)
 
 void utp_io_datagram(struct kith_node *n, const struct endpoint *from, struct bytes datagram)
 {
-    if (n->utp)
-        utp_socket_input(n->utp->socket, from, datagram, now_of(n->utp));
+    if (!n->utp)
+        return;
+    utp_socket_lend(n->utp->socket); /* it stands until the turn */
+    utp_socket_input(n->utp->socket, from, datagram, now_of(n->utp));
 }
 
 /* ---- out
@@ -227,6 +229,7 @@ void utp_io_turn(struct kith_node *n)
     utp_socket_tick(io->socket, now_of(io));
     take_calls(io);
     look_after_all(io);
+    utp_socket_give_back(io->socket);
     share_with_own_tcp(io);
     send_all(io);
     arm(io);

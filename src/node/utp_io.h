@@ -28,7 +28,7 @@ static inline bool utp_io_is_utp(struct bytes datagram)
 {
     return datagram.size > 0 && (datagram.data[0] & 15) == 1 && datagram.data[0] >> 4 <= 4;
 }
-/* A datagram came. Follow a series of them with utp_io_turn. */
+/* A datagram came. Follow a series of them with utp_io_turn: until then they stay in place. */
 void utp_io_datagram(struct kith_node *, const struct endpoint *from, struct bytes datagram);
 /* Tells owners their news and sends what is to be sent. */
 void utp_io_turn(struct kith_node *);

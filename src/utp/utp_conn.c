@@ -20,6 +20,7 @@ static void begin(struct utp_conn *c, struct utp_pool *pool, const struct endpoi
         .told_window = UTP_ROOM_FIRST,
         .sent_at = now,
         .heard_at = now};
+    utp_inbox_init(&c->in);
     list_init(&c->all);
     list_init(&c->ready);
     list_init(&c->sending);
@@ -59,7 +60,7 @@ void utp_conn_free_memory(struct utp_conn *c)
 {
     utp_room_rest(&c->room, &c->pool->extra_room);
     utp_ring_free(&c->out);
-    utp_ring_free(&c->in);
+    utp_inbox_free(&c->in);
     utp_reorder_free(&c->reorder, c->pool);
     utp_window_free(&c->window);
 }
@@ -80,7 +81,7 @@ void utp_conn_die(struct utp_conn *c, int err)
 
 void utp_conn_close(struct utp_conn *c, usec now)
 {
-    utp_ring_free(&c->in);
+    utp_inbox_free(&c->in);
     if (c->state == UTP_DEAD)
         return;
     if (c->state != UTP_OPEN) {
@@ -99,13 +100,13 @@ void utp_conn_close(struct utp_conn *c, usec now)
 
 uint32_t utp_conn_receive_room(const struct utp_conn *c)
 {
-    size_t used = c->in.size + c->reorder.bytes;
+    size_t used = utp_inbox_size(&c->in) + c->reorder.bytes;
     return used < c->room.size ? (uint32_t)(c->room.size - used) : 0;
 }
 
 bool utp_conn_is_readable(const struct utp_conn *c)
 {
-    return c->in.size > 0 || c->fin_reached || c->state == UTP_DEAD;
+    return utp_inbox_size(&c->in) > 0 || c->fin_reached || c->state == UTP_DEAD;
 }
 
 /* How much may wait here: enough to fill the window, but not more, so that what the owner takes
@@ -133,8 +134,8 @@ static void tell_of_room(struct utp_conn *c)
 
 ssize_t utp_conn_readv(struct utp_conn *c, const struct iovec *v, int count)
 {
-    if (c->in.size > 0) {
-        size_t n = utp_ring_take(&c->in, v, count);
+    if (utp_inbox_size(&c->in) > 0) {
+        size_t n = utp_inbox_take(&c->in, &c->pool->loan, v, count);
         tell_of_room(c);
         return (ssize_t)n;
     }

@@ -16,6 +16,7 @@
 #include "utp/ledbat.h"
 #include "utp/utp_batch.h"
 #include "utp/utp_drain.h"
+#include "utp/utp_inbox.h"
 #include "utp/utp_mtu.h"
 #include "utp/utp_pacer.h"
 #include "utp/utp_reorder.h"
@@ -24,8 +25,9 @@
 #include "utp/utp_window.h"
 
 #define UTP_RECEIVE_SLACK                                                                          \
-    65536u                      /* in order, bytes are taken a little past the room: no deadlock   \
-                                 */
+    65536u /* in order, bytes are taken a little past the room: no deadlock                        \
+            */
+#define UTP_INBOX_MAX (2 * UTP_ROOM_MAX)
 #define UTP_SEND_MAX (8u << 20) /* bytes written and not acknowledged, ... */
 #define UTP_SEND_MIN 65536u     /* ... or two windows, but at least so many */
 #define UTP_SYN_TRIES 3u        /* 1, 2, 4 s */
@@ -78,7 +80,7 @@ struct utp_conn {
     unsigned window_probes; /* in a row */
 
     /* in */
-    struct utp_ring in; /* in order, not read yet */
+    struct utp_inbox in; /* in order, not read yet */
     struct utp_reorder reorder;
     struct utp_room room;
     uint16_t ack; /* the last that came in order */

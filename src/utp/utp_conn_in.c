@@ -97,22 +97,20 @@ static void take_ack(struct utp_conn *c, const struct utp_packet *p, usec now)
 /* ---- data
  * -------------------------------------------------------------------------------------------- */
 
-/* After the owner has let go, nobody reads: it counts as read. False: no memory. */
-static bool deliver(struct utp_conn *c, struct bytes payload)
+/* After the owner has let go, nobody reads: it counts as read. `stays`: while the loan is open.
+ * False: no memory. */
+static bool deliver(struct utp_conn *c, struct bytes payload, bool stays)
 {
-    if (payload.size == 0 || c->state != UTP_OPEN)
-        return true;
-    if (utp_ring_reserve(&c->in, payload.size, 2 * UTP_ROOM_MAX) != 0)
-        return false;
-    utp_ring_put(&c->in, payload);
-    return true;
+    return c->state != UTP_OPEN ||
+           utp_inbox_put(&c->in, &c->pool->loan, payload, stays, UTP_INBOX_MAX) == 0;
 }
 
 /* In order there is always room for a little more: what was kept out of order, and acknowledged so,
  * must never stand in the way of what precedes it. */
 static bool fits(const struct utp_conn *c, struct bytes payload)
 {
-    return c->in.size + c->reorder.bytes + payload.size <= c->room.size + UTP_RECEIVE_SLACK;
+    return utp_inbox_size(&c->in) + c->reorder.bytes + payload.size <=
+           c->room.size + UTP_RECEIVE_SLACK;
 }
 
 static void end_if_reached(struct utp_conn *c)
@@ -129,7 +127,7 @@ static void deliver_held(struct utp_conn *c)
 {
     struct utp_held *h;
     while ((h = utp_reorder_take(&c->reorder, (uint16_t)(c->ack + 1))) != NULL) {
-        bool delivered = deliver(c, bytes_of(h->data, h->size));
+        bool delivered = deliver(c, bytes_of(h->data, h->size), false);
         utp_pool_give(c->pool, h);
         if (!delivered) {
             utp_conn_die(c, ERR_NOMEM);
@@ -159,14 +157,15 @@ static void take_data(struct utp_conn *c, const struct utp_packet *p, usec now)
         return;
     }
     if (ahead == 0) {
-        if (fits(c, p->payload) && deliver(c, p->payload)) {
+        if (fits(c, p->payload) && deliver(c, p->payload, true)) {
             c->ack++;
             deliver_held(c);
         }
     } else if (c->state == UTP_OPEN && p->payload.size <= utp_conn_receive_room(c)) {
         utp_reorder_put(&c->reorder, c->pool, p->seq, (unsigned)ahead, p->payload);
     }
-    utp_room_came(&c->room, &c->pool->extra_room, p->payload.size, c->in.size, c->window.srtt, now);
+    utp_room_came(&c->room, &c->pool->extra_room, p->payload.size, utp_inbox_size(&c->in),
+        c->window.srtt, now);
     acknowledge_soon(c, ahead == 0, now);
     end_if_reached(c);
 }

@@ -5,6 +5,7 @@
 #define KITH_UTP_REORDER_H
 
 #include "base/bytes.h"
+#include "utp/utp_inbox.h"
 
 #define UTP_REORDER_PACKETS_MAX 4096u /* ahead of the next one in order; libutp's are 1024 */
 #define UTP_HELD_SIZE 1500u           /* payload of one; larger ones must come in order */
@@ -21,6 +22,7 @@ struct utp_pool {
     unsigned made, used;
     size_t extra_room; /* of all connections: utp_room.h */
     double least_rate; /* of each: utp_socket_set_least */
+    struct utp_loan loan;
 };
 
 /* Starts zeroed. All must have been given back. */

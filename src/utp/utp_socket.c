@@ -119,6 +119,7 @@ struct utp_socket *utp_socket_new(const uint8_t seed[16], usec now)
         return NULL;
     }
     timer_heap_init(&s->timers);
+    utp_loan_init(&s->pool.loan);
     list_init(&s->all);
     list_init(&s->touched);
     list_init(&s->sending);
@@ -147,6 +148,7 @@ void utp_socket_free(struct utp_socket *s)
     if (!s)
         return;
     list_for_each_safe(at, &s->all) conn_free(s, list_entry(at, struct utp_conn, all));
+    utp_loan_free(&s->pool.loan);
     utp_pool_free(&s->pool);
     timer_heap_free(&s->timers);
     map_free(s->conns);
@@ -375,6 +377,23 @@ bool utp_socket_input(
     utp_conn_input(c, &p, now);
     touch(s, c);
     return true;
+}
+
+void utp_socket_lend(struct utp_socket *s)
+{
+    s->pool.loan.open = true;
+}
+
+static void no_memory(struct utp_inbox *in)
+{
+    struct utp_conn *c = container_of(in, struct utp_conn, in);
+    utp_conn_die(c, ERR_NOMEM);
+    touch(c->socket, c);
+}
+
+void utp_socket_give_back(struct utp_socket *s)
+{
+    utp_loan_end(&s->pool.loan, UTP_INBOX_MAX, no_memory);
 }
 
 /* ---- out

@@ -29,6 +29,10 @@ void utp_socket_stop_accepting(struct utp_socket *);
 /* A datagram came. False: it is not uTP. */
 bool utp_socket_input(
     struct utp_socket *, const struct endpoint *from, struct bytes datagram, usec now);
+/* Datagrams that come from now on stay where they are until utp_socket_give_back, so that what is
+ * read before is copied once only (utp_inbox.h). Call that before the next output. */
+void utp_socket_lend(struct utp_socket *);
+void utp_socket_give_back(struct utp_socket *);
 /* Fills the batch with what is to be sent now; false: nothing. Send it and ask again. */
 bool utp_socket_output(struct utp_socket *, struct utp_batch *, usec now);
 usec utp_socket_deadline(struct utp_socket *);

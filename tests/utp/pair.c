@@ -187,19 +187,33 @@ static usec when(const struct pair *p, int end)
     return at > p->now ? at : p->now + 1;
 }
 
+/* Nobody may look any more at where the last packets lay. */
+static void take_back(struct pair *p)
+{
+    for (int i = 0; i < 2; i++)
+        utp_socket_give_back(p->end[i].socket);
+    memset(p->arrived, 0xdd, p->arrived_count * sizeof *p->arrived);
+    p->arrived_count = 0;
+}
+
 static void arrive(struct pair *p)
 {
     while (p->flight_count > 0 && p->flight[0].at <= p->now) {
-        struct pair_packet packet = flight_pop(p);
-        if (p->filter && !p->filter(p->filter_user, p, &packet))
+        if (p->arrived_count == PAIR_ARRIVED_MAX)
+            take_back(p);
+        struct pair_packet *packet = &p->arrived[p->arrived_count++];
+        *packet = flight_pop(p);
+        if (p->filter && !p->filter(p->filter_user, p, packet))
             continue;
-        utp_socket_input(p->end[packet.to].socket, &p->end[1 - packet.to].address,
-            bytes_of(packet.data, packet.size), pair_clock(p, packet.to));
+        utp_socket_lend(p->end[packet->to].socket);
+        utp_socket_input(p->end[packet->to].socket, &p->end[1 - packet->to].address,
+            bytes_of(packet->data, packet->size), pair_clock(p, packet->to));
     }
 }
 
 bool pair_step(struct pair *p, usec until)
 {
+    take_back(p);
     send_all(p);
     usec next = usec_min(when(p, 0), when(p, 1));
     if (p->flight_count > 0)

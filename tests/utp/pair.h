@@ -7,6 +7,7 @@
 #include "utp/utp_socket.h"
 
 #define PAIR_FLIGHT_MAX 16384u
+#define PAIR_ARRIVED_MAX 32u
 #define PAIR_WAITS 4000u
 
 struct pair_line {
@@ -49,6 +50,8 @@ struct pair {
     struct pair_end end[2];
     struct pair_packet *flight; /* a heap by (at, number) */
     unsigned flight_count;
+    struct pair_packet arrived[PAIR_ARRIVED_MAX]; /* lent to the ends until the next step */
+    unsigned arrived_count;
     struct utp_batch batch;
     /* Looks at every packet that is about to arrive; false: it is dropped. */
     bool (*filter)(void *user, struct pair *, struct pair_packet *);

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "utp/utp_drain.h"
+#include "utp/utp_inbox.h"
 #include "utp/utp_mtu.h"
 #include "utp/utp_pacer.h"
 #include "utp/utp_packet.h"
@@ -55,6 +56,112 @@ static void an_empty_ring_gives_its_memory_back(void **state)
     utp_ring_rest(&r);
     assert_null(r.data);
     assert_int_equal(utp_ring_reserve(&r, 65537, 65536), ERR_LIMIT);
+}
+
+/* ---- the inbox
+ * ------------------------------------------------------------------------------------ */
+
+static void no_memory(struct utp_inbox *in)
+{
+    (void)in;
+    fail();
+}
+
+/* Bytes that are lent, bytes that are copied, of two connections, in turns at whose end the places
+ * that were lent go bad. */
+static void an_inbox_gives_back_what_came_wherever_it_lies(void **state)
+{
+    (void)state;
+    struct utp_loan loan;
+    struct utp_inbox inbox[2];
+    uint8_t place[1500][16], got[3000];
+    uint32_t in[2] = {0}, out[2] = {0};
+    uint64_t random = 1, full = 0;
+    utp_loan_init(&loan);
+    utp_inbox_init(&inbox[0]);
+    utp_inbox_init(&inbox[1]);
+    for (int turn = 0; turn < 300; turn++) {
+        unsigned packets = turn % 10 == 9 ? 1500 : (unsigned)(next_random(&random) % 50);
+        for (unsigned i = 0; i < packets; i++) {
+            int which = (int)(next_random(&random) % 2);
+            bool stays = next_random(&random) % 16 != 0;
+            size_t size = next_random(&random) % 17;
+            loan.open = turn % 7 != 0;
+            for (size_t k = 0; k < size; k++)
+                place[i][k] = (uint8_t)((in[which]++) * 7 >> 2);
+            assert_int_equal(
+                utp_inbox_put(&inbox[which], &loan, bytes_of(place[i], size), stays, 65536), 0);
+            if (!stays)
+                memset(place[i], 0xdd, size);
+            full += loan.count == UTP_SPANS_MAX;
+            if (next_random(&random) % 8 != 0)
+                continue;
+            size = next_random(&random) % (turn % 3 ? 300 : 3);
+            struct iovec v[2] = {{got, size / 2}, {got + size / 2, size - size / 2}};
+            size = utp_inbox_take(&inbox[which], &loan, v, 2);
+            for (size_t k = 0; k < size; k++)
+                assert_int_equal(got[k], (uint8_t)((out[which]++) * 7 >> 2));
+            assert_int_equal(utp_inbox_size(&inbox[which]), in[which] - out[which]);
+        }
+        utp_loan_end(&loan, 65536, no_memory);
+        memset(place, 0xdd, sizeof place);
+        for (int which = 0; which < 2; which++)
+            while (turn % 5 == 0 && utp_inbox_size(&inbox[which]) > 0) {
+                struct iovec v = {got, sizeof got};
+                size_t size = utp_inbox_take(&inbox[which], &loan, &v, 1);
+                for (size_t k = 0; k < size; k++)
+                    assert_int_equal(got[k], (uint8_t)((out[which]++) * 7 >> 2));
+            }
+    }
+    assert_true(full > 0);
+    utp_inbox_free(&inbox[0]);
+    utp_inbox_free(&inbox[1]);
+    utp_loan_free(&loan);
+}
+
+static void what_is_read_in_its_turn_needs_no_ring(void **state)
+{
+    (void)state;
+    struct utp_loan loan;
+    struct utp_inbox in;
+    uint8_t got[8];
+    struct iovec v = {got, sizeof got};
+    utp_loan_init(&loan);
+    utp_inbox_init(&in);
+    loan.open = true;
+    assert_int_equal(utp_inbox_put(&in, &loan, bytes_of_str("abc"), true, 65536), 0);
+    assert_int_equal(utp_inbox_put(&in, &loan, bytes_of_str("de"), true, 65536), 0);
+    assert_int_equal(utp_inbox_take(&in, &loan, &v, 1), 5);
+    assert_memory_equal(got, "abcde", 5);
+    utp_loan_end(&loan, 65536, no_memory);
+    assert_null(in.ring.data);
+    utp_inbox_free(&in);
+    utp_loan_free(&loan);
+}
+
+static unsigned failures;
+static void count_failure(struct utp_inbox *in)
+{
+    assert_int_equal(utp_inbox_size(in), 0);
+    failures++;
+}
+
+static void an_inbox_holds_no_more_than_its_bound(void **state)
+{
+    (void)state;
+    static uint8_t much[65537];
+    struct utp_loan loan;
+    struct utp_inbox in;
+    utp_loan_init(&loan);
+    utp_inbox_init(&in);
+    assert_int_equal(
+        utp_inbox_put(&in, &loan, bytes_of(much, sizeof much), false, 65536), ERR_LIMIT);
+    loan.open = true;
+    assert_int_equal(utp_inbox_put(&in, &loan, bytes_of(much, sizeof much), true, 65536), 0);
+    utp_loan_end(&loan, 65536, count_failure);
+    assert_int_equal(failures, 1);
+    utp_inbox_free(&in);
+    utp_loan_free(&loan);
 }
 
 /* ---- the reorder buffer
@@ -443,7 +550,8 @@ static void paths_change_so_it_is_looked_again_and_a_black_hole_begins_anew(void
 }
 
 RUN(T(a_ring_gives_back_what_was_put_in_whatever_the_sizes), T(an_empty_ring_gives_its_memory_back),
-    T(what_came_early_is_kept_once_and_told_in_the_mask),
+    T(an_inbox_gives_back_what_came_wherever_it_lies), T(what_is_read_in_its_turn_needs_no_ring),
+    T(an_inbox_holds_no_more_than_its_bound), T(what_came_early_is_kept_once_and_told_in_the_mask),
     T(nothing_is_kept_too_far_ahead_or_too_large), T(one_connection_cannot_take_the_whole_pool),
     T(room_grows_while_the_path_fills_it_and_the_reader_keeps_up),
     T(all_connections_share_the_room_beyond_their_first),
