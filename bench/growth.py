@@ -9,7 +9,7 @@ import time
 from measure import GIB, Measured, free_port, wait_listening
 from table import table
 
-TORRENTS = (100, 1000, 10000, 100000)
+TORRENTS = (100, 1000, 10000, 30000, 100000)
 PEERS = (1, 10, 100, 1000)
 IDLE_SECONDS = 5
 
