@@ -60,18 +60,11 @@ static int write_piece(struct storage *s, const struct finish *f)
     return err;
 }
 
-/* The blocks that are in memory, each to its place. */
-static int write_blocks(struct storage *s, struct piece_buffer *pb)
+static int write_block(struct storage *s, const struct piece_buffer *pb, uint32_t b)
 {
-    int err = 0;
-    for (uint32_t b = 0; b < pb->block_count && !err; b++) {
-        if (pb->states[b] != BLOCK_IN_MEMORY)
-            continue;
-        struct iovec v = {pb->chunks[b / CHUNK_BLOCKS]->data + b % CHUNK_BLOCKS * PIECE_BLOCK_SIZE,
-            piece_buffer_block_size(pb, b)};
-        err = storage_write_range(s, pb->piece, b * PIECE_BLOCK_SIZE, &v, 1);
-    }
-    return err;
+    struct iovec v = {pb->chunks[b / CHUNK_BLOCKS]->data + b % CHUNK_BLOCKS * PIECE_BLOCK_SIZE,
+        piece_buffer_block_size(pb, b)};
+    return storage_write_range(s, pb->piece, b * PIECE_BLOCK_SIZE, &v, 1);
 }
 
 /* A piece of which something was spilled: its blocks are partly here, partly on the disk. */
@@ -79,9 +72,12 @@ static int finish_spilled(struct storage *s, struct piece_buffer *pb)
 {
     bool right;
     int err = storage_hash_piece(s, pb->piece, pb, &right);
-    if (err)
-        return err;
-    return right ? write_blocks(s, pb) : ERR_HASH;
+    if (!err && !right)
+        err = ERR_HASH;
+    for (uint32_t b = 0; b < pb->block_count && !err; b++)
+        if (pb->states[b] == BLOCK_IN_MEMORY)
+            err = write_block(s, pb, b);
+    return err;
 }
 
 static void verify(struct finish_job *j)
@@ -229,12 +225,17 @@ struct spill_job {
     void (*done)(void *user, struct piece_buffer *, int err);
     void *user;
     int err;
+    /* Those that were in memory when it began, one for each block: what had begun to arrive before
+     * comes into memory meanwhile. */
+    bool goes[];
 };
 
 static void spill_run(struct env_job *job)
 {
     struct spill_job *j = container_of(job, struct spill_job, job);
-    j->err = write_blocks(j->storage, j->pb);
+    for (uint32_t b = 0; b < j->pb->block_count && !j->err; b++)
+        if (j->goes[b])
+            j->err = write_block(j->storage, j->pb, b);
 }
 
 static void spill_done(struct env_job *job)
@@ -242,7 +243,7 @@ static void spill_done(struct env_job *job)
     struct spill_job *j = container_of(job, struct spill_job, job);
     struct piece_buffer *pb = j->pb;
     for (uint32_t b = 0; b < pb->block_count && !j->err; b++) {
-        if (pb->states[b] != BLOCK_IN_MEMORY)
+        if (!j->goes[b])
             continue;
         pb->states[b] = BLOCK_ON_DISK;
         pb->in_memory--;
@@ -260,10 +261,12 @@ int storage_spill(struct storage *s, struct piece_buffer *pb,
     void (*done)(void *user, struct piece_buffer *, int err), void *user)
 {
     assert(!pb->busy);
-    struct spill_job *j = calloc(1, sizeof *j);
+    struct spill_job *j = calloc(1, sizeof *j + pb->block_count * sizeof *j->goes);
     if (!j)
         return ERR_NOMEM;
     *j = (struct spill_job){{.run = spill_run, .done = spill_done}, s, pb, done, user, 0};
+    for (uint32_t b = 0; b < pb->block_count; b++)
+        j->goes[b] = pb->states[b] == BLOCK_IN_MEMORY;
     pb->busy = true;
     s->jobs++;
     storage_submit(s, ENV_LANE_DATA, &j->job);

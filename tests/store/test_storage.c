@@ -223,20 +223,25 @@ static void done(void *user, struct piece_buffer *pb, int err)
 }
 
 /* The piece's bytes as they go over the wire. */
+static void arrive(struct piece_buffer *pb, uint32_t b, uint8_t *at, bool truly)
+{
+    struct metainfo_slice s =
+        metainfo_slices(metainfo, pb->piece, b * PIECE_BLOCK_SIZE, piece_buffer_block_size(pb, b));
+    while (metainfo_slice_next(metainfo, &s)) {
+        unsigned f = s.pad ? 0 : (unsigned)(metainfo->files[s.file].path[0] - 'a');
+        for (uint64_t i = 0; i < s.length; i++)
+            *at++ = s.pad ? 0 : content[f].data[s.file_offset + i];
+    }
+    at[-1] ^= !truly;
+    piece_buffer_mark(pb, b, 1);
+}
+
 static void fill(struct piece_buffer *pb, uint32_t from, uint32_t to, bool truly)
 {
     for (uint32_t b = from; b < to; b++) {
         uint8_t *at = piece_buffer_place(pb, b);
         assert_non_null(at);
-        struct metainfo_slice s = metainfo_slices(
-            metainfo, pb->piece, b * PIECE_BLOCK_SIZE, piece_buffer_block_size(pb, b));
-        while (metainfo_slice_next(metainfo, &s)) {
-            unsigned f = s.pad ? 0 : (unsigned)(metainfo->files[s.file].path[0] - 'a');
-            for (uint64_t i = 0; i < s.length; i++)
-                *at++ = s.pad ? 0 : content[f].data[s.file_offset + i];
-        }
-        at[-1] ^= !truly;
-        piece_buffer_mark(pb, b, 1);
+        arrive(pb, b, at, truly);
     }
 }
 
@@ -311,6 +316,29 @@ static void a_piece_that_was_spilled_in_part_is_judged_as_a_whole(void **state)
         assert_int_equal(check(), 1);
         end();
     }
+}
+
+/* It had its place in the buffer before. */
+static void a_block_that_comes_while_others_are_spilled_stays_in_memory(void **state)
+{
+    (void)state;
+    begin(true, true, 4 << 20, sizes_long);
+    struct piece_buffer *pb = make(0);
+    fill(pb, 0, 3, true);
+    uint8_t *place = piece_buffer_place(pb, 3);
+    piece_buffer_begin(pb, 3);
+    finished = 1;
+    assert_int_equal(storage_spill(storage, pb, done, NULL), 0);
+    arrive(pb, 3, place, true);
+    while (finished == 1)
+        pass();
+    assert_int_equal(pb->on_disk, 3);
+    assert_int_equal(pb->in_memory, 1);
+    fill(pb, 4, pb->block_count, true);
+    assert_int_equal(finish(pb), 0);
+    piece_buffer_free(pb);
+    assert_int_equal(check(), 1);
+    end();
 }
 
 /* Nobody may be blamed for what our own disk has lost. */
@@ -540,6 +568,7 @@ int main(void)
         cmocka_unit_test(what_is_not_there_is_not_right_and_no_error),
         cmocka_unit_test(only_what_is_right_is_written),
         cmocka_unit_test(a_piece_that_was_spilled_in_part_is_judged_as_a_whole),
+        cmocka_unit_test(a_block_that_comes_while_others_are_spilled_stays_in_memory),
         cmocka_unit_test(what_was_spilled_and_is_gone_is_not_a_lie),
         cmocka_unit_test(a_move_replaces_nothing_and_leaves_all_where_it_was),
         cmocka_unit_test(only_what_is_marked_is_deleted_and_a_folder_that_is_not_empty_stays),
