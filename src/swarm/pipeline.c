@@ -7,8 +7,8 @@
 #define GROWTH_THAT_COUNTS 1.1 /* a round this much faster than the last keeps slow start on */
 #define QUEUE_ENOUGH MSECS(500)
 #define FAR MSECS(75) /* for each so much that the first block takes there is one on the way */
-#define ROOM                                                                                       \
-    2.0 /* of the product, so that the peer never waits for us, nor while a loss is repaired */
+/* Of the product, so that the peer never waits for us, nor while a loss is repaired. */
+#define ROOM 2.0
 
 void pipeline_init(struct pipeline *p, usec now)
 {
@@ -60,8 +60,7 @@ static bool peer_is_full(const struct pipeline *p)
 
 /* A round has passed, its last block took so long: what did its depth bring? Slow start leaves
  * TCP's own behind where nothing waits at the peer, so that it is TCP that finds out what the path
- * takes.
- */
+ * takes. */
 static void end_round(struct pipeline *p, usec took_last, usec now)
 {
     usec took = now - p->round_began;

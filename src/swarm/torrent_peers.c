@@ -312,8 +312,9 @@ static void wake_throttled(struct torrent *t)
     if (!t->throttled)
         return;
     t->throttled = false;
-    for (uint32_t i = 0; i < t->peer_count; i++) {
-        if (!t->peers[i]->throttled)
+    /* Backwards, as in walk(): whoever is passed over here is woken by nothing else. */
+    for (uint32_t i = t->peer_count; i-- > 0;) {
+        if (i >= t->peer_count || !t->peers[i]->throttled)
             continue;
         t->peers[i]->throttled = false;
         peer_pump(t->peers[i]);

@@ -24,9 +24,8 @@
 #include "utp/utp_room.h"
 #include "utp/utp_window.h"
 
-#define UTP_RECEIVE_SLACK                                                                          \
-    65536u /* in order, bytes are taken a little past the room: no deadlock                        \
-            */
+/* In order, bytes are taken a little past the room: no deadlock. */
+#define UTP_RECEIVE_SLACK 65536u
 #define UTP_INBOX_MAX (2 * UTP_ROOM_MAX)
 #define UTP_SEND_MAX (8u << 20) /* bytes written and not acknowledged, ... */
 #define UTP_SEND_MIN 65536u     /* ... or two windows, but at least so many */
