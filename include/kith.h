@@ -9,8 +9,8 @@
  *
  * Threads: a node and all its handles belong to one thread at a time. Only kith_wake() may be
  * called from any thread. The library makes worker threads of its own for disk and hashing, never
- * calls back on them, installs no signal handler, prints nothing, reads no environment variable and
- * never exits.
+ * calls back on them, installs no signal handler (but see handle_sigbus), prints nothing, reads no
+ * environment variable and never exits.
  *
  * Structs that you fill begin with their size: set it with KITH_INIT, so that a newer library knows
  * what an older caller knew. Strings are UTF-8. Sizes are bytes, rates bytes a second, times
@@ -184,8 +184,8 @@ KITH_API uint16_t kith_listen_port(struct kith_node *node);
 struct kith_network {
     size_t size;
     char address_v4[64], address_v6[64]; /* with the port; "": not known */
-    const char *mapping;   /* how the router was asked for the port: "PCP", "NAT-PMP", "UPnP"; NULL:
-                              it   has not given one */
+    const char *mapping;   /* how the router gave the port: "PCP", "NAT-PMP", "UPnP"; NULL: it has
+                              given none */
     int32_t asking_router; /* 1: and its answer is still awaited */
     int32_t reachable;     /* 1: the port is mapped, or somebody from the internet has connected */
 };
