@@ -11,7 +11,9 @@
  *   entry_control.c  paused, limited, given its turn
  *   entry_host.c   what the swarm asks of it
  *   entry_index.c  torrents by their hashes
- *   entry_data.c   its data: opened, judged, checked, saved, opened again after trouble
+ *   entry_data.c   its data: opened, judged, checked, let go (entry_data.h draws it)
+ *   entry_record.c   what is remembered of it; entry_trouble.c: a disk that fails
+ *   entry_conflict.c   somebody else's files; entry_files.c: checked again, moved, deleted
  *   entry_share.c  data that becomes a torrent
  *   entry_sleep.c  seeds that nobody asks for are put away, and woken
  *   memory.c   what is remembered from one run to the next
@@ -168,7 +170,7 @@ struct entry_awake {
     struct builder torrent_file;
     struct list_link web_fetches; /* exchanges with web seeds under way */
 
-    /* its data: entry_data.c */
+    /* its data: entry_data.h */
     struct bitfield have;  /* found by the check */
     uint8_t *file_existed; /* by file: something stood there before us */
     struct resume record;  /* what was last remembered of the data */
@@ -213,7 +215,7 @@ struct kith_torrent {
     uint64_t uploaded_before, downloaded_before; /* in earlier runs, and before it slept */
     uint64_t uploaded_at_start, downloaded_at_start;
 
-    /* its data: entry_data.c */
+    /* its data: entry_data.h */
     struct storage *storage;
     int existing;     /* enum kith_existing */
     unsigned renames; /* names that were taken */
@@ -327,19 +329,26 @@ bool entry_find_name(
 void entry_open_data(struct kith_torrent *);
 void entry_open_hashed(struct kith_torrent *);
 void entry_reopen(struct kith_torrent *);
-void entry_trouble(struct kith_torrent *, int err, const char *text);
-void entry_retry(struct timer *, usec now);
+void entry_swarm_stopped(struct kith_torrent *); /* the swarm tells, as below */
+
+/* ---- entry_record.c
+ * ------------------------------------------------------------------------------- */
 void entry_checkpoint(struct timer *, usec now);
-bool entry_delete_data(struct kith_torrent *);
-/* What the swarm tells. */
 void entry_piece_written(struct kith_torrent *);
 void entry_complete(struct kith_torrent *);
-void entry_torrent_failed(struct kith_torrent *, int err, const char *text);
-void entry_torrent_recovered(struct kith_torrent *);
-void entry_swarm_stopped(struct kith_torrent *);
-
 /* Saves what a clean stop saves, if it is not saved yet. done() comes later, or at once. */
 void entry_save_clean(struct kith_torrent *, void (*done)(struct kith_torrent *, int err));
+
+/* ---- entry_trouble.c
+ * ------------------------------------------------------------------------------ */
+void entry_trouble(struct kith_torrent *, int err, const char *text);
+void entry_retry(struct timer *, usec now);
+void entry_torrent_failed(struct kith_torrent *, int err, const char *text);
+void entry_torrent_recovered(struct kith_torrent *);
+
+/* ---- entry_files.c
+ * -------------------------------------------------------------------------------- */
+bool entry_delete_data(struct kith_torrent *);
 
 /* ---- entry_sleep.c
  * --------------------------------------------------------------------------------- */
