@@ -2,6 +2,7 @@
 import mmap
 import os
 import shutil
+import sys
 import time
 
 from daemons import Rtorrent, Transmission
@@ -23,17 +24,35 @@ class Bench:
     def __init__(self, build, work, rounds):
         self.kith, self.lt, self.aria2 = Kith(f"{build}/src/cli/kith"), Libtorrent(f"{build}/lt_peer"), Aria2()
         self.transmission, self.rtorrent = Transmission(work), Rtorrent(work)
-        self.engines = (self.kith, self.lt, self.aria2, self.transmission, self.rtorrent)
+        self.absent = []
+        self.engines = self.here(self.kith, self.lt, self.aria2, self.transmission, self.rtorrent)
         self.build, self.work, self.rounds = build, work, rounds
         self.floor, self.ref = f"{build}/bench/floor", f"{build}/bench/ref_peer"
         self.tracker = Tracker()
         self.known, self.hashed = {}, set()
+        self.film_gib = float(os.environ.get("SIZE_GIB", "2"))
+
+    def here(self, *engines):
+        """Those that are installed. Who is not is told of, and left out."""
+        return [e for e in engines if self.installed(e.name, e.binary)]
+
+    def installed(self, name, binary):
+        if shutil.which(binary):
+            return True
+        if name not in self.absent:
+            print(f"{name} is not installed ({binary}): it is left out", file=sys.stderr)
+            self.absent.append(name)
+        return False
 
     def data(self, name, sizes):
         """Made once."""
         if name not in self.known:
             self.known[name] = Data(self.kith.binary, self.work, name, sizes, self.tracker.url)
         return self.known[name]
+
+    def discard(self, data):
+        del self.known[data.root.name]
+        data.remove()
 
     def prepare(self, engine, data):
         """Who remembers from one run to the next what it has hashed does so before it is measured."""
@@ -48,7 +67,7 @@ class Bench:
         engine.remember(data)
 
     def film(self, gib=None):
-        gib = gib or float(os.environ.get("SIZE_GIB", "2"))
+        gib = gib or self.film_gib
         return self.data(f"film{gib:g}.bin", [int(gib * GIB)])
 
     def film_for(self, engine, data):
@@ -69,8 +88,10 @@ class Bench:
             raise SystemExit(f"{engine}: the content differs")
         shutil.rmtree(folder)
 
-    def alternate(self, runs, rounds=None, memory=4 * GIB):
-        """Each of `runs` (label: call) once a round; the results by label."""
+    def alternate(self, runs, rounds=None, memory=None):
+        """Each of `runs` (label: call) once a round; the results by label. `memory`: what a run takes at most, if that is not
+        the film twice."""
+        memory = memory or int(max(1, 2 * self.film_gib) * GIB)
         results = {label: [] for label in runs}
         for _ in range(rounds or self.rounds):
             for label, call in runs.items():

@@ -3,6 +3,7 @@ its data once, so that it believes it, as kith's and libtorrent's seeders do."""
 import json
 import shutil
 
+from engines import named
 from measure import free_port
 
 
@@ -11,6 +12,7 @@ class Daemon:
     patience = 1
 
     def __init__(self, work):
+        self.name = named(self.title, *self.ask)
         self.work = work / self.kind
         self.work.mkdir()
 
@@ -39,7 +41,8 @@ class Daemon:
 
 class Transmission(Daemon):
     """It lets a peer wait for ten seconds and more: over as much data as the others it would take minutes."""
-    name = "Transmission 3.00"
+    title, binary = "Transmission", "transmission-daemon"
+    ask = (binary, "--version")
     kind = "transmission"
     patience = 0.125
 
@@ -61,7 +64,8 @@ class Transmission(Daemon):
 
 
 class Rtorrent(Daemon):
-    name = "rtorrent 0.9.8"
+    title, binary = "rtorrent", "rtorrent"
+    ask = (binary, "-h")
     kind = "rtorrent"
 
     def argv(self, home, folder, port, mode, *more):

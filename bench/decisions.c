@@ -50,7 +50,7 @@ static void note(struct cost *c, double since)
 
 static void print(const struct cost *c)
 {
-    printf("|%.1f (%.0f)", c->total / c->count / 1e3, c->worst / 1e3);
+    printf("|%.2f (%.0f)", c->total / c->count / 1e3, c->worst / 1e3);
 }
 
 struct swarm {

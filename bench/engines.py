@@ -6,6 +6,18 @@ tracker of data.tracked has to lead it there. Leechers end when they have everyt
 share of the data that there is time for.
 """
 import os
+import re
+import shutil
+import subprocess
+
+
+def named(name, *ask):
+    """An engine's name with the version that it tells itself; bare if it is not installed."""
+    if not shutil.which(ask[0]):
+        return name
+    told = subprocess.run(ask, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    version = re.search(r"\d+(\.\d+){1,2}", told.stdout)
+    return f"{name} {version.group()}" if version else name
 
 
 class Kith:
@@ -36,12 +48,12 @@ class Kith:
 
 
 class Libtorrent:
-    name = "libtorrent 2.0.8"
     calls = True
     patience = 1
 
     def __init__(self, binary):
         self.binary = binary
+        self.name = named("libtorrent", binary, "version")
 
     def seed(self, data, port, mode="plain"):
         return [self.binary, "seed", mode, str(data.torrent), str(data.folder), str(port)]
@@ -54,11 +66,14 @@ class Libtorrent:
 
 
 class Aria2:
-    name = "aria2 1.36"
+    binary = "aria2c"
     calls = False
     patience = 1
-    common = ["aria2c", "-q", "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
+    common = [binary, "-q", "--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false",
               "--enable-peer-exchange=false", "--file-allocation=none", "--disk-cache=32M"]
+
+    def __init__(self):
+        self.name = named("aria2", self.binary, "--version")
 
     def seed(self, data, port, mode="plain"):
         return self.common + ["--seed-ratio=0.0", "--bt-seed-unverified=true", f"--listen-port={port}", "-d",

@@ -7,15 +7,17 @@ import subprocess
 import time
 
 from measure import GIB, Measured, free_port, wait_listening
-from table import table
+from table import median, table
 
 TORRENTS = (100, 1000, 10000, 30000, 100000)
 PEERS = (1, 10, 100, 1000)
 IDLE_SECONDS = 5
 
 
-DRIVERS = {"bench/many": {"kith": [], "kith, DHT and local discovery on": ["--discovery"]},
-           "lt_many": {"libtorrent 2.0.8": []}}
+def drivers(b):
+    """What is opened, by program: names and options."""
+    ours = {"bench/many": {"kith": [], "kith, DHT and local discovery on": ["--discovery"]}}
+    return {**ours, "lt_many": {b.lt.name: []}} if b.here(b.lt) else ours
 
 
 def open_many(b, program, options, folder, count):
@@ -29,13 +31,13 @@ def open_many(b, program, options, folder, count):
 
 def many_of(b, count):
     rows, folder = [], str(b.work / "seeds")
-    for driver, variants in DRIVERS.items():
+    for driver, variants in drivers(b).items():
         program = f"{b.build}/{driver}"
         subprocess.run([program, "make", folder, str(count)], check=True, stdout=subprocess.DEVNULL)
         for name, options in variants.items():
             r = open_many(b, program, options, folder, count)
             rows.append([f"{count:,}", name, f"{r['ready_s']:.3f}", f"{r['anonymous_bytes_each'] * count / 2**20:.1f}",
-                         f"{r['anonymous_bytes_each']:.0f}", f"{r['idle_cpu_percent']:.2f}", f"{r['stop_s']:.3f}"])
+                         f"{r['anonymous_bytes_each']:.0f}", f"{r['idle_cpu_percent']:.3f}", f"{r['stop_s']:.3f}"])
         shutil.rmtree(folder)
     return rows
 
@@ -101,7 +103,7 @@ def giving_peers(b, count):
     wall = time.monotonic() - begun
     crowd.go()
     b.must_be_same(data, b.kith.name, out)
-    return [f"{leecher.cpu * GIB / data.size:.2f}", f"{data.size / 1e9 / wall:.2f}", f"{leecher.anonymous:.0f}"]
+    return leecher.cpu * GIB / data.size, data.size / 1e9 / wall, leecher.anonymous
 
 
 def telling_peers(b, count):
@@ -124,12 +126,31 @@ def telling_peers(b, count):
 
 
 def peers(b):
-    rows = [[f"{n:,}", *idle_peers(b, n), *giving_peers(b, n), *telling_peers(b, n)] for n in PEERS]
+    rows, alone = [], None
+    for n in PEERS:
+        idle, (cpu, rate, mib), tells = idle_peers(b, n), giving_peers(b, n), telling_peers(b, n)
+        alone = mib if n == 1 else alone
+        each = f"{max(mib - alone, 0) * 1024 / (n - 1):.1f}" if n > 1 else "-"
+        rows.append([f"{n:,}", *idle, f"{cpu:.2f}", f"{rate:.2f}", f"{mib:.0f}", each, *tells])
     return ["## Connected peers of one torrent", "",
             "To a seed, peers that ask for nothing; to a leecher, peers that all give (0.5 GiB in all), and peers that tell of",
-            "256 pieces, one by one.", "",
+            "256 pieces, one by one. A giving peer's KiB are what a leecher has more than with a single one, by their number.", "",
             *table(["peers", "idle: KiB each", "idle: CPU %", "giving: CPU s/GiB", "giving: GB/s",
-                    "giving: anonymous MiB", "CPU us a `have`"], rows), ""]
+                    "giving: anonymous MiB", "giving: KiB each", "CPU us a `have`"], rows), ""]
+
+
+def memory(b):
+    """One large file, whatever SIZE_GIB says: what is held must not grow with it."""
+    needed = 10 * GIB
+    if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < needed:
+        raise SystemExit(f"a file of 4 GiB and its copy in memory need {needed >> 30} GiB that are free")
+    data = b.film(4)
+    rows = [["seeding", b.alternate({"": lambda: b.seeds(b.kith, data)})[""]],
+            ["leeching", b.alternate({"": lambda: b.leeches(b.kith, data)}, memory=6 * GIB)[""]]]
+    b.discard(data)
+    return ["## Memory with one file of 4 GiB", "",
+            *table(["kith", "anonymous MiB", "resident MiB"],
+                   [[what, f"{median(runs, 'anonymous'):.0f}", f"{median(runs, 'resident'):.0f}"] for what, runs in rows]), ""]
 
 
 def decisions(b):

@@ -2,6 +2,7 @@
 import subprocess
 import time
 
+from engines import named
 from measure import Measured, free_port
 from table import cost_table, table
 
@@ -46,15 +47,17 @@ def creation(b):
     data, made = b.film(), b.work / "made.torrent"
     runs = {f"kith, {kind}": once(data, [b.kith.binary, "create", str(data.root), "-o", str(made), "-q", "--format", kind,
                                    "-s", "2M", "--force"]) for kind in KINDS}
-    for kind in KINDS:
-        runs[f"libtorrent 2.0.8, {kind}"] = once(data, [b.lt.binary, "create", kind, str(2 << 20), str(data.root)])
-    runs["mktorrent 1.1, v1"] = once(data, ["mktorrent", "-l", "21", "-t", "2", "-o", str(made), str(data.root)], made)
-    runs["transmission-create 3.00, v1"] = once(
-        data, ["transmission-create", "-s", "2048", "-o", str(made), str(data.root)], made)
+    libtorrent = b.here(b.lt)
+    for kind in KINDS if libtorrent else ():
+        runs[f"{b.lt.name}, {kind}"] = once(data, [b.lt.binary, "create", kind, str(2 << 20), str(data.root)])
+    for name, ask, argv in (("mktorrent", "-h", ["-l", "21", "-t", "2"]), ("transmission-create", "--version", ["-s", "2048"])):
+        if b.installed(name, name):
+            runs[f"{named(name, name, ask)}, v1"] = once(data, [name, *argv, "-o", str(made), str(data.root)], made)
     many = b.small_files_for(b.kith)
     small = {"kith, hybrid": once(many, [b.kith.binary, "create", str(many.root), "-o", str(made), "-q", "-s", "256K",
-                                   "--force"]),
-             "libtorrent 2.0.8, hybrid": once(many, [b.lt.binary, "create", "hybrid", str(256 << 10), str(many.root)])}
+                                   "--force"])}
+    if libtorrent:
+        small[f"{b.lt.name}, hybrid"] = once(many, [b.lt.binary, "create", "hybrid", str(256 << 10), str(many.root)])
     return ["## Creation, all cores, warm", "",
             *cost_table("", b.alternate(runs), "kith, v1"), "",
             "20,000 small files:", "", *cost_table("", b.alternate(small), "kith, hybrid"), ""]
@@ -68,9 +71,9 @@ def recheck(b):
         subprocess.run([b.kith.binary, "create", str(data.root), "-o", str(torrent), "-q", "--format", kind, "-s", "2M",
                         "--force"], check=True)
         runs[f"kith, {kind}"] = once(data, [b.kith.binary, "verify", str(torrent), str(data.folder), "-q"])
-    for engine in (b.lt, b.aria2):
+    for engine in b.here(b.lt, b.aria2):
         runs[f"{engine.name}, v1"] = once(data, engine.check(data))
-    for engine in (b.transmission, b.rtorrent):
+    for engine in b.here(b.transmission, b.rtorrent):
         runs[f"{engine.name}, v1"] = daemon_check(b, engine, data)
     return ["## Recheck, all cores, warm", "", *cost_table("", b.alternate(runs), "kith, v1"), ""]
 

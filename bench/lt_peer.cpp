@@ -2,6 +2,7 @@
 // and leaves. No discovery: what is measured is the data path. MODE: plain, rc4 or utp.
 //   lt_peer seed MODE TORRENT FOLDER PORT | lt_peer leech MODE TORRENT FOLDER PORT SEEDER-PORT
 //   lt_peer check TORRENT FOLDER          | lt_peer create v1|v2|hybrid PIECE-SIZE PATH
+//   lt_peer version
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include <libtorrent/torrent_handle.hpp>
 #include <libtorrent/torrent_info.hpp>
 #include <libtorrent/torrent_status.hpp>
+#include <libtorrent/version.hpp>
 #include <memory>
 #include <vector>
 
@@ -85,6 +87,10 @@ static int create(char **argv)
 int main(int argc, char **argv)
 {
     std::signal(SIGTERM, on_signal);
+    if (argc == 2 && std::strcmp(argv[1], "version") == 0) {
+        std::cout << lt::version() << '\n';
+        return 0;
+    }
     if (argc >= 4 && (std::strcmp(argv[1], "check") == 0 || argc >= 6))
         return move(argc, argv);
     return argc == 5 && std::strcmp(argv[1], "create") == 0 ? create(argv) : 2;

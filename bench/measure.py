@@ -7,6 +7,7 @@ import threading
 import time
 
 GIB = 2**30
+PATIENCE = 900  # seconds: who has not ended then hangs
 
 
 def free_port():
@@ -35,11 +36,21 @@ class Measured:
     """A process, whole: CPU seconds, memory (sampled), page faults, context switches. Whoever knows
     adds `size`, the bytes that it worked on, and `took`, if that is not its whole life."""
 
+    running = []
+
+    @classmethod
+    def end_all(cls):
+        """Nothing of a section that failed goes on beside the next one."""
+        for measured in list(cls.running):
+            measured.process.kill()
+            measured.end()
+
     def __init__(self, argv, **more):
         self.begun = time.monotonic()
         self.anonymous = self.resident = 0
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL, **more)
+        self.running.append(self)
         self.sampler = threading.Thread(target=self.sample, daemon=True)
         self.sampler.start()
 
@@ -62,7 +73,10 @@ class Measured:
     def until_idle(self, still=0.4):
         """Waits until it has used no CPU for `still` seconds; returns when it used some last."""
         last, changed = self.cpu_so_far(), time.monotonic()
+        deadline = changed + PATIENCE
         while time.monotonic() - changed < still:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.process.args[0]} is busy for {PATIENCE} s")
             time.sleep(0.01)
             now = self.cpu_so_far()
             if now != last:
@@ -72,10 +86,11 @@ class Measured:
     def end(self, send=None, kill_after=20):
         if send:
             os.kill(self.process.pid, send)  # send_signal() would reap it, and its usage with it
-        patience = threading.Timer(kill_after if send else 900, self.process.kill)
+        patience = threading.Timer(kill_after if send else PATIENCE, self.process.kill)
         patience.start()
         _, status, usage = os.wait4(self.process.pid, 0)
         patience.cancel()
+        self.running.remove(self)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.wall = time.monotonic() - self.begun
         self.cpu = usage.ru_utime + usage.ru_stime
@@ -88,5 +103,5 @@ class Measured:
 
     def must_succeed(self):
         if self.end().process.returncode != 0:
-            raise SystemExit(f"{self.process.args} failed")
+            raise SystemExit(f"{' '.join(map(str, self.process.args))}: exit code {self.process.returncode}")
         return self

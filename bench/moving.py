@@ -27,21 +27,22 @@ def pair(mode):
         data = b.film(PAIRS[mode])
         # Transmission takes no peer on loopback from a tracker, so that two of it never meet; it and rtorrent
         # are measured by their roles.
-        engines = (b.kith, b.lt, b.aria2) if mode == "plain" else (b.kith, b.lt)
+        engines = b.here(b.kith, b.lt, b.aria2) if mode == "plain" else b.here(b.kith, b.lt)
         results = b.alternate({e.name: lambda e=e: b.pair(e, data, mode) for e in engines})
         both = {name: ([s for s, _ in runs], [l[0] for _, l in runs]) for name, runs in results.items()}
-        ratio = median(both[b.lt.name][1], "wall") / median(both[b.kith.name][1], "wall")
+        rates = [f"kith's rate is {median(both[e.name][1], 'wall') / median(both[b.kith.name][1], 'wall'):.1f} times "
+                 f"libtorrent's." for e in engines if e is b.lt]
         return [f"## One seeder, one leecher, both of one engine, on loopback: {mode}", "",
                 *cost_table("Seeder", {name: ends[0] for name, ends in both.items()}, b.kith.name), "",
                 *cost_table("Leecher", {name: ends[1] for name, ends in both.items()}, b.kith.name), "",
-                f"kith's rate is {ratio:.1f} times libtorrent's.", ""]
+                *rates, ""]
     return run
 
 
 def swarm(b):
     data = b.film(0.5)
     # Transmission and rtorrent take one connection from one address.
-    engines = (b.kith, b.lt, b.aria2)
+    engines = b.here(b.kith, b.lt, b.aria2)
     results = b.alternate({e.name: lambda e=e: b.pair(e, data, "plain", 8) for e in engines}, memory=8 * GIB)
     rows = []
     for name, runs in results.items():

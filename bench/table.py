@@ -20,7 +20,7 @@ def costs(runs):
     size = runs[0].size
     gib = size / GIB
     wall = statistics.median(getattr(r, "took", r.wall) for r in runs)
-    return [f"{median(runs, 'cpu') / gib:.2f}", f"{size / 1e9 / wall:.2f}", f"{median(runs, 'anonymous'):.0f}",
+    return [f"{median(runs, 'cpu') / gib:.3f}", f"{size / 1e9 / wall:.2f}", f"{median(runs, 'anonymous'):.0f}",
             f"{median(runs, 'resident'):.0f}", f"{median(runs, 'faults') / gib:.0f}",
             f"{median(runs, 'switches') / gib:.0f}"]
 
