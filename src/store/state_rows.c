@@ -114,12 +114,17 @@ static int64_t sum_of(const char *table, struct bytes key, struct bytes body)
     return (int64_t)sum_bytes(bytes_of(raw, sizeof raw));
 }
 
-static int64_t sum_of_blob(int64_t torrent, int kind, struct bytes body)
+int64_t state_sum_of_blob(int64_t torrent, int kind, struct bytes body)
 {
     uint8_t key[12];
     store_u64(key, (uint64_t)torrent);
     store_u32(key + 8, (uint32_t)kind);
     return sum_of("blobs", bytes_of(key, sizeof key), body);
+}
+
+int64_t state_sum_of_setting(const char *key, struct bytes value)
+{
+    return sum_of("settings", bytes_of_str(key), value);
 }
 
 static int64_t flags_of(const struct state_torrent *t)
@@ -192,14 +197,14 @@ static int finish(struct state_db *db, sqlite3_stmt *s)
     return err;
 }
 
-static struct bytes column_bytes(sqlite3_stmt *s, int column)
+struct bytes state_column_bytes(sqlite3_stmt *s, int column)
 {
     /* In this order: column_bytes after column_blob, see sqlite3_column_blob. */
     const void *data = sqlite3_column_blob(s, column);
     return bytes_of(data, (size_t)sqlite3_column_bytes(s, column));
 }
 
-static const char *column_text(sqlite3_stmt *s, int column)
+const char *state_column_text(sqlite3_stmt *s, int column)
 {
     const unsigned char *text = sqlite3_column_text(s, column);
     return text != NULL ? (const char *)text : "";
@@ -246,10 +251,26 @@ int state_rows_delete_torrent(struct state_db *db, int64_t id)
     return finish(db, s);
 }
 
+int state_rows_replace_torrent(struct state_db *db, const struct state_torrent *t)
+{
+    sqlite3_stmt *s;
+    if (sqlite3_prepare_v2(db->sql, "DELETE FROM torrents WHERE id <> ?1 AND (v1 = ?2 OR v2 = ?3)",
+            -1, &s, NULL) != SQLITE_OK)
+        return ERR_DATABASE;
+    sqlite3_bind_int64(s, 1, t->id);
+    if (t->has_v1)
+        bind_bytes(s, 2, bytes_of(t->v1.b, sizeof t->v1.b));
+    if (t->has_v2)
+        bind_bytes(s, 3, bytes_of(t->v2.b, sizeof t->v2.b));
+    sqlite3_step(s);
+    sqlite3_finalize(s);
+    return state_rows_put_torrent(db, t);
+}
+
 /* Reads a row of TORRENT_COLUMNS; false if it is not what was written. */
 static bool read_torrent(sqlite3_stmt *s, struct state_torrent *t)
 {
-    struct bytes v1 = column_bytes(s, 1), v2 = column_bytes(s, 2);
+    struct bytes v1 = state_column_bytes(s, 1), v2 = state_column_bytes(s, 2);
     int64_t flags = sqlite3_column_int64(s, 3);
     *t = (struct state_torrent){.id = sqlite3_column_int64(s, 0),
         .has_v1 = v1.size == sizeof t->v1.b,
@@ -262,10 +283,10 @@ static bool read_torrent(sqlite3_stmt *s, struct state_torrent *t)
         .complete = flags & 32,
         .is_private = flags & 64,
         .has_trackers = flags & 128,
-        .name = column_text(s, 4),
-        .magnet = column_text(s, 5),
-        .folder = column_text(s, 6),
-        .root = column_text(s, 7),
+        .name = state_column_text(s, 4),
+        .magnet = state_column_text(s, 5),
+        .folder = state_column_text(s, 6),
+        .root = state_column_text(s, 7),
         .added_unix = sqlite3_column_int64(s, 8),
         .completed_unix = sqlite3_column_int64(s, 9),
         .uploaded = (uint64_t)sqlite3_column_int64(s, 10),
@@ -275,7 +296,7 @@ static bool read_torrent(sqlite3_stmt *s, struct state_torrent *t)
         .limit_down = (uint64_t)sqlite3_column_int64(s, 14),
         .ratio_stop = sqlite3_column_double(s, 15),
         .seed_seconds_stop = (uint64_t)sqlite3_column_int64(s, 16),
-        .priorities = column_bytes(s, 17),
+        .priorities = state_column_bytes(s, 17),
         .queue_position = (int32_t)sqlite3_column_int64(s, 18),
         .bytes_total = (uint64_t)sqlite3_column_int64(s, 19),
         .piece_length = (uint32_t)sqlite3_column_int64(s, 20),
@@ -317,7 +338,7 @@ int state_rows_put_blob(struct state_db *db, int64_t torrent, int kind, struct b
     sqlite3_bind_int64(s, 1, torrent);
     sqlite3_bind_int(s, 2, kind);
     if (body.size > 0) {
-        sqlite3_bind_int64(s, 3, sum_of_blob(torrent, kind, body));
+        sqlite3_bind_int64(s, 3, state_sum_of_blob(torrent, kind, body));
         bind_bytes(s, 4, body);
     }
     int err = finish(db, s);
@@ -329,7 +350,7 @@ int state_rows_put_setting(struct state_db *db, const char *key, struct bytes va
     sqlite3_stmt *s = db->statements[value.size > 0 ? SQL_PUT_SETTING : SQL_DELETE_SETTING];
     bind_text(s, 1, key);
     if (value.size > 0) {
-        sqlite3_bind_int64(s, 2, sum_of("settings", bytes_of_str(key), value));
+        sqlite3_bind_int64(s, 2, state_sum_of_setting(key, value));
         bind_bytes(s, 3, value);
     }
     return finish(db, s);
@@ -363,7 +384,7 @@ static int take_body(struct state_db *db, sqlite3_stmt *s, const char *table, st
     *size = 0;
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
-        struct bytes body = column_bytes(s, 1);
+        struct bytes body = state_column_bytes(s, 1);
         if (sum_of(table, key, body) != sqlite3_column_int64(s, 0))
             err = ERR_DATABASE;
         else if ((*out = malloc(body.size + 1)) == NULL)
@@ -405,49 +426,6 @@ int state_rows_get_share(
     return take_body(db, s, "shares", raw, out, size);
 }
 
-/* ---- salvage --------------------------------------------------------------------------------- */
-
-struct salvage {
-    struct state_db *to;
-    uint64_t rows;
-};
-
-/* A torrent that was removed and added again since the copy was taken stands in the copy under its
- * old id: the newer row takes its place. */
-static int replace_torrent(struct state_db *to, const struct state_torrent *t)
-{
-    sqlite3_stmt *s;
-    if (sqlite3_prepare_v2(to->sql, "DELETE FROM torrents WHERE id <> ?1 AND (v1 = ?2 OR v2 = ?3)",
-            -1, &s, NULL) != SQLITE_OK)
-        return ERR_DATABASE;
-    sqlite3_bind_int64(s, 1, t->id);
-    if (t->has_v1)
-        bind_bytes(s, 2, bytes_of(t->v1.b, sizeof t->v1.b));
-    if (t->has_v2)
-        bind_bytes(s, 3, bytes_of(t->v2.b, sizeof t->v2.b));
-    sqlite3_step(s);
-    sqlite3_finalize(s);
-    return state_rows_put_torrent(to, t);
-}
-
-static bool salvage_torrent(void *user, const struct state_torrent *t, bool damaged)
-{
-    struct salvage *v = user;
-    if (!damaged && replace_torrent(v->to, t) == 0)
-        v->rows++;
-    return true;
-}
-
-static void salvage_blob(struct salvage *v, sqlite3_stmt *row)
-{
-    int64_t torrent = sqlite3_column_int64(row, 0);
-    int kind = sqlite3_column_int(row, 1);
-    struct bytes body = column_bytes(row, 3);
-    if (body.size > 0 && sum_of_blob(torrent, kind, body) == sqlite3_column_int64(row, 2) &&
-        state_rows_put_blob(v->to, torrent, kind, body) == 0)
-        v->rows++;
-}
-
 int state_rows_each_setting(struct state_db *db, const char *prefix,
     bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user)
 {
@@ -459,54 +437,13 @@ int state_rows_each_setting(struct state_db *db, const char *prefix,
         return state_db_err(db->sql, rc);
     bind_text(s, 1, prefix);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        const char *key = column_text(s, 0);
-        struct bytes value = column_bytes(s, 2);
-        bool intact = sum_of("settings", bytes_of_str(key), value) == sqlite3_column_int64(s, 1);
+        const char *key = state_column_text(s, 0);
+        struct bytes value = state_column_bytes(s, 2);
+        bool intact = state_sum_of_setting(key, value) == sqlite3_column_int64(s, 1);
         if (!each(user, key, value, !intact))
             break;
     }
     int err = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : state_db_err(db->sql, rc);
     sqlite3_finalize(s);
     return err;
-}
-
-static void salvage_setting(struct salvage *v, sqlite3_stmt *row)
-{
-    const char *key = column_text(row, 0);
-    struct bytes value = column_bytes(row, 2);
-    if (value.size > 0 &&
-        sum_of("settings", bytes_of_str(key), value) == sqlite3_column_int64(row, 1) &&
-        state_rows_put_setting(v->to, key, value) == 0)
-        v->rows++;
-}
-
-/* Hands every row of a query on; false if it ended before its time. */
-static bool salvage_rows(struct salvage *v, sqlite3 *from, const char *query,
-    void (*row)(struct salvage *, sqlite3_stmt *))
-{
-    sqlite3_stmt *s;
-    int rc;
-    if (sqlite3_prepare_v2(from, query, -1, &s, NULL) != SQLITE_OK)
-        return false;
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
-        row(v, s);
-    sqlite3_finalize(s);
-    return rc == SQLITE_DONE;
-}
-
-#define BLOBS "SELECT torrent, kind, sum, body FROM blobs NOT INDEXED ORDER BY rowid "
-#define SETTINGS "SELECT key, sum, value FROM settings NOT INDEXED ORDER BY rowid "
-
-uint64_t state_rows_salvage(struct state_db *to, sqlite3 *from)
-{
-    struct salvage v = {.to = to};
-    /* A walk ends at the first page that is beyond reading; a second one from the other end gets
-     * what lies behind it. Shares are a cache: they are not worth it. */
-    if (state_rows_each_torrent(from, false, salvage_torrent, &v) < 0)
-        state_rows_each_torrent(from, true, salvage_torrent, &v);
-    if (!salvage_rows(&v, from, BLOBS "ASC", salvage_blob))
-        salvage_rows(&v, from, BLOBS "DESC", salvage_blob);
-    if (!salvage_rows(&v, from, SETTINGS "ASC", salvage_setting))
-        salvage_rows(&v, from, SETTINGS "DESC", salvage_setting);
-    return v.rows;
 }

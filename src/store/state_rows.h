@@ -20,6 +20,9 @@ void state_rows_finish(struct state_db *);
 /* Each writes one row, inside the caller's transaction. ERR_EXISTS: another torrent has the
  * info-hash; ERR_NOT_FOUND: blob of a torrent that is not there; else state_db_err's. */
 int state_rows_put_torrent(struct state_db *, const struct state_torrent *);
+/* The same, in the place of whatever torrent has one of its hashes: one that was removed and added
+ * again since a copy was taken stands in the copy under its old id. */
+int state_rows_replace_torrent(struct state_db *, const struct state_torrent *);
 int state_rows_delete_torrent(struct state_db *, int64_t id);
 int state_rows_put_blob(struct state_db *, int64_t torrent, int kind, struct bytes);
 int state_rows_put_setting(struct state_db *, const char *key, struct bytes);
@@ -39,8 +42,15 @@ int state_rows_each_torrent(sqlite3 *, bool backwards,
 int state_rows_each_setting(struct state_db *, const char *prefix,
     bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user);
 
-/* Copies every intact row that can be read out of the damaged database at `from` into `to`, over
- * older ones. How many. */
+/* For who reads rows of a database that is not open as a state_db: what their sums have to be, and
+ * their columns (never NULL). */
+int64_t state_sum_of_blob(int64_t torrent, int kind, struct bytes body);
+int64_t state_sum_of_setting(const char *key, struct bytes value);
+struct bytes state_column_bytes(sqlite3_stmt *, int column);
+const char *state_column_text(sqlite3_stmt *, int column);
+
+/* state_salvage.c: copies every intact row that can be read out of the damaged database at `from`
+ * into `to`, over older ones. How many. */
 uint64_t state_rows_salvage(struct state_db *to, sqlite3 *from);
 
 #endif
