@@ -41,10 +41,11 @@ struct dht_member {
     struct list_link link; /* in the order of `due`, among those that seek or those that serve */
     usec due, began;       /* the next search, the last one */
     bool joined;
-    unsigned starved;            /* searches in a row that brought nobody */
-    uint32_t found;              /* peers that the DHT named, ever; repeats included */
-    unsigned crowd, crowds_seen; /* the last round's (crowding.h); rounds in a row that saw one */
-    unsigned crowd_now;          /* of the round that is under way */
+    uint8_t starved;     /* searches in a row that brought nobody; 255: so many or more */
+    uint8_t crowds_seen; /* rounds in a row that saw a crowd; as above */
+    uint16_t crowd;      /* the last round's (crowding.h) */
+    uint16_t crowd_now;  /* of the round that is under way */
+    uint32_t found;      /* peers that the DHT named, ever; repeats included */
     struct dht_member_search *searches; /* DHT_MEMBER_SEARCHES while one is under way; else NULL */
 };
 

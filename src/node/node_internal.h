@@ -28,7 +28,8 @@
  *   race.c     a connection attempt by both carriers
  *   lsd_io.c   local service discovery
  *   port_mapping.c our port on the home router
- *   dht_io.c   the DHT; dht_api.c: searches of kith.h; dht_items.c: items that are kept in it
+ *   dht_io.c   the DHT; dht_hosts.c: its first contacts; dht_api.c: searches of kith.h
+ *   dht_members.c   the torrents in it, by dht_queue.c's turns; dht_items.c: items that are kept
  *   outside.c  how we look from outside
  *   fetch.c    what the user names by its address on the web
  *   inspect.c  what kith.h lets people look at: status, files, peers, links */
