@@ -43,9 +43,9 @@ struct storage {
     struct file_cache *files;
     char *folder;
     bool preallocate;
-    struct env_dir *dir;       /* NULL until the folder was opened */
-    struct storage_file *file; /* one a file of the metainfo */
-    char *parts_path;          /* of the sidecar */
+    struct env_dir *_Atomic dir; /* NULL until a worker has opened the folder */
+    struct storage_file *file;   /* one a file of the metainfo */
+    char *parts_path;            /* of the sidecar */
     atomic_bool parts_exist;
     unsigned jobs;                    /* asked for and not answered */
     unsigned running;                 /* of them, with a worker */

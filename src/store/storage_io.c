@@ -45,7 +45,7 @@ int storage_open_folder(struct storage *s, bool create)
 {
     if (s->dir)
         return 0;
-    struct env_dir *dir;
+    struct env_dir *dir, *none = NULL;
     int err = env_dir_open(s->env, s->folder, false, &dir);
     if (err && create) {
         err = env_dir_open(s->env, s->folder, true, &dir);
@@ -54,12 +54,8 @@ int storage_open_folder(struct storage *s, bool create)
     }
     if (err)
         return err;
-    pthread_mutex_lock(&s->error_lock);
-    if (s->dir)
-        env_dir_close(dir);
-    else
-        s->dir = dir;
-    pthread_mutex_unlock(&s->error_lock);
+    if (!atomic_compare_exchange_strong(&s->dir, &none, dir))
+        env_dir_close(dir); /* another worker was first */
     return 0;
 }
 
