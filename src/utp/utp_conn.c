@@ -16,6 +16,7 @@ static void begin(struct utp_conn *c, struct utp_pool *pool, const struct endpoi
         .window_probe_at = NEVER,
         .linger_until = NEVER,
         .ack_at = NEVER,
+        .rest_at = NEVER,
         .quick_acks = UTP_QUICK_ACKS,
         .told_window = UTP_ROOM_FIRST,
         .sent_at = now,
@@ -73,7 +74,7 @@ void utp_conn_die(struct utp_conn *c, int err)
     c->state = UTP_DEAD;
     c->error = err;
     c->ack_due = c->syn_due = c->fin_due = false;
-    c->timeout_at = c->window_probe_at = c->linger_until = c->ack_at = NEVER;
+    c->timeout_at = c->window_probe_at = c->linger_until = c->ack_at = c->rest_at = NEVER;
     utp_ring_free(&c->out);
     utp_reorder_free(&c->reorder, c->pool);
     utp_window_free(&c->window);
@@ -166,6 +167,7 @@ ssize_t utp_conn_writev(struct utp_conn *c, const struct iovec *v, int count, bo
         all = size == v[i].iov_len;
     }
     c->flush = !more && all;
+    utp_conn_rest_later(c, now);
     utp_conn_watch_window(c, now);
     return total > 0 ? (ssize_t)total : ERR_AGAIN;
 }
@@ -183,7 +185,23 @@ usec utp_conn_deadline(const struct utp_conn *c)
         at = usec_min(at, c->heard_at + UTP_HALF_OPEN_LIFE);
     if (c->state == UTP_OPEN)
         at = usec_min(at, c->sent_at + UTP_KEEP_ALIVE);
+    at = usec_min(at, c->rest_at);
     return usec_min(at, usec_min(c->pacer.again_at, c->drain.until));
+}
+
+/* Not as soon as they are empty: a fast stream empties its ring a hundred times a second, and to
+ * have the memory back each time costs more than to fill it. */
+static void rest(struct utp_conn *c, usec now)
+{
+    utp_ring_rest(&c->out);
+    utp_ring_rest(&c->in.ring);
+    c->rest_at = c->out.data || c->in.ring.data ? now + UTP_RINGS_REST : NEVER;
+}
+
+void utp_conn_rest_later(struct utp_conn *c, usec now)
+{
+    if (c->rest_at == NEVER)
+        c->rest_at = now + UTP_RINGS_REST;
 }
 
 /* Also when it is only the peer's window that keeps us from sending, and it answers: then nothing
@@ -230,6 +248,8 @@ void utp_conn_tick(struct utp_conn *c, usec now)
         c->window_probes++;
         c->probe_due = true;
     }
+    if (now >= c->rest_at)
+        rest(c, now);
     if (now >= c->heard_at + UTP_KEEP_ALIVE)
         utp_room_rest(&c->room, &c->pool->extra_room);
     if (now >= c->ack_at || (c->state == UTP_OPEN && now >= c->sent_at + UTP_KEEP_ALIVE)) {

@@ -36,6 +36,7 @@
     32u /* packets that are acknowledged at once, so that slow start is quick                      \
          */
 #define UTP_KEEP_ALIVE SECONDS(29) /* home routers forget a UDP mapping after 30 */
+#define UTP_RINGS_REST SECONDS(1)  /* so often an empty ring is given back */
 #define UTP_LINGER SECONDS(20)     /* what was written before the close is still delivered */
 #define UTP_HALF_OPEN_LIFE SECONDS(10)
 #define UTP_OLD_ACKS 1024   /* packets whose acknowledgement is late still carry data */
@@ -75,6 +76,7 @@ struct utp_conn {
     bool probe_due; /* its window is closed, and it is time to ask */
     usec sent_at;   /* anything */
     usec timeout_at, window_probe_at, linger_until;
+    usec rest_at;           /* when rings that are empty are given back; NEVER: there are none */
     unsigned timeouts;      /* in a row */
     unsigned window_probes; /* in a row */
 
@@ -140,6 +142,8 @@ uint32_t utp_conn_receive_room(const struct utp_conn *);
 /* Bytes that may be in flight: the congestion window; but two packets while the queue runs empty,
  * and never less than what each connection has by right, if it is answered. */
 double utp_conn_window(const struct utp_conn *);
+/* A ring may have memory from now on. */
+void utp_conn_rest_later(struct utp_conn *, usec now);
 /* After whatever may have closed the peer's window, or brought bytes for a closed one. */
 void utp_conn_watch_window(struct utp_conn *, usec now);
 

@@ -65,8 +65,6 @@ static void take_news(struct utp_conn *c, const struct utp_acked *a, usec now)
     if (a->lost)
         ledbat_lost(&c->ledbat, c->window.srtt, now);
     utp_ring_drop(&c->out, a->released);
-    if (c->out.size == 0)
-        utp_ring_rest(&c->out);
     if (a->any)
         c->timeout_at =
             c->window.first == c->window.next ? NEVER : now + utp_window_rto(&c->window, 0);
@@ -160,6 +158,7 @@ static void take_data(struct utp_conn *c, const struct utp_packet *p, usec now)
         if (fits(c, p->payload) && deliver(c, p->payload, true)) {
             c->ack++;
             deliver_held(c);
+            utp_conn_rest_later(c, now);
         }
     } else if (c->state == UTP_OPEN && p->payload.size <= utp_conn_receive_room(c)) {
         utp_reorder_put(&c->reorder, c->pool, p->seq, (unsigned)ahead, p->payload);

@@ -1,8 +1,13 @@
 /* See utp_inbox.h. */
 #include "utp/utp_inbox.h"
 
+#include "base/copy.h"
 #include "base/err.h"
 #include <stdlib.h>
+
+/* Room of so many bytes in one place is a block's in its piece buffer. It is looked at when the
+ * whole piece is there, long after the cache has forgotten it; what is less is a message's. */
+#define FAR_ROOM 4096u
 
 struct utp_span {
     struct bytes bytes;
@@ -88,11 +93,15 @@ int utp_inbox_put(
 
 static size_t take_lent(struct utp_inbox *in, struct utp_loan *loan, uint8_t *to, size_t size)
 {
+    bool far = size >= FAR_ROOM;
     size_t done = 0;
     while (done < size && in->lent > 0) {
         struct utp_span *span = &loan->spans[in->first];
         size_t n = span->bytes.size < size - done ? span->bytes.size : size - done;
-        memcpy(to + done, span->bytes.data, n);
+        if (far)
+            copy_past_cache(to + done, span->bytes.data, n);
+        else
+            memcpy(to + done, span->bytes.data, n);
         done += n;
         in->lent -= n;
         span->bytes = bytes_of(span->bytes.data + n, span->bytes.size - n);
@@ -111,6 +120,7 @@ size_t utp_inbox_take(struct utp_inbox *in, struct utp_loan *loan, const struct 
         size_t n = in->ring.size > 0 ? utp_ring_take(&in->ring, &v[i], 1) : 0;
         total += n + take_lent(in, loan, (uint8_t *)v[i].iov_base + n, v[i].iov_len - n);
     }
+    copy_settle();
     return total;
 }
 

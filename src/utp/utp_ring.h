@@ -1,5 +1,5 @@
-/* A queue of bytes in a ring that grows by doubling to a bound and is given back when it has been
- * emptied: idle connections hold none. Grown once, it allocates nothing. */
+/* A queue of bytes in a ring that grows by doubling to a bound. Grown once, it allocates nothing;
+ * idle connections give theirs back. */
 #ifndef KITH_UTP_RING_H
 #define KITH_UTP_RING_H
 

@@ -160,8 +160,30 @@ static void an_idle_connection_stays_and_says_so_to_the_router(void **state)
     pair_pass(&p, SECONDS(600));
     uint64_t said = p.end[0].packets_out - before;
     assert_true(said >= 600 / 30 && said <= 600 / 29 + 1);
-    assert_int_equal(p.end[0].conn->out.capacity, 0); /* and holds no buffers */
     assert_true(pair_exchange(&p, 100000, 100000, SECONDS(60)));
+    pair_free(&p);
+}
+
+static void rings_outlast_a_moment_without_bytes_but_not_an_idle_time(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_new(&p, 1, &calm);
+    assert_true(pair_connect(&p));
+    assert_true(pair_exchange(&p, 100000, 0, SECONDS(60)));
+    struct pair_stream late = {
+        .pair = &p, .from = 0, .size = 100000, .read_from = p.now + MSECS(100)};
+    while (late.read < late.size && pair_step(&p, p.now + SECONDS(10)))
+        pair_stream_move(&late);
+    pair_pass(&p, MSECS(100));
+    assert_int_equal(p.end[0].conn->out.size, 0);
+    assert_non_null(p.end[0].conn->out.data);
+    assert_non_null(p.end[1].conn->in.ring.data);
+    pair_pass(&p, 3 * UTP_RINGS_REST);
+    assert_null(p.end[0].conn->out.data);
+    assert_null(p.end[1].conn->in.ring.data);
+    assert_int_equal(p.end[0].conn->rest_at, NEVER);
+    assert_int_equal(p.end[1].conn->rest_at, NEVER);
     pair_free(&p);
 }
 
@@ -176,6 +198,7 @@ int main(void)
         cmocka_unit_test(nobody_who_does_not_answer_is_waited_for_for_ever),
         cmocka_unit_test(who_falls_silent_while_data_is_under_way_is_given_up),
         cmocka_unit_test(an_idle_connection_stays_and_says_so_to_the_router),
+        cmocka_unit_test(rings_outlast_a_moment_without_bytes_but_not_an_idle_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
