@@ -266,7 +266,7 @@ static int take_letters(struct parser *p, const char *arg)
 static int take_operand(struct parser *p, const char *arg)
 {
     if (p->count == p->max)
-        return complain(p, "one operand too many", arg);
+        return complain(p, "one operand too many; a name with spaces wants quotes", arg);
     p->operands[p->count++] = arg;
     return 0;
 }

@@ -305,19 +305,19 @@ static int refuse(struct creation *c, int err)
 int cmd_create(int argc, char **argv)
 {
     struct creation c = {.code = EXIT_FAILED};
-    const char *paths[2];
+    const char *path;
     char real[PATH_MAX];
-    int count = args_parse(&create_spec, argc, argv, paths, 2);
+    int count = args_parse(&create_spec, argc, argv, &path, 1);
     if (count != 1) {
-        if (count >= 0)
+        if (count == 0)
             fputs("kith create: say which file or folder (see 'kith help create')\n", stderr);
         return EXIT_USAGE;
     }
     int code = work_open(&c.work, &output);
     if (code)
         return code;
-    if (!realpath(paths[0], real)) {
-        char *shown = term_escape(bytes_of_str(paths[0]));
+    if (!realpath(path, real)) {
+        char *shown = term_escape(bytes_of_str(path));
         term_error(&c.work.term, "%s: %s", shown, strerror(errno));
         c.code = exit_code_of(err_from_errno(errno));
         free(shown);

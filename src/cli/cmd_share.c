@@ -219,23 +219,23 @@ static int run(struct session *s, struct kith_torrent *t)
 
 int cmd_share(int argc, char **argv)
 {
-    const char *paths[2];
+    const char *path;
     struct session s;
     struct kith_share share;
     struct kith_torrent *torrent;
-    int count = args_parse(&share_spec, argc, argv, paths, 2);
+    int count = args_parse(&share_spec, argc, argv, &path, 1);
     if (count != 1) {
-        if (count >= 0)
+        if (count == 0)
             fputs("kith share: say which file or folder (see 'kith help share')\n", stderr);
         return EXIT_USAGE;
     }
     struct session_config config = {.network = &network, .output = &output};
-    session_remember(&config, "share", 5, paths[0]);
+    session_remember(&config, "share", 5, path);
     int code = session_open(&s, &config);
     if (code)
         return code;
     KITH_INIT(share);
-    share.path = paths[0];
+    share.path = path;
     share.format = torrent_is.format;
     share.piece_length = torrent_piece_length(&torrent_is);
     share.is_private = torrent_is.is_private;

@@ -117,6 +117,8 @@ def wrong_usage_is_told_and_exits_with_2(case):
         if not err:
             raise Failure(f"{argv}: nothing on standard error")
     expect_in("share", case.kith("shar", code=2)[1], "the nearest command")
+    for command in ("share", "create", "get", "show"):
+        expect_in("photos: one operand too many", case.kith(command, "my", "photos", code=2)[1], f"{command} my photos")
 
 
 def help_goes_to_standard_output(case):
