@@ -24,8 +24,8 @@ void peer_say_raw(struct peer *p, struct bytes message)
         peer_pump(p);
 }
 
-/* A message of an id and up to four integers. */
-static void say(struct peer *p, uint8_t id, const uint32_t *values, unsigned count)
+/* A message of an id and up to four integers. False: the peer is gone. */
+static bool queue_values(struct peer *p, uint8_t id, const uint32_t *values, unsigned count)
 {
     uint8_t buffer[MESSAGE_SMALL];
     struct builder b = builder_fixed(buffer, sizeof buffer);
@@ -33,7 +33,13 @@ static void say(struct peer *p, uint8_t id, const uint32_t *values, unsigned cou
     builder_u8(&b, id);
     for (unsigned i = 0; i < count; i++)
         builder_u32(&b, values[i]);
-    peer_say_raw(p, builder_bytes(&b));
+    return queue(p, builder_bytes(&b));
+}
+
+static void say(struct peer *p, uint8_t id, const uint32_t *values, unsigned count)
+{
+    if (queue_values(p, id, values, count))
+        peer_pump(p);
 }
 
 static void say_block(struct peer *p, uint8_t id, uint32_t piece, uint32_t begin, uint32_t length)
@@ -103,9 +109,7 @@ void peer_say_interested(struct peer *p, bool interested)
 
 void peer_say_have(struct peer *p, uint32_t piece)
 {
-    uint8_t message[9] = {0, 0, 0, 5, WIRE_HAVE};
-    store_u32(message + 5, piece);
-    if (!queue(p, bytes_of(message, sizeof message)))
+    if (!queue_values(p, WIRE_HAVE, &piece, 1))
         return;
     if (bitfield_get(&p->have, piece))
         p->holds_haves = true;

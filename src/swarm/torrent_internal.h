@@ -105,7 +105,8 @@ struct torrent {
     bool pool_empty;  /* when it was looked at last: nobody looks again before something happens */
     bool throttled;   /* some peer is: the rate limit was met */
     uint32_t starved; /* peers that are */
-    uint32_t wake_from; /* of the starved, so that all have their turn */
+    uint32_t wake_from;     /* of the starved, so that all have their turn */
+    uint32_t throttle_from; /* of the throttled, likewise */
     struct blame blame;
     struct suspects suspects;
     uint32_t liars; /* banned */

@@ -307,17 +307,24 @@ void torrent_wake_starved(struct torrent *t)
             peer_serve(t->peers[i]);
 }
 
+/* All of them, and another one first each time: who sends or reads first takes what the limit lets
+ * through by then. (Pumping never re-enters the swarm: nobody leaves meanwhile.) */
 static void wake_throttled(struct torrent *t)
 {
     if (!t->throttled)
         return;
     t->throttled = false;
-    /* Backwards, as in walk(): whoever is passed over here is woken by nothing else. */
-    for (uint32_t i = t->peer_count; i-- > 0;) {
-        if (i >= t->peer_count || !t->peers[i]->throttled)
+    uint32_t from = t->throttle_from, count = t->peer_count;
+    bool first = true;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = (from + i) % count;
+        if (!t->peers[at]->throttled)
             continue;
-        t->peers[i]->throttled = false;
-        peer_pump(t->peers[i]);
+        if (first)
+            t->throttle_from = at + 1;
+        first = false;
+        t->peers[at]->throttled = false;
+        peer_pump(t->peers[at]);
     }
 }
 

@@ -371,6 +371,35 @@ static void what_is_sent_keeps_within_the_limit(void **state)
     bench_free(&b);
 }
 
+/* Each gets about as much: whoever is asked for first takes all that there is at the time. */
+static void those_that_the_limit_holds_back_take_turns(void **state)
+{
+    enum { PEERS = 3 };
+    uint64_t got[PEERS] = {0}, sum = 0;
+    struct bytes m;
+    (void)state;
+    bench_new(&b, &seed);
+    token_bucket_set(&torrent_limits(b.torrent)->upload, 100000, env_now(b.env));
+    for (unsigned i = 0; i < PEERS; i++)
+        bench_say(bench_join(&b, (char)('a' + i)), WIRE_INTERESTED, 0);
+    bench_pass(&b, SECONDS(2));
+    for (unsigned i = 0; i < PEERS; i++)
+        for (uint32_t r = 0; r < 64; r++)
+            bench_say(&b.peers[i], WIRE_REQUEST, 3, r / 4, r % 4 * 16384, 16384u);
+    for (unsigned step = 0; step < 150; step++) {
+        bench_pass(&b, MSECS(100));
+        bench_pump(&b);
+    }
+    for (unsigned i = 0; i < PEERS; i++)
+        while (bench_heard(&b.peers[i], WIRE_PIECE, &m))
+            got[i] += m.size - 8;
+    for (unsigned i = 0; i < PEERS; i++)
+        sum += got[i];
+    for (unsigned i = 0; i < PEERS; i++)
+        assert_in_range(got[i], sum / PEERS / 2, sum / PEERS * 2);
+    bench_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_seed_offers_nothing_past_its_slots_and_a_leecher_does),
         cmocka_unit_test(who_refuses_what_it_offered_is_not_asked_for_it_again),
         cmocka_unit_test(what_is_sent_keeps_within_the_limit),
+        cmocka_unit_test(those_that_the_limit_holds_back_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,9 +36,12 @@ static void host_seen_at(void *user, const struct endpoint *voter, const struct 
 
 static void host_pump(void *user, struct peer *p, void *link)
 {
-    (void)user;
+    struct bench *b = user;
+    struct bench_peer *of = link;
     (void)p;
-    (void)link;
+    if (!of->pumped)
+        b->pumps[b->pump_count++] = of;
+    of->pumped = true;
 }
 
 static void host_hang_up(void *user, struct peer *p, void *link)
@@ -329,6 +332,15 @@ static void take_sent(struct bench_peer *p)
         peer_sent(p->peer, total, env_now(p->bench->env));
     }
     assert_true(builder_ok(&p->sent));
+}
+
+void bench_pump(struct bench *b)
+{
+    for (unsigned i = 0; i < b->pump_count; i++) { /* whoever asks meanwhile is last */
+        b->pumps[i]->pumped = false;
+        take_sent(b->pumps[i]);
+    }
+    b->pump_count = 0;
 }
 
 /* What was read of the last call is dropped with the next. */

@@ -21,6 +21,7 @@ struct bench_peer {
     struct bench *bench;
     struct peer *peer;   /* NULL: it was hung up, or was not taken */
     struct builder sent; /* what the torrent said to it and the test has not read */
+    bool pumped;         /* it asked for its link to be pumped */
 };
 
 struct bench {
@@ -40,6 +41,8 @@ struct bench {
     unsigned connect_count;
     struct endpoint punches[BENCH_CONNECTS_MAX]; /* that it asked for in this way (BEP 55) */
     unsigned punch_count;
+    struct bench_peer *pumps[BENCH_PEERS_MAX]; /* who has asked for it, in their order */
+    unsigned pump_count;
     struct endpoint seen_at; /* our address, as a peer said last */
     unsigned events[TORRENT_STOPPED + 1];
     bool prepared;
@@ -73,6 +76,8 @@ void bench_say_block(struct bench_peer *, uint32_t piece, uint32_t begin, bool t
 /* The next message of this id that the torrent said to it; those before it are skipped. False:
  * there is none. `payload` is valid until the next bench_ call on the peer. */
 bool bench_heard(struct bench_peer *, uint8_t id, struct bytes *payload);
+/* Lets those that asked for it send, in the order of their asking, as a node does. */
+void bench_pump(struct bench *);
 /* Answers every request that it has had so far. `lie_at`: the piece whose blocks are not true. */
 unsigned bench_serve(struct bench_peer *, uint32_t lie_at);
 
