@@ -239,7 +239,7 @@ struct kith_add {
     int32_t metadata_only; /* 1: stop when the metadata is there (magnets); kith_resume goes on */
     int32_t sparse;        /* 1: do not preallocate */
     uint64_t download_rate_max, upload_rate_max;
-    const char *const *peers; /* "host:port", numeric */
+    const char *const *peers; /* "host:port", numeric or a name that is looked up */
     size_t peer_count;
     const char *files_wanted; /* NULL: all; else a glob over paths: "*.jpg" */
 };
@@ -280,6 +280,9 @@ KITH_API void kith_remove_with_data(struct kith_torrent *torrent);
 KITH_API int kith_move(struct kith_torrent *torrent, const char *folder);
 /* Believes nothing and hashes everything again. KITH_EVENT_READY follows. KITH_E_AGAIN: not now. */
 KITH_API int kith_recheck(struct kith_torrent *torrent);
+/* `host_port` is numeric, or a name that is looked up: KITH_EVENT_WARNING says if that fails.
+ * KITH_E_SYNTAX: it is neither. KITH_E_LIMIT: too many names are being looked up. KITH_E_AGAIN: a
+ * share is being hashed. */
 KITH_API int kith_add_peer(struct kith_torrent *torrent, const char *host_port);
 /* 0: unwanted, 1 to 7: priority, 4 is normal. */
 KITH_API int kith_set_file_priority(struct kith_torrent *torrent, uint32_t file, int priority);

@@ -249,6 +249,45 @@ int endpoint_parse(struct endpoint *out, struct bytes text)
     return 0;
 }
 
+static bool is_host_name(struct bytes host)
+{
+    for (size_t i = 0; i < host.size; i++) {
+        uint8_t c = host.data[i];
+        bool word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        bool inner = i > 0 && i + 1 < host.size;
+        if (!word && !(inner && c == '-') && !(i > 0 && c == '.'))
+            return false;
+    }
+    return host.size > 0 && host.size <= ADDR_HOST_MAX;
+}
+
+/* "256.1.1.1" is a wrong address, not a name. */
+static bool looks_numeric(struct bytes host)
+{
+    for (size_t i = 0; i < host.size; i++)
+        if (host.data[i] != '.' && (host.data[i] < '0' || host.data[i] > '9'))
+            return false;
+    return true;
+}
+
+int host_port_parse(struct bytes text, struct bytes *host, uint16_t *port)
+{
+    const uint8_t *colon = text.size > 0 ? memchr(text.data, ':', text.size) : NULL;
+    if (!colon)
+        return ERR_SYNTAX;
+    struct cursor c = cursor_of(text);
+    struct bytes name = cursor_take(&c, (size_t)(colon - text.data));
+    cursor_skip(&c, 1);
+    uint64_t number;
+    if (!is_host_name(name) || looks_numeric(name) ||
+        parse_u64(cursor_rest(&c), 0xffff, &number) != 0 || number == 0)
+        return ERR_SYNTAX;
+    *host = name;
+    *port = (uint16_t)number;
+    return 0;
+}
+
 /* --- writing text --- */
 
 /* The longest run of at least two zero groups, the first of equals (RFC 5952 section 4.2). */

@@ -32,6 +32,11 @@ bool endpoint_is_any(const struct endpoint *); /* 0.0.0.0 or ::, whatever the po
 int endpoint_parse(struct endpoint *out, struct bytes text);
 /* Numeric address without a port (brackets optional for v6). ERR_SYNTAX otherwise. */
 int endpoint_parse_ip(struct endpoint *out, struct bytes text, uint16_t port);
+/* "NAME:PORT": a host name (RFC 1123, and underscores, which are seen in the wild), port 1-65535.
+ * `host` points into `text`. ERR_SYNTAX otherwise, also for what looks like a wrong address: no
+ * top-level domain is a number. */
+#define ADDR_HOST_MAX 253u
+int host_port_parse(struct bytes text, struct bytes *host, uint16_t *port);
 /* Writes the text form; returns buffer. */
 const char *endpoint_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_MAX]);
 const char *endpoint_ip_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_MAX]);

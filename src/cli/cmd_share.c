@@ -133,7 +133,7 @@ static void add_peers(struct session *s, struct kith_torrent *t)
 {
     for (size_t i = 0; i < network.peers.count; i++)
         if (kith_add_peer(t, network.peers.items[i]) != 0)
-            term_error(&s->term, "%s is not a numeric HOST:PORT", network.peers.items[i]);
+            term_error(&s->term, "%s is not HOST:PORT", network.peers.items[i]);
 }
 
 /* -1: go on; else the exit code. */

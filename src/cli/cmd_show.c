@@ -11,6 +11,7 @@
 #include "cli/term.h"
 #include "format/magnet.h"
 #include "format/metainfo.h"
+#include "node/dht_io.h"
 #include "swarm/announcer.h"
 #include "swarm/torrent.h"
 #include <kith.h>
@@ -36,7 +37,8 @@ static const struct json_doc show_json[] = {
     {"torrent",
         "name, on_disk, multi_file, info_hash_v1, info_hash_v2, magnet, size, piece_length, "
         "pieces, private, comment, created_by, source, created_unix, trackers (url, tier), "
-        "trackers_unread, web_seeds, http_seeds, web_seeds_unread, nodes (host, port), files "
+        "trackers_unread, web_seeds, http_seeds, web_seeds_unread, nodes (host, port), "
+        "nodes_unread, files "
         "(path, length, offset, pad, "
         "executable, hidden, symlink, pieces_root)"},
     {"link", "name, info_hash_v1, info_hash_v2, magnet, trackers, web_seeds, peers"},
@@ -129,6 +131,15 @@ static void show_web_seeds_note(size_t count, size_t unread)
             count);
 }
 
+static void show_nodes_note(size_t count, size_t unread)
+{
+    if (unread > 0)
+        printf("%-13s %zu more, which are not read\n", "DHT nodes", unread);
+    if (count > DHT_IO_TORRENT_NODES_MAX)
+        printf("%-13s kith asks the first %u of these %zu\n", "DHT nodes", DHT_IO_TORRENT_NODES_MAX,
+            count);
+}
+
 static void show_outer(const struct metainfo *m)
 {
     for (size_t i = 0; i < m->tracker_count; i++) {
@@ -147,6 +158,7 @@ static void show_outer(const struct metainfo *m)
         printf("%-13s %s:%u\n", "DHT node", host, m->nodes[i].port);
         free(host);
     }
+    show_nodes_note(m->node_count, m->nodes_unread);
 }
 
 static void show_metainfo(const struct metainfo *m, const char *link)
@@ -257,6 +269,7 @@ static void json_metainfo(const struct metainfo *m, const char *link)
     json_texts(j, "http_seeds", m->http_seeds, m->http_seed_count);
     json_put_unsigned(j, "web_seeds_unread", m->web_seeds_unread);
     json_nodes(j, m);
+    json_put_unsigned(j, "nodes_unread", m->nodes_unread);
     json_files(j, m);
     json_close_object(j);
     json_end_line(j);

@@ -169,49 +169,17 @@ static int add_url(struct magnet_parser *p, struct bytes value, const char ***ur
 
 /* ---- x.pe: who has it ------------------------------------------------------------------------ */
 
-/* RFC 1123 letters, digits, hyphens and dots; underscores are seen in the wild. */
-static bool is_host_name(struct bytes host)
-{
-    for (size_t i = 0; i < host.size; i++) {
-        uint8_t c = lower(host.data[i]);
-        bool inner = i > 0 && i + 1 < host.size;
-        bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-        if (!word && !(inner && c == '-') && !(i > 0 && c == '.'))
-            return false;
-    }
-    return host.size > 0 && host.size <= MAGNET_HOST_MAX;
-}
-
-static bool parse_named_peer(struct magnet_parser *p, struct bytes value, struct magnet_peer *peer)
-{
-    struct cursor c = cursor_of(value);
-    struct bytes host = take_until(&c, ':');
-    uint64_t port;
-    if (!is_host_name(host) || parse_u64(cursor_rest(&c), 0xffff, &port) < 0 || port == 0)
-        return false;
-    peer->host = arena_dup(&p->m->arena, host);
-    peer->endpoint.port = (uint16_t)port;
-    return true;
-}
-
-/* "256.1.1.1" is a wrong address, not a name: no top-level domain is a number. */
-static bool looks_numeric(struct bytes value)
-{
-    for (size_t i = 0; i < value.size && value.data[i] != ':'; i++)
-        if (value.data[i] != '.' && (value.data[i] < '0' || value.data[i] > '9'))
-            return false;
-    return true;
-}
-
 static int parse_peer(struct magnet_parser *p, struct bytes value)
 {
     struct magnet_peer peer = {0};
     bool numeric = endpoint_parse(&peer.endpoint, value) == 0;
     peer.endpoint.scope = 0; /* an interface of somebody else's machine */
     if (!numeric) {
+        struct bytes host;
         peer = (struct magnet_peer){0};
-        if (looks_numeric(value) || !parse_named_peer(p, value, &peer))
+        if (host_port_parse(value, &host, &peer.endpoint.port) != 0)
             return format_fail(p->error, ERR_SYNTAX, "x.pe: not an address and a port");
+        peer.host = arena_dup(&p->m->arena, host);
         if (peer.host == NULL)
             return ERR_NOMEM;
     }

@@ -18,7 +18,6 @@
 #define MAGNET_PEERS_MAX 500u
 #define MAGNET_RANGES_MAX 1000u
 #define MAGNET_NAME_MAX 1024u /* bytes of dn after decoding: longer ones are cut */
-#define MAGNET_HOST_MAX 253u  /* of a host name in x.pe */
 
 struct magnet_peer {
     struct endpoint endpoint; /* family ADDR_NONE if the host is a name; port is set either way */

@@ -108,9 +108,9 @@ struct metainfo {
     const char *const *http_seeds;           /* httpseeds, BEP 17 */
     size_t http_seed_count;
     const struct metainfo_node *nodes; /* BEP 5 */
-    size_t node_count;
-    struct bytes comment, created_by; /* UTF-8 not assured: escape */
-    int64_t created_unix;             /* 0: not given */
+    size_t node_count, nodes_unread;   /* the second: past the bound, or no nodes */
+    struct bytes comment, created_by;  /* UTF-8 not assured: escape */
+    int64_t created_unix;              /* 0: not given */
 
     unsigned references;
     struct metainfo_memory *memory; /* what all of the above points into */

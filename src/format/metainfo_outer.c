@@ -198,6 +198,7 @@ static int parse_nodes(struct metainfo *m, struct bencode_value torrent)
             return ERR_NOMEM;
         nodes[m->node_count++] = (struct metainfo_node){copy, port};
     }
+    m->nodes_unread = bencode_count(list) - m->node_count;
     return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,11 +81,25 @@ void dht_io_guess(struct kith_node *n, const struct endpoint *e, enum addr_sourc
     dht_io_arm(n);
 }
 
+static void tell_left_out(struct kith_torrent *k)
+{
+    char text[NODE_TEXT_MAX];
+    size_t named = k->metainfo ? k->metainfo->node_count + k->metainfo->nodes_unread : 0;
+    if (named <= DHT_IO_TORRENT_NODES_MAX || k->nodes_told)
+        return;
+    k->nodes_told = true;
+    snprintf(text, sizeof text,
+        "it names %zu DHT nodes: the first %u of them are asked; the others are not", named,
+        DHT_IO_TORRENT_NODES_MAX);
+    node_event(k->node, KITH_EVENT_WARNING, k, 0, text);
+}
+
 /* BEP 5, `nodes`: of a stranger's torrent, so no local addresses. */
 void dht_hosts_take_nodes(struct kith_torrent *k)
 {
     struct dht_io *io = k->node->dht;
     const struct metainfo *m = k->metainfo;
+    tell_left_out(k);
     for (size_t i = 0; m && i < m->node_count && i < DHT_IO_TORRENT_NODES_MAX; i++) {
         struct endpoint e;
         struct dht_host *h = &io->torrent_hosts[i];

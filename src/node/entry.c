@@ -35,6 +35,7 @@ bool entry_make_awake(struct kith_torrent *k)
     a->retry.fire = entry_retry;
     a->torrent_file = builder_heap(METAINFO_TORRENT_MAX);
     list_init(&a->web_fetches);
+    list_init(&a->named_peers);
     k->awake = a;
     return true;
 }
@@ -45,6 +46,7 @@ void entry_free_awake(struct kith_torrent *k)
     if (!a)
         return;
     web_seeds_cancel(k);
+    named_peers_cancel(k);
     timer_cancel(&k->node->timers, &a->timer);
     timer_cancel(&k->node->timers, &a->save);
     timer_cancel(&k->node->timers, &a->retry);
@@ -150,6 +152,7 @@ void entry_stop(struct kith_torrent *k)
     lsd_leave(k);
     dht_io_leave(k);
     web_seeds_cancel(k);
+    named_peers_cancel(k);
     if (k->awake && k->awake->create)
         create_cancel(k->awake->create);
     else if (k->torrent)

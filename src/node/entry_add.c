@@ -3,6 +3,7 @@
 #include "node/node_internal.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "format/magnet.h"
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -57,23 +58,38 @@ void entry_metadata_known(struct kith_torrent *k)
         entry_open_data(k);
 }
 
+static void tell_not_met(struct kith_torrent *k, int err, const char *peer)
+{
+    char text[NODE_TEXT_MAX];
+    struct builder b = builder_fixed(text, sizeof text);
+    builder_str(&b,
+        err == ERR_LIMIT ? "too many peers by name, not looked up: " : "not a peer, HOST:PORT: ");
+    text_escape(bytes_of_str(peer), &b);
+    node_event(k->node, KITH_EVENT_WARNING, k, err, builder_text(&b));
+}
+
 static void add_peers(struct kith_torrent *k, const struct kith_add *add)
 {
-    struct endpoint e;
-    for (size_t i = 0; k->torrent && i < add->peer_count; i++)
-        if (endpoint_parse(&e, bytes_of_str(add->peers[i])) == 0) {
-            torrent_add_candidate(k->torrent, &e, ADDR_FROM_USER);
-            dht_io_guess(k->node, &e, ADDR_FROM_USER);
-        }
+    for (size_t i = 0; i < add->peer_count; i++) {
+        int err = named_peers_meet(k, bytes_of_str(add->peers[i]));
+        if (err)
+            tell_not_met(k, err, add->peers[i]);
+    }
 }
 
 static void add_link_peers(struct kith_torrent *k, const struct magnet *m)
 {
-    for (size_t i = 0; k->torrent && i < m->peer_count; i++)
-        if (m->peers[i].endpoint.family != ADDR_NONE) {
-            torrent_add_candidate(k->torrent, &m->peers[i].endpoint, ADDR_FROM_LINK);
-            dht_io_guess(k->node, &m->peers[i].endpoint, ADDR_FROM_LINK);
+    for (size_t i = 0; k->torrent && i < m->peer_count; i++) {
+        const struct magnet_peer *p = &m->peers[i];
+        if (p->endpoint.family == ADDR_NONE) {
+            int err = named_peers_add(k, bytes_of_str(p->host), p->endpoint.port, ADDR_FROM_LINK);
+            if (err)
+                tell_not_met(k, err, p->host);
+            continue;
         }
+        torrent_add_candidate(k->torrent, &p->endpoint, ADDR_FROM_LINK);
+        dht_io_guess(k->node, &p->endpoint, ADDR_FROM_LINK);
+    }
 }
 
 static int remember_texts(struct text_list *list, const char **texts, size_t count, size_t max)

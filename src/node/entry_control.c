@@ -79,14 +79,8 @@ void kith_resume(struct kith_torrent *k)
 
 int kith_add_peer(struct kith_torrent *k, const char *host_port)
 {
-    struct endpoint e;
-    int err = endpoint_parse(&e, bytes_of_str(host_port));
-    if (!err)
-        err = entry_wake(k);
-    if (err || !k->torrent)
-        return err ? err : ERR_AGAIN;
-    torrent_add_candidate(k->torrent, &e, ADDR_FROM_USER);
-    return 0;
+    int err = entry_wake(k);
+    return err ? err : named_peers_meet(k, bytes_of_str(host_port));
 }
 
 /* What the sidecar held of a file that became wanted is in its place now. */

@@ -88,6 +88,8 @@ static const char *why_alone(struct kith_torrent *k, const struct torrent_stats 
         return "connecting";
     if (network_is_offline(k->node))
         return "waiting for a network: this machine is on none";
+    if (s->known == 0 && named_peers_wait(k))
+        return "looking up the name of a peer";
     if (s->known == 0 && s->attempts_failed == 0)
         return k->dht.joined ? "waiting for peers: "
                              : "waiting for peers: the link names none, and none has been found";

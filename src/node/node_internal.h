@@ -66,8 +66,9 @@
 #define NODE_EVENTS_MAX 4096u
 #define NODE_STOP_PATIENCE SECONDS(2)
 #define NODE_TEXT_MAX 256u
-#define NODE_TRACKERS_MAX 500u  /* of one link: as many as one may have (format/magnet.h) */
-#define NODE_WEB_SEEDS_MAX 500u /* the same */
+#define NODE_TRACKERS_MAX 500u   /* of one link: as many as one may have (format/magnet.h) */
+#define NODE_WEB_SEEDS_MAX 500u  /* the same */
+#define NODE_NAMED_PEERS_MAX 16u /* of a torrent that are looked up at a time; the user is told */
 
 struct kith_event {
     struct list_link link;
@@ -170,6 +171,7 @@ struct entry_awake {
     struct timer timer; /* the torrent's deadline */
     struct builder torrent_file;
     struct list_link web_fetches; /* exchanges with web seeds under way */
+    struct list_link named_peers; /* whose names are being looked up */
 
     /* its data: entry_data.h */
     struct bitfield have;  /* found by the check */
@@ -238,6 +240,7 @@ struct kith_torrent {
     struct lsd_member lsd;
     struct dht_member dht;
     bool trackers_told; /* the user was, of those that are not asked */
+    bool nodes_told;    /* likewise, of DHT nodes */
     bool goodbye;       /* trackers are told that we leave */
 
     bool web_seeds_added;
@@ -405,6 +408,15 @@ bool web_fetch_start(struct kith_torrent *, uint32_t seed, const char *url, uint
     uint64_t range, uint64_t size);
 /* Before the swarm is paused or stopped. */
 void web_seeds_cancel(struct kith_torrent *);
+
+/* ---- named_peers.c
+ * -------------------------------------------------------------------------------- */
+/* A peer of that name; what it leads to is judged as `source`'s. ERR_LIMIT: too many wait. */
+int named_peers_add(struct kith_torrent *, struct bytes host, uint16_t port, enum addr_source);
+/* "HOST:PORT" of the user's, a number or a name. ERR_SYNTAX: it is neither. */
+int named_peers_meet(struct kith_torrent *, struct bytes text);
+void named_peers_cancel(struct kith_torrent *);
+bool named_peers_wait(const struct kith_torrent *); /* some are being looked up */
 
 /* ---- fetch.c
  * --------------------------------------------------------------------------------------- */

@@ -305,10 +305,36 @@ static void any_address_is_any_whatever_its_port(void **state)
     assert_false(endpoint_is_any(&one) || endpoint_is_any(&local));
 }
 
+static bool is_named(const char *text, const char *host, uint16_t port)
+{
+    struct bytes name;
+    uint16_t at;
+    return host_port_parse(bytes_of_str(text), &name, &at) == 0 &&
+           bytes_equal(name, bytes_of_str(host)) && at == port;
+}
+
+static void a_name_and_a_port_are_told_from_a_wrong_address(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"", "host", ":80", "host:", "host:0", "host:65536",
+        "256.1.1.1:80", "1.2.3:80", "-host:80", "host-:80", ".host:80", "ho st:80", "[::1]:80",
+        "host:80:80", "h\xc3\xb6st:80", "http://host:80"};
+    assert_true(is_named("host.example:7", "host.example", 7));
+    assert_true(is_named("my_box:65535", "my_box", 65535));
+    assert_true(is_named("A-1.b:80", "A-1.b", 80));
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct bytes name;
+        uint16_t port;
+        if (host_port_parse(bytes_of_str(refused[i]), &name, &port) == 0)
+            fail_msg("'%s' was taken", refused[i]);
+    }
+}
+
 RUN(T(addresses_are_written_in_their_one_form), T(malformed_endpoints_are_refused),
     T(an_address_without_port_parses_with_and_without_brackets),
     T(random_v6_addresses_survive_their_text), T(compact_forms_go_both_ways),
     T(a_v4_mapped_address_is_the_v4_address), T(equality_looks_at_everything_and_the_hash_agrees),
     T(each_address_has_its_class), T(a_v4_address_inside_a_v6_address_decides_its_class),
     T(who_names_an_address_decides_whether_it_is_contacted),
-    T(strangers_may_not_name_well_known_ports), T(any_address_is_any_whatever_its_port))
+    T(strangers_may_not_name_well_known_ports), T(any_address_is_any_whatever_its_port),
+    T(a_name_and_a_port_are_told_from_a_wrong_address))

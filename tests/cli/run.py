@@ -299,6 +299,23 @@ def links_come_from_everywhere(case):
         expect((case.work / f"out{i}/Data/film.bin").read_bytes(), (case.work / "Data/film.bin").read_bytes(), i)
 
 
+def a_peer_may_go_by_its_name(case):
+    case.data()
+    port = free_port()
+    share = case.start("share", "Data", "--listen", "127.0.0.1", "--port", str(port), "--json")
+    link = next_of_type(share, "link")["link"].split("&x.pe")[0]
+    for out, argv in (("a", [link + f"&x.pe=localhost:{port}"]), ("b", [link, "-p", f"localhost:{port}"])):
+        case.kith("get", *argv, "-o", case.work / out, "--exit", "--listen", "127.0.0.1")
+        expect((case.work / out / "Data/film.bin").read_bytes(), (case.work / "Data/film.bin").read_bytes(), out)
+    nowhere = f"&x.pe=nowhere.invalid:{port}"
+    get = case.start("get", link + nowhere, "-o", "c", "--listen", "127.0.0.1", "--json")
+    expect_in("nowhere.invalid: the name was not found", next_of_type(get, "warning")["text"], "a name that is none")
+    get = case.start("get", link + nowhere, "-o", "d", "--proxy", "socks5://127.0.0.1:1", "--json")
+    expect_in("names are not looked up", next_of_type(get, "warning")["text"], "where none may be looked up")
+    get = case.start("get", link, "-p", "256.1.1.1:80", "-o", "e", "--listen", "127.0.0.1", "--json")
+    expect_in("256.1.1.1:80", next_of_type(get, "warning")["text"], "what is no peer")
+
+
 def somebody_elses_file_is_left_alone(case):
     root = case.data()
     case.kith("create", root, "-o", "d.torrent")
@@ -676,18 +693,23 @@ def what_is_not_used_of_a_torrent_is_said(case):
     info = lt.bdecode(lt_torrent_of(case.work / "Data"))[b"info"]
     tiers = [[f"http://127.0.0.1:1/{t}/{i}/announce" for i in range(50)] for t in range(25)]
     seeds = [f"http://127.0.0.1:1/{i}/" for i in range(1002)]
-    (case.work / "many.torrent").write_bytes(lt.bencode({"info": info, "announce-list": tiers, "url-list": seeds}))
+    nodes = [["10.0.0.1", 1 + i] for i in range(1003)]
+    (case.work / "many.torrent").write_bytes(
+        lt.bencode({"info": info, "announce-list": tiers, "url-list": seeds, "nodes": nodes}))
     out, _ = case.kith("show", "many.torrent")
     expect_in("250 more, which are not read", out, "trackers past the bound")
     expect_in("kith asks 64 of these 1000, evenly of each tier", out, "trackers in use")
     expect_in("2 more, which are not read", out, "web seeds past the bound")
     expect_in("kith uses the first 8 of these 1000", out, "web seeds in use")
+    expect_in("3 more, which are not read", out, "DHT nodes past the bound")
+    expect_in("kith asks the first 8 of these 1000", out, "DHT nodes in use")
     shown = json.loads(case.kith("show", "--json", "many.torrent")[0])
-    expect((shown["trackers_unread"], shown["web_seeds_unread"]), (250, 2), "in JSON")
+    expect((shown["trackers_unread"], shown["web_seeds_unread"], shown["nodes_unread"]), (250, 2, 3), "in JSON")
     link = "magnet:?xt=urn:btih:" + "11" * 20 + "".join(f"&tr=http://127.0.0.1:1/{i}/announce" for i in range(100))
     expect_in("kith asks 64 of these 100", case.kith("show", link)[0], "of a link")
-    get = case.start("get", "--json", "--listen", "127.0.0.1", "-o", "out", "many.torrent")
-    texts = [next_of_type(get, "warning")["text"] for _ in range(2)]
+    get = case.start("get", "--json", "--listen", "127.0.0.1", "-o", "out", "--bootstrap", "none", "many.torrent", KITH_NO_DHT="0")
+    texts = [next_of_type(get, "warning")["text"] for _ in range(3)]
+    expect(sum("1003 DHT nodes: the first 8" in text for text in texts), 1, "DHT nodes, when it begins")
     expect(sum("64 of them are asked" in text for text in texts), 1, "trackers, when it begins")
     expect(sum("8 of them are used" in text for text in texts), 1, "web seeds, when it begins")
     get = case.start("get", "--json", "--listen", "127.0.0.1", "-o", "out", link)
