@@ -2,7 +2,15 @@
  * 64 KiB each, adds them to a node with a state file there and waits until all are seeded;
  * `many run FOLDER SECONDS` opens that node again and prints how long it took until all are there,
  * the memory, the CPU while idle for so long, and how long the stop took. `many --discovery ...`:
- * with the DHT and local service discovery, as a user's node has them. Only libkith is used. */
+ * with the DHT and local service discovery, as a user's node has them.
+ *
+ * `many awake FOLDER COUNT SECONDS udp|http|none`: COUNT torrents that look for data that nobody
+ * has, each with a tracker of that kind (bench/stub_tracker.h). Prints how long adding took, until
+ * all had announced, memory, idle CPU, descriptors. `many calls FOLDER`: what `make` left is
+ * opened, and each call of kith.h is timed among so many torrents. Only libkith is used. */
+#include "stub_tracker.h"
+
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <kith.h>
@@ -41,6 +49,17 @@ static long anonymous(void)
 
 static bool discovery;
 
+static unsigned descriptors(void)
+{
+    unsigned count = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d && readdir(d))
+        count++;
+    if (d)
+        closedir(d);
+    return count > 3 ? count - 3 : 0; /* ".", "..", and d's own */
+}
+
 static struct kith_node *open_node(const char *folder)
 {
     char state[4096];
@@ -75,14 +94,16 @@ static void stop_node(struct kith_node *n)
 }
 
 /* A torrent of one file of zeros. */
-static size_t write_torrent(char *out, size_t room, const char *name)
+static size_t write_torrent(char *out, size_t room, const char *name, const char *tracker)
 {
     static uint8_t zeros[SIZE];
     uint8_t digest[20];
     EVP_Digest(zeros, SIZE, digest, NULL, EVP_sha1(), NULL);
-    int n =
-        snprintf(out, room, "d4:infod6:lengthi%de4:name%zu:%s12:piece lengthi%de6:pieces20:", SIZE,
-            strlen(name), name, SIZE);
+    int n = tracker ? snprintf(out, room, "d8:announce%zu:%s", strlen(tracker), tracker)
+                    : snprintf(out, room, "d");
+    n += snprintf(out + n, room - (size_t)n,
+        "4:infod6:lengthi%de4:name%zu:%s12:piece lengthi%de6:pieces20:", SIZE, strlen(name), name,
+        SIZE);
     memcpy(out + n, digest, 20);
     memcpy(out + n + 20, "ee", 2);
     return (size_t)n + 22;
@@ -104,7 +125,7 @@ static void add_one(struct kith_node *n, const char *folder, int i)
     snprintf(path, sizeof path, "%s/data", folder);
     KITH_INIT(add);
     add.torrent = torrent;
-    add.torrent_size = write_torrent(torrent, sizeof torrent, name);
+    add.torrent_size = write_torrent(torrent, sizeof torrent, name, NULL);
     add.folder = path;
     if (kith_add(n, &add, &t) != 0) {
         fprintf(stderr, "kith_add: %s\n", kith_last_error(n));
@@ -166,6 +187,190 @@ static int run(const char *folder, int idle_seconds)
     return ready == count ? 0 : 1;
 }
 
+/* ---- torrents that look for data ------------------------------------------------------------- */
+
+static void turn(struct kith_node *n, int milliseconds)
+{
+    kith_run(n, milliseconds);
+    while (kith_next_event(n)) {
+    }
+}
+
+static void add_awake(struct kith_node *n, const char *folder, const char *tracker, int i)
+{
+    char name[32], torrent[512];
+    struct kith_add add;
+    struct kith_torrent *t;
+    snprintf(name, sizeof name, "%06d.bin", i);
+    KITH_INIT(add);
+    add.torrent = torrent;
+    add.torrent_size = write_torrent(torrent, sizeof torrent, name, tracker);
+    add.folder = folder;
+    add.sparse = 1;
+    if (kith_add(n, &add, &t) != 0) {
+        fprintf(stderr, "kith_add: %s\n", kith_last_error(n));
+        exit(1);
+    }
+}
+
+static int in_state(struct kith_node *n, int count, int state)
+{
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        struct kith_status s;
+        KITH_INIT(s);
+        kith_status(kith_torrent_at(n, (size_t)i), &s);
+        found += s.state == state;
+    }
+    return found;
+}
+
+static int awake(const char *folder, int count, int idle_seconds, const char *kind)
+{
+    struct stub_tracker tracker;
+    char url[128], data[4096];
+    bool told = strcmp(kind, "none") != 0;
+    if (stub_tracker_start(&tracker) != 0) {
+        fputs("no tracker\n", stderr);
+        return 1;
+    }
+    snprintf(url, sizeof url,
+        strcmp(kind, "udp") == 0 ? "udp://127.0.0.1:%u/announce" : "http://127.0.0.1:%u/announce",
+        strcmp(kind, "udp") == 0 ? tracker.udp_port : tracker.http_port);
+    snprintf(data, sizeof data, "%s/data", folder);
+    mkdir(folder, 0755);
+    mkdir(data, 0755);
+    struct kith_node *n = open_node(folder);
+    double begin = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    for (int i = 0; i < count; i++)
+        add_awake(n, data, told ? url : NULL, i);
+    double added = seconds(CLOCK_MONOTONIC) - begin;
+    int ready = 0;
+    while ((ready = in_state(n, count, KITH_STATE_DOWNLOADING)) < count &&
+           seconds(CLOCK_MONOTONIC) - begin < 60)
+        for (int i = 0; i < 20; i++)
+            turn(n, 5);
+    double opened = seconds(CLOCK_MONOTONIC) - begin;
+    while (told && *tracker.announces < (uint64_t)count && seconds(CLOCK_MONOTONIC) - begin < 60)
+        turn(n, 100);
+    double announced = seconds(CLOCK_MONOTONIC) - begin;
+    double begun = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    for (double until = seconds(CLOCK_MONOTONIC) + 3; seconds(CLOCK_MONOTONIC) < until;)
+        turn(n, 1000);
+    cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    double idle_from = seconds(CLOCK_MONOTONIC);
+    while (seconds(CLOCK_MONOTONIC) - idle_from < idle_seconds)
+        turn(n, 1000);
+    double idle = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    long kb = anonymous();
+    unsigned open_files = descriptors();
+    uint64_t heard = *tracker.announces;
+    begin = seconds(CLOCK_MONOTONIC);
+    stop_node(n);
+    printf("{\"torrents\": %d, \"downloading\": %d, \"add_s\": %.3f, \"open_s\": %.3f, "
+           "\"announced_s\": %.3f, \"announces\": %" PRIu64 ", \"begin_cpu_s\": %.3f, "
+           "\"anonymous_bytes_each\": %.0f, \"idle_cpu_percent\": %.3f, \"descriptors\": %u, "
+           "\"stop_s\": %.3f}\n",
+        count, ready, added, opened, announced, heard, begun, (double)kb * 1024 / (double)count,
+        idle_seconds ? idle / idle_seconds * 100 : 0, open_files, seconds(CLOCK_MONOTONIC) - begin);
+    stub_tracker_stop(&tracker);
+    return ready == count ? 0 : 1;
+}
+
+/* ---- calls among many torrents --------------------------------------------------------------- */
+
+struct timing {
+    const char *name;
+    double sum, worst;
+    unsigned count;
+};
+
+#define TIMED(timing, call)                                                                        \
+    do {                                                                                           \
+        double timed_from = seconds(CLOCK_MONOTONIC);                                              \
+        call;                                                                                      \
+        double took = seconds(CLOCK_MONOTONIC) - timed_from;                                       \
+        (timing).sum += took;                                                                      \
+        (timing).worst = took > (timing).worst ? took : (timing).worst;                            \
+        (timing).count++;                                                                          \
+    } while (0)
+
+#define CALLS 1000
+#define PAGE 100
+
+enum { ADD, TURN, PAGE_OF, STATUS, FIND, RATES, PAUSE, RESUME, EVENT, REMOVE, CALL_COUNT };
+
+static void time_page(struct kith_node *n, size_t from)
+{
+    for (size_t i = 0; i < PAGE; i++) {
+        struct kith_status s;
+        struct kith_torrent *t = kith_torrent_at(n, from + i);
+        KITH_INIT(s);
+        if (t)
+            kith_status(t, &s);
+    }
+}
+
+static void hex_of(const uint8_t hash[20], char out[41])
+{
+    for (int i = 0; i < 20; i++)
+        snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
+static int calls(const char *folder)
+{
+    struct timing t[CALL_COUNT] = {{.name = "add"}, {.name = "turn"}, {.name = "page"},
+        {.name = "status"}, {.name = "find"}, {.name = "rates"}, {.name = "pause"},
+        {.name = "resume"}, {.name = "event"}, {.name = "remove"}};
+    char data[4096], hex[41];
+    static struct kith_torrent *all[CALLS];
+    const struct kith_event *e;
+    struct kith_node *n = open_node(folder);
+    size_t count = 0;
+    while (kith_torrent_at(n, count))
+        count++;
+    snprintf(data, sizeof data, "%s/data", folder);
+    for (int i = 0; i < CALLS; i++) {
+        TIMED(t[ADD], add_awake(n, data, NULL, 900000 + i));
+        TIMED(t[TURN], kith_run(n, 0));
+    }
+    for (int i = 0; i < CALLS; i++) {
+        struct kith_status s;
+        size_t at = (size_t)i * (count / CALLS);
+        TIMED(t[PAGE_OF], time_page(n, at));
+        all[i] = kith_torrent_at(n, at);
+        KITH_INIT(s);
+        TIMED(t[STATUS], kith_status(all[i], &s));
+        hex_of(s.info_hash_v1, hex);
+        TIMED(t[FIND], kith_torrent_find(n, hex));
+    }
+    for (int i = 0; i < CALLS; i++)
+        TIMED(t[RATES], kith_set_torrent_rates(all[i], 1000, 1000));
+    for (int i = 0; i < CALLS; i++) {
+        TIMED(t[PAUSE], kith_pause(all[i]));
+        TIMED(t[TURN], kith_run(n, 0));
+    }
+    for (int i = 0; i < CALLS; i++) {
+        TIMED(t[RESUME], kith_resume(all[i]));
+        TIMED(t[TURN], kith_run(n, 0));
+    }
+    for (int i = 0; i < CALLS; i++) {
+        TIMED(t[REMOVE], kith_remove(all[i]));
+        TIMED(t[TURN], kith_run(n, 0));
+    }
+    do {
+        TIMED(t[TURN], kith_run(n, 0));
+        TIMED(t[EVENT], e = kith_next_event(n));
+    } while (e || t[EVENT].count < CALLS);
+    stop_node(n);
+    printf("{\"torrents\": %zu", count);
+    for (int i = 0; i < CALL_COUNT; i++)
+        printf(", \"%s_us\": %.1f, \"%s_worst_us\": %.0f", t[i].name, t[i].sum / t[i].count * 1e6,
+            t[i].name, t[i].worst * 1e6);
+    puts("}");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--discovery") == 0) {
@@ -177,6 +382,12 @@ int main(int argc, char **argv)
         return make(argv[2], atoi(argv[3]));
     if (argc == 4 && strcmp(argv[1], "run") == 0)
         return run(argv[2], atoi(argv[3]));
-    fputs("many [--discovery] make FOLDER COUNT | many [--discovery] run FOLDER SECONDS\n", stderr);
+    if (argc == 6 && strcmp(argv[1], "awake") == 0)
+        return awake(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]);
+    if (argc == 3 && strcmp(argv[1], "calls") == 0)
+        return calls(argv[2]);
+    fputs("many [--discovery] make FOLDER COUNT | run FOLDER SECONDS |\n"
+          "    awake FOLDER COUNT SECONDS udp|http|none | calls FOLDER\n",
+        stderr);
     return 2;
 }

@@ -504,7 +504,8 @@ enum kith_event_type {
     KITH_EVENT_DHT_CROWD = 18 /* somebody has put nodes around this torrent in the DHT, as one does
                                  who wants it not to be found; text: in words */
 };
-/* The next event, or NULL. At most 4096 wait; of repeated ones the newest is kept. */
+/* The next event, or NULL. Once 4096 wait, of repeated ones (one torrent's, of one type) only the
+ * newest is kept, in its place in the order. */
 KITH_API const struct kith_event *kith_next_event(struct kith_node *node);
 KITH_API int kith_event_type(const struct kith_event *event);
 /* NULL for events of the node. */

@@ -30,31 +30,9 @@ int node_fail(struct kith_node *n, int err, const char *format, ...)
     return err;
 }
 
-static struct kith_event *repeated(struct kith_node *n, int type, struct kith_torrent *k)
-{
-    list_for_each(at, &n->events)
-    {
-        struct kith_event *e = list_entry(at, struct kith_event, link);
-        if (e->type == type && e->torrent == k)
-            return e;
-    }
-    return NULL;
-}
-
 void node_event(struct kith_node *n, int type, struct kith_torrent *k, int error, const char *text)
 {
-    struct kith_event *e = n->event_count >= NODE_EVENTS_MAX ? repeated(n, type, k) : NULL;
-    if (!e) {
-        e = calloc(1, sizeof *e);
-        if (!e)
-            return;
-        list_push_back(&n->events, &e->link);
-        n->event_count++;
-    }
-    e->type = type;
-    e->torrent = k;
-    e->error = error;
-    snprintf(e->text, sizeof e->text, "%s", text ? text : "");
+    event_queue_push(&n->events, type, k, error, text);
 }
 
 const struct kith_event *kith_next_event(struct kith_node *n)
@@ -62,12 +40,7 @@ const struct kith_event *kith_next_event(struct kith_node *n)
     if (n->pulled && n->pulled->type == KITH_EVENT_REMOVED)
         entry_free(n->pulled->torrent);
     free(n->pulled);
-    n->pulled = NULL;
-    struct list_link *first = list_pop_front(&n->events);
-    if (!first)
-        return NULL;
-    n->event_count--;
-    n->pulled = list_entry(first, struct kith_event, link);
+    n->pulled = event_queue_pull(&n->events);
     return n->pulled;
 }
 
@@ -180,7 +153,10 @@ int node_open_in(struct env *env, const struct kith_options *o, struct kith_node
     struct kith_node *n = calloc(1, sizeof *n);
     if (!n)
         return ERR_NOMEM;
+    uint8_t seed[16];
     n->env = env;
+    env_random(env, seed, sizeof seed);
+    event_queue_init(&n->events, seed);
     list_init(&n->links);
     list_init(&n->dead_links);
     list_init(&n->to_pump);
@@ -188,7 +164,6 @@ int node_open_in(struct env *env, const struct kith_options *o, struct kith_node
     scrapes_init(n);
     list_init(&n->torrents);
     list_init(&n->dht_searches);
-    list_init(&n->events);
     n->stop_timer.fire = stop_late;
     n->log_call = o->log;
     if (o->log)
@@ -274,9 +249,8 @@ void node_free(struct kith_node *n)
     egress_stop(n);
     if (n->state)
         state_close(n->state);
-    if (n->pulled)
-        free(n->pulled);
-    list_for_each_safe(at, &n->events) free(list_entry(at, struct kith_event, link));
+    free(n->pulled);
+    event_queue_free(&n->events);
     entry_index_free(n->index);
     file_cache_free(n->files);
     chunk_pool_free(n->pool);

@@ -1,6 +1,6 @@
 /* The whole of a node, for the files of node/ only.
  *
- *   node.c     birth, stopping and death; events
+ *   node.c     birth, stopping and death; event_queue.c: what waits to be told
  *   ports.c    listening: TCP and UDP on one port, and whose a datagram is
  *   egress.c   what may leave this machine: every socket is opened there
  *   block_list.c   addresses that nothing is said to
@@ -44,6 +44,7 @@
 #include "format/metainfo.h"
 #include "node/dht_io.h"
 #include "node/entry_index.h"
+#include "node/event_queue.h"
 #include "node/ports.h"
 #include "node/race.h"
 #include "store/chunk.h"
@@ -63,19 +64,11 @@
 #define NODE_CONNECTIONS_MAX 500u
 #define NODE_NETWORK_SHARE 10u    /* one /24 or /64 may hold such a part of them by coming in */
 #define NODE_NETWORK_LINKS_MIN 8u /* but so many at least */
-#define NODE_EVENTS_MAX 4096u
 #define NODE_STOP_PATIENCE SECONDS(2)
 #define NODE_TEXT_MAX 256u
 #define NODE_TRACKERS_MAX 500u   /* of one link: as many as one may have (format/magnet.h) */
 #define NODE_WEB_SEEDS_MAX 500u  /* the same */
 #define NODE_NAMED_PEERS_MAX 16u /* of a torrent that are looked up at a time; the user is told */
-
-struct kith_event {
-    struct list_link link;
-    int type, error;
-    struct kith_torrent *torrent;
-    char text[NODE_TEXT_MAX];
-};
 
 struct link;
 struct stream;
@@ -140,8 +133,7 @@ struct kith_node {
     unsigned awake;            /* torrents that have their metainfo and storage in memory */
     unsigned greetings;        /* sleepers that will be woken for their trackers */
     struct entry_index *index; /* of them, by hash */
-    struct list_link events;
-    unsigned event_count;
+    struct event_queue events;
     struct kith_event *pulled; /* what kith_next_event returned last */
 
     struct state *state; /* NULL: nothing is remembered */

@@ -48,7 +48,7 @@ int kith_run(struct kith_node *n, int64_t milliseconds)
 {
     usec end = milliseconds < 0 ? NEVER : env_now(n->env) + MSECS(milliseconds);
     for (;;) {
-        if (!list_empty(&n->events))
+        if (n->events.count > 0)
             return 1;
         usec now = env_now(n->env);
         if (now >= end)
@@ -58,7 +58,7 @@ int kith_run(struct kith_node *n, int64_t milliseconds)
         int err = uv_env_run(n->env, left);
         if (err)
             return err;
-        if (list_empty(&n->events) && n->woken) {
+        if (n->events.count == 0 && n->woken) {
             n->woken = 0;
             return 0;
         }
