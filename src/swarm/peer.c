@@ -13,18 +13,24 @@ static void release_block(void *user, void *hold)
     storage_read_release(hold);
 }
 
-/* Pieces for a newcomer to trade with (BEP 6). A seed trades with nobody: its line goes through its
- * slots alone, or everybody who waits takes of it what they could have of one another. */
+/* Pieces for a newcomer to trade with (BEP 6), of those that are here: where all come at once and
+ * have nothing, whoever got a first piece would serve it to all of them side by side, and nobody
+ * would have it soon. A seed trades with nobody: its line goes through its slots alone, or
+ * everybody who waits takes of it what they could have of one another. */
 static void choose_fast_set(struct peer *p)
 {
     const struct metainfo *m = torrent_metainfo(p->torrent);
     struct info_hash hash;
-    if (!p->fast || !m || p->address.family != ADDR_V4 || p->torrent->completed)
+    const struct bitfield *have = &p->torrent->have;
+    uint32_t set[PEER_FAST_SET_SIZE];
+    if (!p->fast || !m || p->address.family != ADDR_V4 || p->torrent->completed || have->count == 0)
         return;
     if (!torrent_hash_v1(p->torrent, &hash))
         hash = metainfo_id(m);
-    p->fast_set_size = (unsigned)fast_allowed_set(
-        &p->address, &hash, m->piece_count, p->fast_set, PEER_FAST_SET_SIZE);
+    size_t count = fast_allowed_set(&p->address, &hash, m->piece_count, set, PEER_FAST_SET_SIZE);
+    for (size_t i = 0; i < count; i++)
+        if (bitfield_get(have, set[i]))
+            p->fast_set[p->fast_set_size++] = set[i];
 }
 
 struct peer *peer_new(struct torrent *t, const struct peer_intro *intro, void *link, usec now)

@@ -115,9 +115,11 @@ static int hear_unchoke(struct peer *p)
 
 static int hear_interest(struct peer *p, bool interested)
 {
-    if (p->interested_in_us == interested)
-        return 0;
+    bool wanted = peer_wants_slot(p);
     p->interested_in_us = interested;
+    p->presumed = false;
+    if (wanted == interested)
+        return 0;
     if (p->choked_by_us && interested)
         torrent_slot_wanted(p->torrent);
     else if (!p->choked_by_us && interested)

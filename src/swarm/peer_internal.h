@@ -78,6 +78,7 @@ struct peer {
 
     /* BEP 3's four flags, and what the peer has */
     bool choking_us, choked_by_us, interested_in_us, interesting;
+    bool presumed; /* to be interested, for a while: see torrent_presume_interest */
     bool upload_only;
     bool spoke;           /* it sent a message: bitfields must come first */
     bool has_all;         /* said before the metadata was known, or all bits set */
@@ -128,6 +129,12 @@ struct peer {
     bool gone;        /* hung up: waits for its reads to end */
     struct list_link grave;
 };
+
+/* Unchoked, it holds a slot. */
+static inline bool peer_wants_slot(const struct peer *p)
+{
+    return p->interested_in_us || p->presumed;
+}
 
 /* ---- peer_say.c: each queues a message; on overflow the peer hangs up
  * ------------------------------ */

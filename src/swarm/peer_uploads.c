@@ -71,8 +71,11 @@ static bool queue_remove(struct upload_queue *q, uint32_t piece, uint32_t begin,
 /* ---- being asked
  * --------------------------------------------------------------------------------- */
 
+/* Whoever has as many pieces as a set has something to trade with (BEP 6). */
 static bool in_fast_set(const struct peer *p, uint32_t piece)
 {
+    if (p->have.count >= PEER_FAST_SET_SIZE)
+        return false;
     for (unsigned i = 0; i < p->fast_set_size; i++)
         if (p->fast_set[i] == piece)
             return true;
@@ -127,11 +130,13 @@ void peer_set_choked(struct peer *p, bool choked, usec now)
 {
     if (choked == p->choked_by_us || p->gone)
         return;
+    bool wants = peer_wants_slot(p);
     p->choked_by_us = choked;
+    p->presumed &= !choked;
     *(choked ? &p->choked_at : &p->unchoked_at) = now;
-    if (p->interested_in_us && choked)
+    if (wants && choked)
         torrent_slot_freed(p->torrent);
-    else if (p->interested_in_us)
+    else if (wants)
         torrent_slot_taken(p->torrent);
     peer_say_choke(p, choked);
     /* Choke first, then the rejects (transmission's order, which everybody accepts). */

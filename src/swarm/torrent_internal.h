@@ -50,6 +50,7 @@
 #define TORRENT_ENDGAME_SHARE 4u /* one of so many requests may be another's, too */
 #define TORRENT_STARVED_EVERY MSECS(20)
 #define TORRENT_THROTTLED_EVERY MSECS(100)
+#define TORRENT_PRESUMED SECONDS(3) /* to say that it is interested, for whom a slot is held */
 #define TORRENT_CONNECT_EVERY SECONDS(1)
 #define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */
 #define TORRENT_SILENCE_MAX SECONDS(150)
@@ -161,6 +162,8 @@ void torrent_peer_left(struct torrent *, struct peer *, int err);
 void torrent_slot_taken(struct torrent *);
 void torrent_slot_freed(struct torrent *);
 void torrent_slot_wanted(struct torrent *);
+void torrent_presume_interest(struct torrent *, struct peer *); /* of a newcomer */
+void torrent_presume_no_more(struct torrent *, struct peer *);
 void torrent_peers_tick(struct torrent *);
 struct peer *torrent_peer_by_id(struct torrent *, uint32_t id);
 void torrent_hang_up_all(struct torrent *, const char *why);

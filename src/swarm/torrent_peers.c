@@ -160,6 +160,7 @@ struct peer *torrent_adopt(struct torrent *t, const struct peer_intro *intro, vo
         torrent_peer_known(t, p);
     torrent_tell(t, TORRENT_PEER_JOINED, p);
     peer_say_opening(p);
+    torrent_presume_interest(t, p);
     if (!p->gone && intro->leftover.size > 0) {
         int err = receiver_feed(&p->receiver, intro->leftover);
         if (err && !p->gone)
@@ -186,7 +187,7 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
     last->index = p->index;
     torrent_leaves_peer_left(t, p);
     t->starved -= p->starved;
-    if (!p->choked_by_us && p->interested_in_us)
+    if (!p->choked_by_us && peer_wants_slot(p))
         torrent_slot_freed(t);
     torrent_tick_at(t, t->now);
 }
@@ -216,7 +217,7 @@ static void run_choker(struct torrent *t)
     struct peer **who = malloc(count * sizeof *who);
     for (uint32_t i = 0; i < count && view && who; i++) {
         struct peer *p = who[i] = t->peers[i];
-        view[i] = (struct choker_peer){.interested = p->interested_in_us,
+        view[i] = (struct choker_peer){.interested = peer_wants_slot(p),
             .unchoked = !p->choked_by_us,
             .snubbed = p->pipeline.snubbed,
             .by_lot = p->slot_by_lot,
@@ -261,6 +262,24 @@ void torrent_slot_freed(struct torrent *t)
     torrent_slot_wanted(t);
 }
 
+/* Most newcomers want what we have. While a slot is free they get it with our first words and can
+ * ask with theirs, a round trip earlier. (BEP 3 lets have who is not interested, too.) */
+void torrent_presume_interest(struct torrent *t, struct peer *p)
+{
+    if (p->gone || !torrent_is_serving(t) || t->have.count == 0 || t->slots_used >= CHOKER_SLOTS)
+        return;
+    p->presumed = true;
+    peer_set_choked(p, false, t->now);
+}
+
+void torrent_presume_no_more(struct torrent *t, struct peer *p)
+{
+    if (!p->presumed)
+        return;
+    p->presumed = false;
+    torrent_slot_freed(t);
+}
+
 /* ---- the second hand
  * -------------------------------------------------------------------------------------------- */
 
@@ -272,6 +291,8 @@ static void tick_peer(struct torrent *t, struct peer *p)
     }
     if (t->now - p->said_at > TORRENT_KEEP_ALIVE)
         peer_say_keep_alive(p);
+    if (t->now - p->joined_at >= TORRENT_PRESUMED)
+        torrent_presume_no_more(t, p);
     if (p->holds_haves)
         peer_pump(p);
     peer_check_timeouts(p, t->now);

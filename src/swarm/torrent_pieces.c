@@ -155,8 +155,10 @@ void torrent_peer_known(struct torrent *t, struct peer *p)
     picker_add_peer(t->picker, &p->have);
     peer_update_interest(p);
     peer_ask(p, t->now);
-    if (bitfield_full(&p->have))
+    if (bitfield_full(&p->have)) {
+        torrent_presume_no_more(t, p);
         torrent_tell(t, TORRENT_PEER_COMPLETE, p);
+    }
 }
 
 void torrent_peer_forget(struct torrent *t, struct peer *p)

@@ -345,6 +345,102 @@ static void who_refuses_what_it_offered_is_not_asked_for_it_again(void **state)
     bench_free(&b);
 }
 
+static bool offers(uint32_t pieces_here)
+{
+    struct bytes m;
+    struct bench_config some = leech;
+    some.have = pieces_here;
+    bench_new(&b, &some);
+    bool offered = bench_heard(bench_join(&b, 'a'), WIRE_ALLOWED_FAST, &m);
+    bench_free(&b);
+    return offered;
+}
+
+static void what_is_offered_is_here_so_that_a_first_piece_is_not_everybodys_at_once(void **state)
+{
+    (void)state;
+    assert_false(offers(0));
+    assert_true(offers(15));
+}
+
+/* With seven pieces of its own it may have what was offered, with eight it has to trade. */
+static void whoever_has_something_to_trade_gets_nothing_past_the_slots(void **state)
+{
+    struct bytes m;
+    (void)state;
+    for (uint32_t has = 7; has <= 8; has++) {
+        bench_new(&b, &leech);
+        struct bench_peer *p = bench_join(&b, 'a');
+        assert_true(bench_heard(p, WIRE_ALLOWED_FAST, &m));
+        uint32_t piece = load_u32(m.data);
+        bench_say(p, WIRE_HAVE_NONE, 0);
+        peer_set_choked(p->peer, true, env_now(b.env));
+        for (uint32_t i = 0; i < has; i++)
+            bench_say(p, WIRE_HAVE, 1, 15 - i);
+        bench_say(p, WIRE_REQUEST, 3, piece, 0u, METAINFO_BLOCK_SIZE);
+        assert_true(bench_heard(p, WIRE_REJECT, &m) == (has == 8));
+        bench_free(&b);
+    }
+}
+
+/* ---- slots
+ * ---------------------------------------------------------------------------------------- */
+
+static void a_newcomer_finds_the_slot_open_that_is_free_and_asks_at_once(void **state)
+{
+    struct bytes m;
+    (void)state;
+    bench_new(&b, &seed);
+    struct bench_peer *p = bench_join(&b, 'a');
+    assert_true(bench_heard(p, WIRE_UNCHOKE, &m));
+    bench_say(p, WIRE_INTERESTED, 0);
+    bench_say(p, WIRE_REQUEST, 3, 0u, 0u, METAINFO_BLOCK_SIZE);
+    bench_pass(&b, SECONDS(5));
+    assert_true(bench_heard(p, WIRE_PIECE, &m));
+    assert_false(p->peer->choked_by_us);
+    assert_int_equal(b.torrent->slots_used, 1);
+    bench_free(&b);
+}
+
+static void more_newcomers_than_slots_wait(void **state)
+{
+    (void)state;
+    bench_new(&b, &seed);
+    for (unsigned i = 0; i < CHOKER_SLOTS; i++)
+        assert_false(bench_join(&b, (char)('a' + i))->peer->choked_by_us);
+    assert_true(bench_join(&b, 'z')->peer->choked_by_us);
+    bench_free(&b);
+}
+
+static void whoever_does_not_want_the_slot_holds_it_for_no_more_than_seconds(void **state)
+{
+    (void)state;
+    bench_new(&b, &seed);
+    struct bench_peer *silent = bench_join(&b, 'a'), *complete = bench_join(&b, 'b');
+    bench_say(complete, WIRE_HAVE_ALL, 0);
+    assert_int_equal(b.torrent->slots_used, 1);
+    bench_pass(&b, MSECS(500));
+    assert_true(complete->peer->choked_by_us);
+    assert_false(silent->peer->choked_by_us);
+    bench_pass(&b, TORRENT_PRESUMED + SECONDS(1));
+    assert_true(silent->peer->choked_by_us);
+    assert_int_equal(b.torrent->slots_used, 0);
+    bench_say(silent, WIRE_INTERESTED, 0); /* after all */
+    bench_pass(&b, SECONDS(1));
+    assert_false(silent->peer->choked_by_us);
+    bench_free(&b);
+}
+
+static void who_has_nothing_presumes_nothing(void **state)
+{
+    (void)state;
+    struct bench_config empty = leech;
+    empty.have = 0;
+    bench_new(&b, &empty);
+    assert_true(bench_join(&b, 'a')->peer->choked_by_us);
+    bench_free(&b);
+}
+
 /* ---- rates
  * ---------------------------------------------------------------------------------------- */
 
@@ -416,6 +512,12 @@ int main(void)
         cmocka_unit_test(pieces_that_come_fast_are_hashed_together),
         cmocka_unit_test(a_seed_offers_nothing_past_its_slots_and_a_leecher_does),
         cmocka_unit_test(who_refuses_what_it_offered_is_not_asked_for_it_again),
+        cmocka_unit_test(what_is_offered_is_here_so_that_a_first_piece_is_not_everybodys_at_once),
+        cmocka_unit_test(whoever_has_something_to_trade_gets_nothing_past_the_slots),
+        cmocka_unit_test(a_newcomer_finds_the_slot_open_that_is_free_and_asks_at_once),
+        cmocka_unit_test(more_newcomers_than_slots_wait),
+        cmocka_unit_test(whoever_does_not_want_the_slot_holds_it_for_no_more_than_seconds),
+        cmocka_unit_test(who_has_nothing_presumes_nothing),
         cmocka_unit_test(what_is_sent_keeps_within_the_limit),
         cmocka_unit_test(those_that_the_limit_holds_back_take_turns),
     };
