@@ -7,6 +7,7 @@
 #include "node/node_env.h"
 #include "node/node_internal.h"
 #include "node/port_mapping.h"
+#include "node/tracker_call.h"
 #include "node/utp_io.h"
 
 #include "base/err.h"
@@ -127,7 +128,9 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         return ERR_INVALID;
     n->no_tcp = o->no_tcp;
     env_random(n->env, n->race_memory.key, sizeof n->race_memory.key);
-    int err = egress_start(n, o);
+    int err = tracker_call_start(n);
+    if (!err)
+        err = egress_start(n, o);
     if (!err)
         err = block_list_start(n, o->block_list);
     if (!err)
@@ -160,7 +163,6 @@ int node_open_in(struct env *env, const struct kith_options *o, struct kith_node
     list_init(&n->links);
     list_init(&n->dead_links);
     list_init(&n->to_pump);
-    list_init(&n->announces);
     scrapes_init(n);
     list_init(&n->torrents);
     list_init(&n->dht_searches);
@@ -251,6 +253,7 @@ void node_free(struct kith_node *n)
         state_close(n->state);
     free(n->pulled);
     event_queue_free(&n->events);
+    tracker_calls_free(&n->calls);
     entry_index_free(n->index);
     file_cache_free(n->files);
     chunk_pool_free(n->pool);

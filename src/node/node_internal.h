@@ -21,6 +21,7 @@
  *   link.c     between such a stream and the greeting or peer behind it
  *   trackers.c announces: carrying out what the announcers decide
  *   tracker_call.c one question to a tracker and its answer, over HTTP or UDP
+ *   tracker_calls.c   all that are under way: whose an answer is, whose turn it is
  *   scrapes.c  what trackers count that do not say so when they are told
  *   web_seeds.c fetching for web seeds
  *   network.c  the networks that we are on, and their changes
@@ -47,6 +48,7 @@
 #include "node/event_queue.h"
 #include "node/ports.h"
 #include "node/race.h"
+#include "node/tracker_calls.h"
 #include "store/chunk.h"
 #include "store/create.h"
 #include "store/file_cache.h"
@@ -110,7 +112,7 @@ struct kith_node {
     struct list_link dead_links; /* freed between turns */
     struct list_link to_pump;    /* links that have something to do before the loop sleeps */
 
-    struct list_link announces;     /* under way */
+    struct tracker_calls calls;     /* questions to trackers under way */
     struct list_link scrapes;       /* under way */
     struct timer_heap scrape_order; /* torrents by their scrape_due; it is never run */
     struct timer scrape_timer;
@@ -371,8 +373,6 @@ bool trackers_stop(struct kith_torrent *);
 void trackers_said_goodbye(struct kith_torrent *); /* entry.c */
 void trackers_arm(struct kith_torrent *);
 void trackers_free(struct kith_torrent *);
-/* A datagram that may be a tracker's answer. */
-void trackers_datagram(struct kith_node *, const struct endpoint *from, struct bytes datagram);
 /* What the first tracker that does not work says; NULL if all is well. Foreign: escape. */
 const char *trackers_trouble(const struct kith_torrent *);
 
@@ -390,8 +390,6 @@ void scrapes_close(struct kith_node *);
 void scrapes_want(struct kith_torrent *);
 /* Its announcers are gone. */
 void scrapes_forget(struct kith_torrent *);
-/* False: not for a scrape. */
-bool scrapes_datagram(struct kith_node *, const struct endpoint *from, struct bytes);
 
 /* ---- web_seeds.c
  * ---------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "node/egress.h"
 #include "node/node_internal.h"
 #include "node/proxy_udp.h"
+#include "node/tracker_call.h"
 #include "node/utp_io.h"
 
 #include "base/err.h"
@@ -22,7 +23,7 @@ static void dispatch(struct port *p, const struct endpoint *from, struct bytes d
     else if (datagram.size > 0 && datagram.data[0] == 'd')
         dht_io_datagram(p, from, datagram);
     else
-        trackers_datagram(p->node, from, datagram);
+        tracker_call_datagram(p->node, from, datagram);
 }
 
 /* The system may have put several together. */

@@ -120,11 +120,6 @@ static void udp_answered(struct tracker_call *call, const struct tracker_reply *
     finish(scrape_of(call), reply->failed ? REFUSED : COUNTED);
 }
 
-static void asked_again(struct tracker_call *call)
-{
-    arm(call->node);
-}
-
 static void call_failed(struct tracker_call *call, int err, const char *why)
 {
     (void)err;
@@ -133,23 +128,7 @@ static void call_failed(struct tracker_call *call, int err, const char *why)
 }
 
 static const struct tracker_call_kind scraping = {
-    http_url, http_answered, udp_begin, udp_answered, asked_again, call_failed};
-
-bool scrapes_datagram(struct kith_node *n, const struct endpoint *from, struct bytes datagram)
-{
-    list_for_each(
-        at, &n->scrapes) if (tracker_call_hears(&list_entry(at, struct scrape, link)->call, from,
-                                 datagram)) return true;
-    return false;
-}
-
-static void tick_udp(struct kith_node *n, usec now)
-{
-    list_for_each_safe(at, &n->scrapes)
-    {
-        (void)tracker_call_tick(&list_entry(at, struct scrape, link)->call, now);
-    }
-}
+    http_url, http_answered, udp_begin, udp_answered, call_failed};
 
 /* ---- gathering
  * -------------------------------------------------------------------------------------- */
@@ -239,11 +218,6 @@ static void arm(struct kith_node *n)
         usec soonest = n->scraped_at + SCRAPE_EVERY;
         next = next != NEVER && next < soonest ? soonest : next;
     }
-    list_for_each(at, &n->scrapes)
-    {
-        const struct scrape *s = list_entry(at, struct scrape, link);
-        next = usec_min(next, tracker_call_deadline(&s->call));
-    }
     timer_set(&n->timers, &n->scrape_timer, next);
     node_arm(n);
 }
@@ -260,7 +234,6 @@ static void fired(struct timer *timer, usec now)
 {
     struct kith_node *n = container_of(timer, struct kith_node, scrape_timer);
     const char *url = NULL;
-    tick_udp(n, now);
     if (!n->stopping && under_way(n) < SCRAPES_MAX && now >= n->scraped_at + SCRAPE_EVERY &&
         next_due(n, &url) <= now) {
         n->scraped_at = now;

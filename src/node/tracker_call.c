@@ -48,9 +48,69 @@ const char *tracker_call_trouble(struct kith_node *n, int err)
     const char *trouble = egress_trouble(n);
     if (err == ERR_BLOCKED && !egress_is_open(n))
         return "names are not looked up while everything is bound to an interface";
+    if (err == ERR_TIMEOUT)
+        return "does not answer";
     if (err == ERR_UNSUPPORTED && egress_is_proxied(n))
         return "the proxy carries no datagrams";
     return err == ERR_AGAIN && trouble ? trouble : err_text(err);
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static int ask(struct tracker_call *c);
+
+static unsigned most_of(enum tracker_lane lane)
+{
+    return lane == TRACKER_LANE_HTTP ? TRACKER_CALLS_HTTP_MAX : TRACKER_CALLS_NAMES_MAX;
+}
+
+/* Those whose turn has come begin. From the loop, because one that cannot begin fails at once. */
+static void start_waiting(struct timer *timer, usec now)
+{
+    struct tracker_calls *calls = container_of(timer, struct tracker_calls, start);
+    (void)now;
+    for (unsigned lane = 0; lane < TRACKER_LANES; lane++)
+        while (calls->under_way[lane] < most_of(lane) && !list_empty(&calls->waiting[lane])) {
+            struct tracker_call *c =
+                list_entry(list_pop_front(&calls->waiting[lane]), struct tracker_call, turn);
+            c->has_turn = true;
+            calls->under_way[lane]++;
+            int err = ask(c);
+            if (err)
+                c->kind->failed(c, err, tracker_call_trouble(c->node, err));
+        }
+}
+
+/* True: at once. Else when it is its turn. */
+static bool take_turn(struct tracker_call *c)
+{
+    struct tracker_calls *calls = &c->node->calls;
+    if (calls->under_way[c->lane] >= most_of(c->lane) || !list_empty(&calls->waiting[c->lane])) {
+        list_push_back(&calls->waiting[c->lane], &c->turn);
+        return false;
+    }
+    c->has_turn = true;
+    calls->under_way[c->lane]++;
+    return true;
+}
+
+static void give_turn(struct tracker_call *c)
+{
+    struct kith_node *n = c->node;
+    list_remove(&c->turn);
+    if (!c->has_turn)
+        return;
+    c->has_turn = false;
+    n->calls.under_way[c->lane]--;
+    if (list_empty(&n->calls.waiting[c->lane]) || timer_armed(&n->calls.start))
+        return;
+    timer_set(&n->timers, &n->calls.start, env_now(n->env));
+    node_arm(n);
+}
+
+bool tracker_call_is_waiting(const struct tracker_call *c)
+{
+    return c->begun && !list_empty(&c->turn);
 }
 
 void tracker_call_end(struct tracker_call *c)
@@ -62,6 +122,21 @@ void tracker_call_end(struct tracker_call *c)
     builder_free(&c->body);
     c->http = NULL;
     c->resolve = NULL;
+    if (!c->begun)
+        return;
+    c->begun = false;
+    timer_cancel(&c->node->timers, &c->timer);
+    tracker_calls_forget(&c->node->calls, c, c->transaction);
+    give_turn(c);
+}
+
+static void heard_of(struct tracker_call *c, int err)
+{
+    struct bytes host = tracker_call_host(c->url);
+    if (err == 0)
+        tracker_hosts_answered(&c->node->calls, host);
+    else if (err == ERR_TIMEOUT)
+        tracker_hosts_silent(&c->node->calls, host, env_now(c->node->env));
 }
 
 /* ---- HTTP
@@ -80,6 +155,7 @@ static void http_done(void *user, int err, int status, const char *detail)
     struct tracker_call *c = user;
     char why[NODE_TEXT_MAX];
     c->http = NULL;
+    heard_of(c, err);
     if (!err) {
         c->kind->http_answered(c, status, builder_bytes(&c->body));
         return;
@@ -111,9 +187,16 @@ static int ask_http(struct tracker_call *c)
 /* ---- UDP
  * ------------------------------------------------------------------------------------------- */
 
-static bool speaks_udp(const struct tracker_call *c)
+/* The number by which it is known, and its next repetition, follow. */
+static void rearm(struct tracker_call *c)
 {
-    return c->to.family != ADDR_NONE || c->named.name[0];
+    struct kith_node *n = c->node;
+    if (c->transaction != c->udp.transaction)
+        tracker_calls_renumber(&n->calls, c, c->transaction, c->udp.transaction);
+    c->transaction = c->udp.transaction;
+    if (timer_heap_reserve(&n->timers, n->timers.count + 64) == 0)
+        timer_set(&n->timers, &c->timer, c->udp.deadline);
+    node_arm(n);
 }
 
 static void send_udp(struct tracker_call *c)
@@ -126,7 +209,7 @@ static void send_udp(struct tracker_call *c)
         ports_send(c->node, &c->to, bytes_of(packet, b.size));
     else
         ports_send_named(c->node, &c->named, bytes_of(packet, b.size));
-    c->kind->rearm(c);
+    rearm(c);
 }
 
 /* From where it was asked; or, where only the proxy knows that, whoever knows the transaction's
@@ -138,41 +221,43 @@ static bool comes_from(const struct tracker_call *c, const struct endpoint *from
     return c->named.name[0] && from->port == c->named.port;
 }
 
-bool tracker_call_hears(struct tracker_call *c, const struct endpoint *from, struct bytes datagram)
+static void hear(struct tracker_call *c, const struct endpoint *from, struct bytes datagram)
 {
-    struct tracker_reply *reply =
-        comes_from(c, from) && !c->http && !c->resolve ? malloc(sizeof *reply) : NULL;
+    struct tracker_reply *reply = malloc(sizeof *reply);
     if (!reply)
-        return false;
+        return;
     c->udp.family = from->family;
-    bool its_own = tracker_udp_receive(&c->udp, datagram, reply, env_now(c->node->env));
-    if (its_own) {
+    if (tracker_udp_receive(&c->udp, datagram, reply, env_now(c->node->env))) {
         c->to = *from;
+        heard_of(c, 0);
         if (c->udp.state == TRACKER_UDP_ANSWERED)
             c->kind->udp_answered(c, reply);
         else
             send_udp(c);
     }
     free(reply);
-    return its_own;
 }
 
-usec tracker_call_deadline(const struct tracker_call *c)
+void tracker_call_datagram(struct kith_node *n, const struct endpoint *from, struct bytes datagram)
 {
-    return speaks_udp(c) ? c->udp.deadline : NEVER;
+    uint32_t transaction;
+    if (tracker_udp_transaction(datagram, &transaction) != 0)
+        return;
+    struct tracker_call *c = tracker_calls_find(&n->calls, transaction);
+    if (c && comes_from(c, from))
+        hear(c, from, datagram);
 }
 
-bool tracker_call_tick(struct tracker_call *c, usec now)
+static void fired(struct timer *timer, usec now)
 {
-    if (!speaks_udp(c))
-        return true;
+    struct tracker_call *c = container_of(timer, struct tracker_call, timer);
     tracker_udp_tick(&c->udp, now);
     if (c->udp.state == TRACKER_UDP_SILENT) {
+        heard_of(c, ERR_TIMEOUT);
         c->kind->failed(c, ERR_TIMEOUT, "does not answer");
-        return false;
+    } else {
+        send_udp(c);
     }
-    send_udp(c);
-    return true;
 }
 
 static void begin_udp(struct tracker_call *c, enum addr_family family)
@@ -188,6 +273,7 @@ static void resolved(void *user, int err, const struct endpoint *found, size_t c
 {
     struct tracker_call *c = user;
     c->resolve = NULL;
+    give_turn(c);
     if (err) {
         c->kind->failed(c, err, "its name is not known");
         return;
@@ -217,6 +303,7 @@ static int find_udp(struct tracker_call *c, const char *name, uint16_t port)
     if (!proxy_target_name(&c->named, name, port))
         return ERR_SYNTAX;
     begin_udp(c, ADDR_V4);
+    give_turn(c);
     return 0;
 }
 
@@ -251,7 +338,28 @@ static int ask_udp(struct tracker_call *c)
     return err;
 }
 
+static int ask(struct tracker_call *c)
+{
+    return c->lane == TRACKER_LANE_NAMES ? ask_udp(c) : ask_http(c);
+}
+
+int tracker_call_start(struct kith_node *n)
+{
+    uint8_t seed[16];
+    env_random(n->env, seed, sizeof seed);
+    int err = tracker_calls_init(&n->calls, seed);
+    n->calls.start.fire = start_waiting;
+    return err;
+}
+
 int tracker_call_begin(struct tracker_call *c)
 {
-    return strncasecmp(c->url, "udp:", 4) == 0 ? ask_udp(c) : ask_http(c);
+    struct kith_node *n = c->node;
+    if (!tracker_hosts_may_ask(&n->calls, tracker_call_host(c->url), env_now(n->env)))
+        return ERR_TIMEOUT;
+    c->lane = strncasecmp(c->url, "udp:", 4) == 0 ? TRACKER_LANE_NAMES : TRACKER_LANE_HTTP;
+    c->timer.fire = fired;
+    c->begun = true;
+    list_init(&c->turn);
+    return take_turn(c) ? ask(c) : 0;
 }

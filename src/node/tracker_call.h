@@ -5,7 +5,9 @@
 #define KITH_NODE_TRACKER_CALL_H
 
 #include "base/bytes.h"
+#include "base/heap.h"
 #include "env/env.h"
+#include "node/tracker_calls.h"
 #include "proto/proxy.h"
 #include "proto/tracker_udp.h"
 
@@ -21,8 +23,6 @@ struct tracker_call_kind {
     /* Fills in call->udp; the tracker's address is of this family. */
     void (*udp_begin)(struct tracker_call *, enum addr_family, uint64_t random, usec now);
     void (*udp_answered)(struct tracker_call *, const struct tracker_reply *);
-    /* tracker_call_deadline may be another now. */
-    void (*rearm)(struct tracker_call *);
     /* No answer came. `why`: in words. */
     void (*failed)(struct tracker_call *, int err, const char *why);
 };
@@ -39,18 +39,24 @@ struct tracker_call {
     struct endpoint to;        /* UDP: the tracker, once it is known */
     struct proxy_target named; /* its name, while only the proxy knows its address */
     struct tracker_udp udp;
+    struct timer timer;    /* UDP: the next repetition */
+    struct list_link turn; /* while it waits for its turn: see tracker_calls.h */
+    enum tracker_lane lane;
+    bool begun, has_turn;
+    uint32_t transaction; /* by which it is known to the node; 0: not yet */
 };
 
-/* 0: an answer or a failure follows. Else why it cannot even be asked; end it. */
+/* The node's share in them: node->calls. ERR_NOMEM. */
+int tracker_call_start(struct kith_node *);
+/* 0: an answer or a failure follows, never inside this call. Else why it cannot even be asked
+ * (ERR_TIMEOUT: it has not answered others lately); end it. */
 int tracker_call_begin(struct tracker_call *);
 /* No callback follows. */
 void tracker_call_end(struct tracker_call *);
-/* A datagram. True: it was this call's, and has been dealt with. */
-bool tracker_call_hears(struct tracker_call *, const struct endpoint *from, struct bytes datagram);
-/* When it wants tracker_call_tick; NEVER. */
-usec tracker_call_deadline(const struct tracker_call *);
-/* False: it has failed, and may be gone. */
-bool tracker_call_tick(struct tracker_call *, usec now);
+/* It waits for its turn: nothing has been asked. */
+bool tracker_call_is_waiting(const struct tracker_call *);
+/* A datagram that may be an answer to one of the node's calls. */
+void tracker_call_datagram(struct kith_node *, const struct endpoint *from, struct bytes datagram);
 
 /* The host, with its port, of a tracker's address. */
 struct bytes tracker_call_host(const char *url);

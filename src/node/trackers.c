@@ -17,7 +17,6 @@
 
 /* One announce under way. */
 struct announce {
-    struct list_link link;    /* node->announces */
     struct list_link sibling; /* its torrent's */
     struct kith_torrent *entry;
     unsigned which; /* announcer */
@@ -43,7 +42,6 @@ static struct announcer_tracker *tracker_of(struct announce *a)
 
 static void announce_free(struct announce *a)
 {
-    list_remove(&a->link);
     list_remove(&a->sibling);
     tracker_call_end(&a->call);
     free(a);
@@ -149,27 +147,13 @@ static void udp_answered(struct tracker_call *call, const struct tracker_reply *
     answered(announce_of(call), reply);
 }
 
-static void asked_again(struct tracker_call *call)
-{
-    trackers_arm(announce_of(call)->entry);
-}
-
 static void call_failed(struct tracker_call *call, int err, const char *why)
 {
     failed(announce_of(call), err, why);
 }
 
 static const struct tracker_call_kind announcing = {
-    http_url, http_answered, udp_begin, udp_answered, asked_again, call_failed};
-
-void trackers_datagram(struct kith_node *n, const struct endpoint *from, struct bytes datagram)
-{
-    if (scrapes_datagram(n, from, datagram))
-        return;
-    list_for_each(
-        at, &n->announces) if (tracker_call_hears(&list_entry(at, struct announce, link)->call,
-                                   from, datagram)) return;
-}
+    http_url, http_answered, udp_begin, udp_answered, call_failed};
 
 /* ---- what we say
  * ---------------------------------------------------------------------------------- */
@@ -215,7 +199,6 @@ static void begin(struct kith_torrent *k, unsigned which, const struct announcer
     a->entry = k;
     a->which = which;
     a->request = *request;
-    list_push_back(&k->node->announces, &a->link);
     list_push_back(&k->tracked->announces, &a->sibling);
     const struct announcer_tracker *t = tracker_of(a);
     fill(a, t);
@@ -261,11 +244,6 @@ void trackers_arm(struct kith_torrent *k)
     for (unsigned i = 0; i < 2; i++)
         if (entry_announcer(k, i) && announcer_deadline(entry_announcer(k, i)) < next)
             next = announcer_deadline(entry_announcer(k, i));
-    list_for_each(at, &k->tracked->announces)
-    {
-        struct announce *a = list_entry(at, struct announce, sibling);
-        next = usec_min(next, tracker_call_deadline(&a->call));
-    }
     if (k->goodbye && k->tracked->goodbye_until < next)
         next = k->tracked->goodbye_until;
     timer_set(&k->node->timers, &k->tracked->announce_timer, next);
@@ -278,16 +256,6 @@ static void cancel_all(struct kith_torrent *k)
         announce_free(list_entry(at, struct announce, sibling));
 }
 
-static void tick_udp(struct kith_torrent *k, usec now)
-{
-    list_for_each_safe(at, &k->tracked->announces)
-    {
-        struct announce *a = list_entry(at, struct announce, sibling);
-        if (!tracker_call_tick(&a->call, now))
-            return; /* the list has changed: the timer comes back */
-    }
-}
-
 static void fired(struct timer *timer, usec now)
 {
     struct kith_torrent *k = container_of(timer, struct entry_trackers, announce_timer)->entry;
@@ -297,7 +265,6 @@ static void fired(struct timer *timer, usec now)
         trackers_said_goodbye(k);
         return;
     }
-    tick_udp(k, now);
     announce_due(k);
 }
 
@@ -393,6 +360,19 @@ void trackers_completed(struct kith_torrent *k)
     announce_due(k);
 }
 
+/* What was not asked yet need not be any more. */
+static void cancel_waiting(struct kith_torrent *k, usec now)
+{
+    list_for_each_safe(at, &k->tracked->announces)
+    {
+        struct announce *a = list_entry(at, struct announce, sibling);
+        if (!tracker_call_is_waiting(&a->call))
+            continue;
+        announcer_failed(entry_announcer(k, a->which), &a->request, "", now);
+        announce_free(a);
+    }
+}
+
 bool trackers_stop(struct kith_torrent *k)
 {
     bool any = false;
@@ -405,6 +385,7 @@ bool trackers_stop(struct kith_torrent *k)
     }
     if (!any || k->goodbye)
         return any && k->goodbye;
+    cancel_waiting(k, now);
     k->goodbye = true;
     k->tracked->goodbye_until = now + GOODBYE_PATIENCE;
     announce_due(k);
@@ -432,6 +413,7 @@ void trackers_free(struct kith_torrent *k)
 void trackers_network_changed(struct kith_node *n)
 {
     usec now = env_now(n->env);
+    tracker_hosts_forget_all(&n->calls);
     list_for_each(at, &n->torrents)
     {
         struct kith_torrent *k = list_entry(at, struct kith_torrent, link);

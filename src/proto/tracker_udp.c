@@ -1,6 +1,8 @@
 /* See tracker_udp.h. */
 #include "proto/tracker_udp.h"
 
+#include "base/err.h"
+
 #define PROTOCOL_MAGIC 0x41727101980ull
 
 enum action { ACTION_CONNECT, ACTION_ANNOUNCE, ACTION_SCRAPE, ACTION_ERROR };
@@ -137,6 +139,14 @@ static void read_error(struct cursor *c, struct tracker_reply *r)
     size_t size = text.size < TRACKER_TEXT_MAX ? text.size : TRACKER_TEXT_MAX;
     r->failed = true;
     memcpy(r->failure, text.data, size);
+}
+
+int tracker_udp_transaction(struct bytes datagram, uint32_t *out)
+{
+    struct cursor c = cursor_of(datagram);
+    (void)cursor_u32(&c); /* the action */
+    *out = cursor_u32(&c);
+    return cursor_ok(&c) ? 0 : ERR_TRUNCATED;
 }
 
 bool tracker_udp_receive(

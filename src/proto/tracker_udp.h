@@ -47,6 +47,8 @@ void tracker_udp_begin_scrape(struct tracker_udp *, const struct info_hash *, si
     struct tracker_counts *counts, enum addr_family, uint64_t random, usec now);
 /* Appends the datagram that is due; false if none is. */
 bool tracker_udp_send(struct tracker_udp *, struct builder *out, usec now);
+/* Whose answer it says that it is. ERR_TRUNCATED. */
+int tracker_udp_transaction(struct bytes datagram, uint32_t *out);
 /* False: not an answer to what we sent last; forged and late ones change nothing. */
 bool tracker_udp_receive(
     struct tracker_udp *, struct bytes datagram, struct tracker_reply *out, usec now);
