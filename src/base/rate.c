@@ -11,7 +11,8 @@
 #define TICK MSECS(100)
 #define TICKS_PER_SEC 10
 #define TICK_KEEP 0.980198673306755 /* exp(-TICK / 5 s) */
-#define TICKS_MAX 10000             /* after so many, KEEP^n is nothing */
+#define SHOWN_AFTER_LAST SECONDS(10)
+#define TICKS_MAX 10000 /* after so many, KEEP^n is nothing */
 
 #define TOKEN_BURST_MIN ((int64_t)17 * 1024) /* a block of 16 KiB and its headers pass at once */
 #define TOKEN_RATE_MAX ((uint64_t)1 << 40)   /* rate * 1 s in byte-microseconds stays in 64 bits */
@@ -50,6 +51,7 @@ void rate_meter_add(struct rate_meter *m, uint64_t bytes, usec now)
     meter_advance(m, now);
     m->pending += bytes;
     m->total += bytes;
+    m->heard = now;
 }
 
 uint64_t rate_meter_value(struct rate_meter *m, usec now)
@@ -61,6 +63,11 @@ uint64_t rate_meter_value(struct rate_meter *m, usec now)
     if (ticks == 0) /* within the first tick: as if it were over */
         return m->pending * TICKS_PER_SEC;
     return (uint64_t)(m->level / (1 - keep_for(ticks)) + 0.5);
+}
+
+uint64_t rate_meter_shown(struct rate_meter *m, usec now)
+{
+    return now - m->heard < SHOWN_AFTER_LAST ? rate_meter_value(m, now) : 0;
 }
 
 static int64_t bucket_burst(const struct token_bucket *b)

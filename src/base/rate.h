@@ -9,14 +9,17 @@
 /* Starts zeroed. Exponentially weighted over about five seconds; exact for a steady rate; honest at
  * start (it divides by the time that has passed, not by the window). */
 struct rate_meter {
-    usec started, updated;
-    double level;   /* bytes a second */
-    uint64_t total; /* bytes ever */
+    usec started, updated, heard; /* the first byte, the last whole tick, the last byte */
+    double level;                 /* bytes a second */
+    uint64_t total;               /* bytes ever */
     uint64_t pending;
 };
 void rate_meter_add(struct rate_meter *m, uint64_t bytes, usec now);
 /* Bytes a second as of now; decays to 0 when nothing arrives. */
 uint64_t rate_meter_value(struct rate_meter *m, usec now);
+/* The same for people to see: 0 once nothing has come for ten seconds. The average fades for a
+ * minute more, and would promise an end that does not come. */
+uint64_t rate_meter_shown(struct rate_meter *m, usec now);
 
 /* Starts zeroed. Tokens are bytes. A rate of 0 means unlimited. The burst is a second's worth, at
  * least 17 KiB (a block and its headers); a bucket starts full. */

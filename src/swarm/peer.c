@@ -218,8 +218,8 @@ void peer_info(struct peer *p, usec now, struct peer_info *out)
 {
     *out = (struct peer_info){
         .address = p->address,
-        .download_rate = rate_meter_value(&p->down_rate, now),
-        .upload_rate = rate_meter_value(&p->up_rate, now),
+        .download_rate = rate_meter_shown(&p->down_rate, now),
+        .upload_rate = rate_meter_shown(&p->up_rate, now),
         .downloaded = p->down_rate.total,
         .uploaded = p->up_rate.total,
         .pieces_have = p->have.count,

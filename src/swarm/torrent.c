@@ -325,8 +325,8 @@ static void count_peers(struct torrent *t, struct torrent_stats *s, usec now)
     for (uint32_t i = 0; i < t->peer_count; i++) {
         struct peer *p = t->peers[i];
         s->seeds += p->have.size > 0 && bitfield_full(&p->have);
-        s->sending += rate_meter_value(&p->down_rate, now) > 0;
-        s->receiving += rate_meter_value(&p->up_rate, now) > 0;
+        s->sending += rate_meter_shown(&p->down_rate, now) > 0;
+        s->receiving += rate_meter_shown(&p->up_rate, now) > 0;
         s->interested_in_us += p->interested_in_us;
         s->useful += p->interesting;
         s->useful_unchoked += p->interesting && !p->choking_us;
@@ -343,8 +343,8 @@ void torrent_stats(struct torrent *t, usec now, struct torrent_stats *s)
         .downloaded = t->down_rate.total,
         .uploaded = t->up_rate.total,
         .wasted = t->wasted,
-        .download_rate = rate_meter_value(&t->down_rate, now),
-        .upload_rate = rate_meter_value(&t->up_rate, now),
+        .download_rate = rate_meter_shown(&t->down_rate, now),
+        .upload_rate = rate_meter_shown(&t->up_rate, now),
         .peers = t->peer_count,
         .connecting = t->connecting,
         .liars = t->liars,

@@ -48,6 +48,22 @@ static void a_rate_decays_to_zero_in_silence(void **state)
     assert_int_equal(rate_meter_value(&m, SECONDS(1000000000)), 0);
 }
 
+static void what_is_shown_ends_ten_seconds_after_the_last_byte(void **state)
+{
+    (void)state;
+    struct rate_meter m = {0};
+    assert_int_equal(rate_meter_shown(&m, SECONDS(1)), 0);
+    for (int i = 0; i < 100; i++)
+        rate_meter_add(&m, 100000, SECONDS(1) + i * MSECS(100));
+    usec last = SECONDS(1) + 99 * MSECS(100);
+    assert_int_equal(rate_meter_shown(&m, last), rate_meter_value(&m, last));
+    assert_true(rate_meter_shown(&m, last + SECONDS(9)) > 0);
+    assert_int_equal(rate_meter_shown(&m, last + SECONDS(10)), 0);
+    assert_true(rate_meter_value(&m, last + SECONDS(10)) > 0);
+    rate_meter_add(&m, 100000, last + SECONDS(11));
+    assert_true(rate_meter_shown(&m, last + SECONDS(11)) > 0);
+}
+
 static void a_changed_rate_is_followed_in_some_seconds(void **state)
 {
     (void)state;
@@ -157,8 +173,8 @@ static void extreme_numbers_do_not_overflow(void **state)
 
 RUN(T(a_steady_rate_is_measured_exactly_from_the_first_tick_on),
     T(a_start_is_divided_by_the_time_that_has_passed), T(a_meter_without_bytes_reads_zero),
-    T(a_rate_decays_to_zero_in_silence), T(a_changed_rate_is_followed_in_some_seconds),
-    T(a_bucket_without_a_rate_is_unlimited), T(the_rate_is_kept_to_the_byte_at_every_pace),
-    T(a_debt_is_paid_before_anything_passes),
+    T(a_rate_decays_to_zero_in_silence), T(what_is_shown_ends_ten_seconds_after_the_last_byte),
+    T(a_changed_rate_is_followed_in_some_seconds), T(a_bucket_without_a_rate_is_unlimited),
+    T(the_rate_is_kept_to_the_byte_at_every_pace), T(a_debt_is_paid_before_anything_passes),
     T(ready_at_is_the_first_moment_at_which_a_byte_passes),
     T(a_burst_is_a_second_and_at_least_a_block), T(extreme_numbers_do_not_overflow))
