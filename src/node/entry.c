@@ -15,6 +15,7 @@ static void timer_fired(struct timer *timer, usec now)
     if (!k->torrent)
         return;
     torrent_tick(k->torrent, now);
+    entry_look_soon(k);
     usec next = torrent_deadline(k->torrent);
     timer_set(&k->node->timers, &k->awake->timer, next);
     /* One that has everything may go on knocking at addresses where nobody is. */
@@ -33,6 +34,7 @@ bool entry_make_awake(struct kith_torrent *k)
     a->timer.fire = timer_fired;
     a->save.fire = entry_checkpoint;
     a->retry.fire = entry_retry;
+    a->look.fire = entry_look;
     a->torrent_file = builder_heap(METAINFO_TORRENT_MAX);
     list_init(&a->web_fetches);
     list_init(&a->named_peers);
@@ -50,6 +52,7 @@ void entry_free_awake(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &a->timer);
     timer_cancel(&k->node->timers, &a->save);
     timer_cancel(&k->node->timers, &a->retry);
+    timer_cancel(&k->node->timers, &a->look);
     bitfield_free(&a->have);
     resume_free(&a->record);
     builder_free(&a->torrent_file);
@@ -146,6 +149,7 @@ void entry_stop(struct kith_torrent *k)
     if (k->awake) {
         timer_cancel(&k->node->timers, &k->awake->save);
         timer_cancel(&k->node->timers, &k->awake->retry);
+        timer_cancel(&k->node->timers, &k->awake->look);
     }
     timer_cancel(&k->node->timers, &k->drowsy);
     trackers_stop(k);

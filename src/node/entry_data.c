@@ -148,6 +148,8 @@ static void checked(void *user, int err)
         entry_trouble(k, err, storage_error(k->storage));
         return;
     }
+    if (entry_was_changed(k))
+        return;
     bool conflict = k->existing != KITH_EXISTING_OVERWRITE && entry_find_conflict(k, &file);
     if (conflict && k->existing == KITH_EXISTING_RENAME)
         entry_open_under_other_name(k);

@@ -8,7 +8,8 @@
  *   entry_record.c    synced, and what may be claimed remembered
  *   entry_trouble.c   what a disk refuses, and going on when it passes
  *   entry_conflict.c  somebody else's files
- *   entry_files.c     checked again, moved, deleted, as people ask */
+ *   entry_files.c     checked again, moved, deleted, as people ask
+ *   entry_look.c      changed by others while it is seeded */
 #ifndef KITH_NODE_ENTRY_DATA_H
 #define KITH_NODE_ENTRY_DATA_H
 
@@ -43,5 +44,11 @@ bool entry_find_conflict(const struct kith_torrent *, uint32_t *file);
 void entry_tell_conflict(struct kith_torrent *, uint32_t file);
 /* Lets what was opened go, and opens the same data by the next name that may be free. */
 void entry_open_under_other_name(struct kith_torrent *);
+
+/* ---- entry_look.c
+ * --------------------------------------------------------------------------------- */
+/* After the check that a look has brought about. True: pieces are wrong, and it is told as trouble:
+ * what somebody may have written on purpose is not fetched over. */
+bool entry_was_changed(struct kith_torrent *);
 
 #endif

@@ -11,13 +11,20 @@ int kith_recheck(struct kith_torrent *k)
     bool slept = k->asleep;
     (void)entry_wake(k);
     bool opening = slept && k->state == KITH_STATE_CHECKING;
-    if (!opening && (!k->torrent || !torrent_storage(k->torrent) || k->reopening))
+    bool rests = k->error == ERR_CHANGED && k->storage && storage_idle(k->storage);
+    bool started = k->torrent && torrent_storage(k->torrent);
+    if (!opening && (!k->torrent || (!started && !rests) || k->reopening))
         return ERR_AGAIN;
     k->quiet = false;
     k->state = KITH_STATE_CHECKING;
     k->existing = KITH_EXISTING_OVERWRITE; /* it is the torrent's own data */
     if (opening) {                         /* without its record all of it is hashed */
         entry_drop_record(k);
+        return 0;
+    }
+    if (!started) { /* it was given up over what stood there */
+        entry_drop_record(k);
+        entry_open_data(k);
         return 0;
     }
     k->forget_record = true;

@@ -22,9 +22,9 @@ static void host_pump(void *host, struct peer *p, void *link)
 
 static void host_hang_up(void *host, struct peer *p, void *link)
 {
-    (void)host;
     (void)p;
     link_hang_up(link);
+    entry_look_soon(host); /* no tick may come any more */
 }
 
 static void host_reschedule(void *host, struct torrent *t)

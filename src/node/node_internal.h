@@ -175,6 +175,11 @@ struct entry_awake {
     struct timer retry;    /* after trouble that may pass */
     usec retry_delay;
     uint64_t check_done, check_total;
+    struct timer look;     /* the next look at what is read: entry_look.c */
+    usec looked_at;        /* the last one */
+    uint32_t had;          /* pieces, before files were touched by somebody else ... */
+    bool touched;          /* ... which the check that is under way is for */
+    uint32_t touched_file; /* the first of them */
 
     struct create *create; /* a share is being hashed */
     struct create_progress create_progress;
@@ -327,6 +332,10 @@ bool entry_find_name(
 void entry_open_data(struct kith_torrent *);
 void entry_open_hashed(struct kith_torrent *);
 void entry_reopen(struct kith_torrent *);
+/* Are the files that peers are given still as they were? entry_look.c. Now; soon, if any were read.
+ */
+void entry_look(struct timer *, usec now);
+void entry_look_soon(struct kith_torrent *);
 void entry_swarm_stopped(struct kith_torrent *); /* the swarm tells, as below */
 
 /* ---- entry_record.c

@@ -115,6 +115,12 @@ bool resume_is_ours(const struct resume *r, uint32_t file, const struct storage_
     return then->mtime_ns == 0 ? r->live : then->inode == now->inode;
 }
 
+/* No file is as large, and none that was larger is believed. */
+void resume_distrust(struct resume *r, uint32_t file)
+{
+    r->files[file].size = UINT64_MAX;
+}
+
 /* A file that is not there takes its pieces with it, save those at its ends, which may be in the
  * sidecar of what was not wanted. */
 static void apply_absence(struct resume_verdict *v, const struct metainfo_file *f, bool parts_exist,

@@ -27,6 +27,9 @@ int resume_read(struct bytes record, const struct metainfo *, struct resume *out
 /* Is a file that stands there one that we made, or had verified, when the record was saved? */
 bool resume_is_ours(const struct resume *, uint32_t file, const struct storage_file_record *now);
 
+/* Somebody else has written to the file: nothing in it is vouched for any more. */
+void resume_distrust(struct resume *, uint32_t file);
+
 /* What a record is worth against what opening found. */
 struct resume_verdict {
     struct bitfield have;  /* vouched for: need not be hashed */

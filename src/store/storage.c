@@ -135,8 +135,10 @@ void storage_release_held(struct storage *s)
 
 void storage_forget_records(struct storage *s)
 {
-    for (uint32_t i = 0; i < s->metainfo->file_count; i++)
+    for (uint32_t i = 0; i < s->metainfo->file_count; i++) {
         atomic_store(&s->file[i].recorded, false);
+        atomic_store(&s->file[i].known, false);
+    }
 }
 
 void storage_let_go(struct storage *s)
@@ -214,8 +216,12 @@ static void open_done(struct env_job *job)
     struct open_job *o = container_of(job, struct open_job, job);
     struct storage_opening opening = {o->states, o->now, o->folder_exists, o->parts_exist};
     atomic_store(&o->storage->parts_exist, o->parts_exist);
-    for (uint32_t i = 0; i < o->storage->metainfo->file_count; i++)
-        o->storage->file[i].found = o->states[i] != STORAGE_FILE_ABSENT;
+    for (uint32_t i = 0; i < o->storage->metainfo->file_count; i++) {
+        struct storage_file *f = &o->storage->file[i];
+        f->found = o->states[i] != STORAGE_FILE_ABSENT;
+        f->record = o->now[i];
+        atomic_store(&f->known, f->found);
+    }
     o->storage->jobs--;
     storage_job_ended(o->storage);
     o->done(o->user, o->err, &opening);
@@ -365,6 +371,7 @@ static void remember(struct storage_file *f, const struct env_stat *st, bool our
 {
     f->record = (struct storage_file_record){st->size, st->mtime_ns, st->inode, ours};
     atomic_store(&f->recorded, true);
+    atomic_store(&f->known, true);
     *record = f->record;
 }
 
@@ -416,6 +423,10 @@ static int sync_file(struct storage *s, uint32_t i, struct sync_job *j)
 static void sync_run(struct env_job *job)
 {
     struct sync_job *j = container_of(job, struct sync_job, job);
+    /* A share's folder was not opened: its files are looked at here for the first time. */
+    int err = storage_open_folder(j->storage, false);
+    if (err && err != ERR_ABSENT && err != ERR_NOT_FOUND)
+        j->err = storage_note_error(j->storage, err, "opening", UINT32_MAX);
     for (uint32_t i = 0; i < j->storage->metainfo->file_count && !j->err; i++)
         j->err = sync_file(j->storage, i, j);
     if (!j->err && j->storage->dir)

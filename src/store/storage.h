@@ -183,6 +183,14 @@ int storage_move(
 int storage_delete(
     struct storage *, const uint8_t *which, void (*done)(void *user, int err), void *user);
 
+/* Was anything read for peers, or to be checked, since the last look? */
+bool storage_was_read(const struct storage *);
+/* Looks at the files that were: done() is told which of them somebody else has written to since
+ * they were opened or synced (valid during the callback; count 0: none). By size, time and inode:
+ * who sets the time back is not found out. ERR_AGAIN: not now. */
+int storage_look(
+    struct storage *, void (*done)(void *user, const uint32_t *files, size_t count), void *user);
+
 /* Makes all that was written durable; done() afterwards may claim what was verified before the
  * call, with the files as they stand now. */
 int storage_sync(struct storage *,

@@ -3,6 +3,7 @@
  *   storage_io.c     a range of a piece as ranges of files: the inside of all jobs
  *   storage_pieces.c finish and spill
  *   storage_read.c   reading for peers
+ *   storage_look.c   whether somebody else has written to what is read
  *   storage_parts.c  the sidecar of files that are not wanted
  *   storage_move.c   moving and deleting
  *   storage_check.c  hashing what is on the disk; recheck.c, the inside of its jobs
@@ -30,6 +31,8 @@ struct storage_file {
      * somebody else has, the old record is the one that tells. */
     struct storage_file_record record;
     atomic_bool recorded;
+    atomic_bool known;    /* `record` is that of the last sync, or else of the last opening */
+    atomic_bool was_read; /* since the last look */
 };
 
 struct check;
@@ -47,6 +50,7 @@ struct storage {
     struct storage_file *file;   /* one a file of the metainfo */
     char *parts_path;            /* of the sidecar */
     atomic_bool parts_exist;
+    atomic_bool was_read;             /* some file was, since the last look */
     unsigned jobs;                    /* asked for and not answered */
     unsigned running;                 /* of them, with a worker */
     struct env_job *held, **held_end; /* that wait for a move to end */
@@ -123,6 +127,12 @@ int storage_write_range(
 void storage_read_ahead(struct storage *, uint32_t piece);
 /* The files of a piece that was found right on the disk. */
 void storage_doubt(struct storage *, uint32_t piece);
+/* A file is read: the next look is at it, too. */
+static inline void storage_note_read(struct storage *s, uint32_t file)
+{
+    atomic_store_explicit(&s->file[file].was_read, true, memory_order_relaxed);
+    atomic_store_explicit(&s->was_read, true, memory_order_relaxed);
+}
 /* Opens the folder if it is not open yet, making it if asked to. */
 int storage_open_folder(struct storage *, bool create);
 

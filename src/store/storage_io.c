@@ -89,6 +89,7 @@ static int read_file(
     struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
 {
     struct env_file *f;
+    storage_note_read(s, file);
     int err = file_cache_take(s->files, s, file, s->dir, s->file[file].path, ENV_OPEN_READ, &f);
     if (!err) {
         err = env_file_preadv(f, iov, n, offset);
@@ -106,6 +107,7 @@ static int read_warm_file(
     struct env_file *f = file_cache_take_open(s->files, s, file);
     if (!f)
         return ERR_AGAIN;
+    storage_note_read(s, file);
     bool warm = env_file_is_warm(f, offset, total(iov, n));
     int err = warm ? env_file_preadv(f, iov, n, offset) : ERR_AGAIN;
     file_cache_give(s->files, f);

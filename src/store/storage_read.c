@@ -201,6 +201,7 @@ static bool lend_now(struct storage_read *r)
     struct env_file *f = file_cache_take_open(s->files, s, r->file_number);
     if (!f)
         return false;
+    storage_note_read(s, r->file_number);
     bool lent = is_warm(r, f) && map(r, f) == 0;
     file_cache_give(s->files, f);
     if (!lent)
@@ -214,6 +215,7 @@ static int lend(struct storage_read *r)
     struct storage *s = r->storage;
     struct env_file *f;
     int err = storage_open_folder(s, false);
+    storage_note_read(s, r->file_number);
     if (!err)
         err = file_cache_take(
             s->files, s, r->file_number, s->dir, s->file[r->file_number].path, ENV_OPEN_READ, &f);

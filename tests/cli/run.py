@@ -246,6 +246,26 @@ def share_prints_one_line_and_stops_cleanly(case):
         raise Failure("escape codes on a pipe")
 
 
+def data_that_is_changed_in_place_is_not_given_on(case):
+    root = case.data()
+    film = root / "film.bin"
+    share = case.start("share", "Data", "--listen", "127.0.0.1", "--json")
+    link = next_of_type(share, "link")["link"]
+    os.utime(film, (1_600_000_000, 1_600_000_000))
+    case.kith("get", link, "-o", "first", "--exit", "--listen", "127.0.0.1")
+    expect_in("film.bin", next_of_type(share, "warning")["text"], "a time that was set")
+    case.kith("get", link, "-o", "again", "--exit", "--listen", "127.0.0.1")
+    with open(film, "r+b") as f:
+        f.seek(100_000)
+        f.write(b"another film")
+    time_of_change = film.stat().st_mtime_ns
+    get = case.start("get", link, "-o", "second", "--listen", "127.0.0.1", "-q")
+    expect_in("film.bin", next_of_type(share, "warning")["text"], "who was written to")
+    expect_in("somebody else has changed", next_of_type(share, "trouble")["text"], "what that means")
+    expect(film.stat().st_mtime_ns, time_of_change, "the time of the file that somebody changed")
+    get.send_signal(signal.SIGINT)
+
+
 def share_says_when_somebody_else_has_all_of_it(case):
     case.data()
     share = case.start("share", "Data", "--listen", "127.0.0.1", "--json")

@@ -118,6 +118,22 @@ static void after_a_clean_stop_what_differs_is_hashed_in_full(void **state)
     end(&b);
 }
 
+static void a_file_that_somebody_wrote_to_while_we_ran_is_hashed_whatever_the_record_says(
+    void **state)
+{
+    (void)state;
+    for (int live = 0; live < 2; live++) {
+        struct bench b;
+        begin(&b, live);
+        resume_distrust(&b.record, 0);
+        judge(&b, &b.record);
+        assert_true(bitfield_get(&b.verdict.check, 0) && bitfield_get(&b.verdict.check, 1));
+        assert_true(bitfield_get(&b.verdict.have, 2));
+        assert_true(resume_is_ours(&b.record, 0, &b.now[0]));
+        end(&b);
+    }
+}
+
 static void another_file_under_the_name_is_somebody_elses(void **state)
 {
     struct bench b;
@@ -180,6 +196,8 @@ int main(void)
         cmocka_unit_test(what_nobody_touched_is_not_hashed),
         cmocka_unit_test(after_a_crash_claims_hold_and_the_rest_of_a_written_file_is_hashed),
         cmocka_unit_test(after_a_clean_stop_what_differs_is_hashed_in_full),
+        cmocka_unit_test(
+            a_file_that_somebody_wrote_to_while_we_ran_is_hashed_whatever_the_record_says),
         cmocka_unit_test(another_file_under_the_name_is_somebody_elses),
         cmocka_unit_test(one_missing_file_is_lost_and_all_missing_are_absent),
         cmocka_unit_test(without_a_record_all_that_stands_there_is_hashed),

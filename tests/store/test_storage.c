@@ -462,6 +462,65 @@ static void write_piece(uint32_t piece)
     piece_buffer_free(pb);
 }
 
+static uint32_t looked_at_file;
+static size_t changed_files;
+
+static void looked(void *user, const uint32_t *files, size_t count)
+{
+    (void)user;
+    changed_files = count;
+    looked_at_file = count > 0 ? files[0] : UINT32_MAX;
+}
+
+static void look(void)
+{
+    changed_files = SIZE_MAX;
+    assert_int_equal(storage_look(storage, looked, NULL), 0);
+    pass();
+    assert_int_not_equal(changed_files, SIZE_MAX);
+}
+
+static void given(void *user, struct storage_read *r, int err)
+{
+    (void)user;
+    assert_int_equal(err, 0);
+    storage_read_release(r);
+}
+
+static void give_piece(uint32_t piece)
+{
+    struct storage_read *r = storage_read_new(storage);
+    assert_true(storage_read_add(r, STORAGE_COPY, piece, 0, 16384));
+    if (storage_read_start(r, given, NULL))
+        storage_read_release(r);
+    pass();
+}
+
+static void a_look_tells_of_files_that_others_wrote_to_and_that_were_read(void **state)
+{
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    for (uint32_t i = 0; i < metainfo->piece_count; i++)
+        write_piece(i);
+    give_piece(0);
+    look();
+    assert_int_equal(changed_files, 0); /* we wrote it, and it was not synced yet */
+    (void)looks_of_a_sync();
+    give_piece(0);
+    assert_true(storage_was_read(storage));
+    look();
+    assert_int_equal(changed_files, 0);
+    assert_false(storage_was_read(storage));
+    put(0, content[0].size);
+    look();
+    assert_int_equal(changed_files, 0); /* nobody was given anything of it */
+    give_piece(0);
+    look();
+    assert_int_equal(changed_files, 1);
+    assert_int_equal(looked_at_file, 0);
+    end();
+}
+
 static void a_sync_looks_only_at_files_that_were_written_since_or_moved(void **state)
 {
     (void)state;
@@ -573,6 +632,7 @@ int main(void)
         cmocka_unit_test(a_move_replaces_nothing_and_leaves_all_where_it_was),
         cmocka_unit_test(only_what_is_marked_is_deleted_and_a_folder_that_is_not_empty_stays),
         cmocka_unit_test(a_file_that_is_not_wanted_is_not_made_and_its_neighbours_are_whole),
+        cmocka_unit_test(a_look_tells_of_files_that_others_wrote_to_and_that_were_read),
         cmocka_unit_test(a_sync_looks_only_at_files_that_were_written_since_or_moved),
         cmocka_unit_test(what_is_open_and_in_the_page_cache_is_copied_without_a_worker),
     };
