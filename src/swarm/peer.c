@@ -56,7 +56,8 @@ struct peer *peer_new(struct torrent *t, const struct peer_intro *intro, void *l
         p->decrypt = *intro->decrypt;
     }
     p->choking_us = p->choked_by_us = true;
-    p->suggested = p->unveiled = UINT32_MAX;
+    p->unveiled = p->taking = UINT32_MAX;
+    memset(p->suggested, 0xff, sizeof p->suggested);
     p->joined_at = p->heard_at = p->said_at = now;
     receiver_init(
         &p->receiver, &peer_receiver_ops, p, intro->decrypt ? &p->decrypt : NULL, intro->scratch);

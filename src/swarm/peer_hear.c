@@ -182,7 +182,7 @@ static int hear_fast(struct peer *p, int id, struct bytes payload)
         return ERR_PROTOCOL;
     switch (id) {
     case WIRE_SUGGEST:
-        p->suggested = cursor_u32(&c);
+        p->suggested[p->suggested_next++ % PEER_SUGGESTED] = cursor_u32(&c);
         return 0;
     case WIRE_HAVE_ALL:
         return hear_have_all(p);

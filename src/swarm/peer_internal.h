@@ -24,6 +24,7 @@
 #define PEER_BLOCK_MAX STORAGE_BLOCK_MAX /* a request for more is a breach; rtorrent too */
 #define PEER_OFFENCES_MAX 100u           /* small breaches before we hang up */
 #define PEER_EARLY_BITS_MAX (1u << 20)   /* pieces remembered before the metadata is known */
+#define PEER_SUGGESTED 4u                /* of its suggestions (BEP 6) the last so many count */
 #define PEER_FAST_SET_SIZE 8u            /* pieces that a choked peer may still ask for (BEP 6) */
 #define PEER_READ_BUDGET (512u << 10)    /* bytes of one read */
 #define PEER_SEND_BUDGET (512u << 10)    /* bytes of one send */
@@ -97,7 +98,8 @@ struct peer {
     bool throttled;            /* waits for the rate limit */
     uint32_t allowed_fast[32]; /* pieces that it lets us ask for while choked */
     unsigned allowed_fast_count;
-    uint32_t suggested; /* the last piece it suggested; UINT32_MAX: none */
+    uint32_t suggested[PEER_SUGGESTED]; /* the last pieces that it suggested; UINT32_MAX: none */
+    unsigned suggested_next;
 
     /* up */
     struct send_queue out;
@@ -106,6 +108,7 @@ struct peer {
     unsigned reads;       /* store reads under way: the peer is freed only after they end */
     uint32_t fast_set[PEER_FAST_SET_SIZE];
     unsigned fast_set_size;
+    uint32_t taking;  /* the piece that it asked for last; UINT32_MAX: none */
     bool slot_by_lot; /* it holds the choker's slot of chance */
 
     /* extension protocol (BEP 10) */
@@ -146,6 +149,7 @@ void peer_say_interested(struct peer *, bool interested);
  */
 void peer_say_have(struct peer *, uint32_t piece);
 void peer_say_dont_have(struct peer *, uint32_t piece);
+void peer_say_suggest(struct peer *, uint32_t piece);
 void peer_say_request(struct peer *, const struct request *);
 void peer_say_cancel(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
 void peer_say_reject(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);

@@ -126,6 +126,11 @@ void peer_say_dont_have(struct peer *p, uint32_t piece)
         peer_say_extended(p, p->theirs.lt_donthave, bytes_of(payload, sizeof payload));
 }
 
+void peer_say_suggest(struct peer *p, uint32_t piece)
+{
+    say(p, WIRE_SUGGEST, &piece, 1);
+}
+
 void peer_say_request(struct peer *p, const struct request *r)
 {
     say_block(p, WIRE_REQUEST, r->piece, r->begin, r->length);

@@ -118,6 +118,11 @@ uint32_t picker_availability(const struct picker *p, uint32_t piece)
     return piece_order_copies(p->order, piece) + p->seeds;
 }
 
+uint32_t picker_copies(const struct picker *p, uint32_t piece)
+{
+    return piece_order_copies(p->order, piece);
+}
+
 /* ---- what we want
  * --------------------------------------------------------------------------------- */
 
@@ -463,6 +468,21 @@ static uint32_t choose_rarest(struct pick *k, uint32_t looks)
     return k->picker->config.piece_count;
 }
 
+/* Instead of this one: a piece that the peer suggests, if it is worth as much. */
+static uint32_t suggested_for(const struct pick *k, uint32_t piece)
+{
+    struct piece_order *order = k->picker->order;
+    uint32_t count = k->picker->config.piece_count;
+    for (uint32_t i = 0; i < k->peer->suggested_count && piece < count; i++) {
+        uint32_t s = k->peer->suggested[i];
+        if (s < count && piece_order_holds(order, s) && may_ask(k, s) &&
+            piece_order_priority(order, s) == piece_order_priority(order, piece) &&
+            piece_order_copies(order, s) <= piece_order_copies(order, piece))
+            return s;
+    }
+    return piece;
+}
+
 /* The next piece to begin with this peer, or piece_count. */
 static uint32_t choose_new(struct pick *k)
 {
@@ -475,7 +495,9 @@ static uint32_t choose_new(struct pick *k)
     bool by_chance = p->have.count + p->partial_count < PICKER_RANDOM_FIRST && ordered > 0;
     uint32_t looks = ordered < ORDER_LOOKS ? ordered : ORDER_LOOKS;
     uint32_t piece = by_chance ? choose_by_chance(k, looks) : choose_rarest(k, looks);
-    return piece == count && looks < ordered ? choose_of_its_own(k) : piece;
+    if (piece == count && looks < ordered)
+        piece = choose_of_its_own(k);
+    return suggested_for(k, piece);
 }
 
 static void take_new(struct pick *k, uint32_t partials_max)

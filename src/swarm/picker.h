@@ -47,6 +47,8 @@ struct picker_peer {
     const struct bitfield *have;
     const uint32_t *allowed_only; /* while choked: only these pieces; NULL: any */
     uint32_t allowed_count;
+    const uint32_t *suggested; /* pieces it would rather give (BEP 6), if they are as rare as any */
+    uint32_t suggested_count;
     uint32_t waiting; /* blocks that it was asked for and has not given yet */
     /* In the end-game it is asked for so many fewer than wanted: of what comes twice one is wasted.
      */
@@ -66,6 +68,7 @@ void picker_remove_peer(struct picker *, const struct bitfield *have);
 void picker_peer_has(struct picker *, uint32_t piece);
 void picker_peer_lost(struct picker *, uint32_t piece); /* of one that was not full (lt_donthave) */
 uint32_t picker_availability(const struct picker *, uint32_t piece);
+uint32_t picker_copies(const struct picker *, uint32_t piece); /* the full ones not counted */
 
 /* ---- what we want
  * ----------------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@ struct torrent *torrent_new(const struct torrent_config *c)
     t->super_seeding = c->super_seeding;
     t->punches = c->punches;
     t->seed = c->seed;
+    t->suggest_at = (uint32_t)c->seed; /* two seeds do not suggest the same */
     t->next_tick = NEVER;
     t->state = TORRENT_NEW;
     list_init(&t->graveyard);

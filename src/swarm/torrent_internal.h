@@ -7,6 +7,7 @@
  *   torrent_blame.c    who gave what was bad, and how suspects are kept apart
  *   torrent_punch.c    holes through routers (BEP 55)
  *   torrent_unveil.c   super-seeding (BEP 16)
+ *   torrent_suggest.c  which pieces a seed would rather give (BEP 6)
  *   torrent_reads.c    reading blocks for peers
  *   torrent_metadata.c the info dictionary: fetching and serving it (BEP 9)
  *   torrent_web.c      web seeds (BEP 17, 19)
@@ -117,6 +118,7 @@ struct torrent {
     } departed[TORRENT_DEPARTED]; /* the peers that left last: who gave what (torrent_blame.c) */
     unsigned next_departed;
     bool super_seeding;
+    uint32_t suggest_at; /* where the next piece to suggest is looked for, counted on and on */
 
     /* metadata */
     struct metadata_fetch *fetch;
@@ -229,6 +231,11 @@ bool torrent_take_over(struct torrent *, struct peer *, const struct picker_peer
 bool torrent_is_veiled(const struct torrent *); /* peers are told of our pieces one by one */
 void torrent_unveil_next(struct torrent *, struct peer *);
 void torrent_unveil_seen(struct torrent *, struct peer *by, uint32_t piece);
+
+/* ---- torrent_suggest.c
+ * --------------------------------------------------------------------------------- */
+void torrent_suggest_first(struct torrent *, struct peer *);                /* it was unchoked */
+void torrent_suggest_next(struct torrent *, struct peer *, uint32_t piece); /* that it asks for */
 
 /* ---- torrent_web.c
  * --------------------------------------------------------------------------------- */

@@ -235,6 +235,8 @@ uint32_t torrent_pick(struct torrent *t, struct peer *p, uint32_t want, struct p
         .slow = p->pipeline.snubbed,
         .endgame_spared = endgame_spared(p, want),
         .waiting = p->requests.waiting,
+        .suggested = p->suggested,
+        .suggested_count = PEER_SUGGESTED,
         .alone = suspects_hold(&t->suspects, &p->address)};
     if (p->choking_us) {
         view.allowed_only = p->allowed_fast;

@@ -58,6 +58,27 @@ static void rarest_pieces_come_first_after_the_first_few(void **state)
     picker_free(p);
 }
 
+static void a_suggestion_counts_among_equals_and_never_before_what_is_rarer(void **state)
+{
+    (void)state;
+    struct picker *p = make(1);
+    struct bitfield all = everything();
+    picker_add_peer(p, &all);
+    for (uint32_t i = 0; i < PICKER_RANDOM_FIRST; i++)
+        picker_set_have(p, i);
+    for (uint32_t i = 0; i < PIECES; i++)
+        if (i != 7)
+            picker_peer_has(p, i);
+    uint32_t suggested[] = {UINT32_MAX, 2, 11}; /* none; one that is here */
+    struct picker_block b[BLOCKS * 2];
+    struct picker_peer peer = {.id = 1, .have = &all, .suggested = suggested, .suggested_count = 3};
+    assert_int_equal(picker_pick(p, &peer, BLOCKS * 2, b), BLOCKS * 2);
+    assert_int_equal(b[0].piece, 7);
+    assert_int_equal(b[BLOCKS].piece, 11);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
 static void a_piece_that_peers_lose_becomes_the_rarest(void **state)
 {
     (void)state;
@@ -371,6 +392,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rarest_pieces_come_first_after_the_first_few),
+        cmocka_unit_test(a_suggestion_counts_among_equals_and_never_before_what_is_rarer),
         cmocka_unit_test(a_piece_that_peers_lose_becomes_the_rarest),
         cmocka_unit_test(a_peer_gets_the_blocks_of_a_piece_in_their_order),
         cmocka_unit_test(every_block_is_asked_for_once_and_then_by_several_in_the_end_game),
