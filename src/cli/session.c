@@ -11,8 +11,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#define DESCRIPTORS_MAX 65536u
 
 static volatile sig_atomic_t interrupts, resized, suspended;
 
@@ -136,9 +139,21 @@ void session_remember(
     snprintf(config->state_file, sizeof config->state_file, "%.4000s/%s.db", folder, name);
 }
 
+/* The soft limit is low (1,024) for programs that call select(), which we do not. A library leaves
+ * it alone: this process is ours. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS_MAX)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* then it stays as it is: kith keeps to it */
+}
+
 /* Without a memory kith works the same, and checks what it finds. */
 static int open_node(struct session *s, struct kith_options *o)
 {
+    raise_descriptors();
     int err = kith_open(o, &s->node);
     bool of_memory = err == KITH_E_BUSY || err == KITH_E_DATABASE || err == KITH_E_PERMISSION ||
                      err == KITH_E_NO_SPACE || err == KITH_E_IO || err == KITH_E_NOT_FOUND;

@@ -13,7 +13,7 @@
 
 #define DROWSY_FOR SECONDS(60) /* quiet for so long */
 #define DROWSY_IN_A_CROWD SECONDS(1)
-#define CROWD 500u            /* torrents awake: each holds its folder open, and its metainfo */
+#define CROWD 500u            /* torrents awake: each holds its metainfo, its pieces, its peers */
 #define GREET_EVERY MSECS(20) /* after a start: one sleeper is woken to tell its trackers */
 
 /* ---- falling asleep

@@ -24,11 +24,13 @@ void real_disk_init(struct real_disk *d, const struct uv_env_fault *fault)
     d->calls = d->hits = 0;
     atomic_init(&d->mappings, 0);
     d->views = false;
+    real_folders_init(&d->folders);
 }
 
 void real_disk_free(struct real_disk *d)
 {
     assert(atomic_load(&d->mappings) == 0);
+    real_folders_free(&d->folders);
     pthread_mutex_destroy(&d->lock);
 }
 
@@ -127,13 +129,9 @@ int real_dir_open(struct real_disk *disk, const struct env_ops *ops, const char 
     int error = real_disk_fault(d, create ? UV_ENV_DISK_CREATE : UV_ENV_DISK_OPEN, NULL);
     if (!error && create)
         error = make_path(path);
+    if (!error)
+        error = real_folder_open(&disk->folders, path, &d->folder);
     if (error) {
-        free(d);
-        return error == ENOENT ? ERR_ABSENT : err_from_errno(error);
-    }
-    d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d->fd < 0) {
-        error = errno;
         free(d);
         return error == ENOENT ? ERR_ABSENT : err_from_errno(error);
     }
@@ -145,8 +143,25 @@ static void dir_unref(struct real_dir *d)
 {
     if (atomic_fetch_sub(&d->references, 1) > 1)
         return;
-    close(d->fd);
+    real_folder_close(&d->disk->folders, d->folder);
     free(d);
+}
+
+int real_dir_take(struct real_dir *d)
+{
+    return real_folder_take(&d->disk->folders, d->folder);
+}
+
+void real_dir_give(struct real_dir *d)
+{
+    real_folder_give(&d->disk->folders, d->folder);
+}
+
+/* The same for calls that have an error of their own; the descriptor, or an ERR_ code. */
+static int take(struct env_dir *dir)
+{
+    int fd = real_dir_take(dir_of(dir));
+    return fd == -ENOENT ? ERR_ABSENT : fd < 0 ? err_from_errno(-fd) : fd;
 }
 
 void real_dir_close(struct env_dir *dir)
@@ -184,15 +199,23 @@ static int stat_descriptor(const struct real_dir *dir, int fd, struct env_stat *
 
 int real_dir_stat(struct env_dir *dir, struct env_stat *out)
 {
-    return stat_descriptor(dir_of(dir), dir_of(dir)->fd, out);
+    int fd = take(dir);
+    if (fd < 0)
+        return fd;
+    int err = stat_descriptor(dir_of(dir), fd, out);
+    real_dir_give(dir_of(dir));
+    return err;
 }
 
 int real_dir_free_space(struct env_dir *dir, uint64_t *out)
 {
     struct statvfs v;
-    int error = real_disk_fault(dir_of(dir), UV_ENV_DISK_STAT, NULL);
-    if (!error && fstatvfs(dir_of(dir)->fd, &v) != 0)
+    int error = real_disk_fault(dir_of(dir), UV_ENV_DISK_STAT, NULL), fd = take(dir);
+    if (fd < 0)
+        return fd;
+    if (!error && fstatvfs(fd, &v) != 0)
         error = errno;
+    real_dir_give(dir_of(dir));
     if (error)
         return err_from_errno(error);
     *out = (uint64_t)v.f_bavail * v.f_frsize;
@@ -204,7 +227,11 @@ int real_dir_sync(struct env_dir *dir, const char *path)
     int error = real_disk_fault(dir_of(dir), UV_ENV_DISK_SYNC, NULL);
     if (error)
         return err_from_errno(error);
-    int fd = real_open_beneath(dir_of(dir)->fd, path, O_RDONLY | O_DIRECTORY, 0);
+    int folder = take(dir);
+    if (folder < 0)
+        return folder;
+    int fd = real_open_beneath(folder, path, O_RDONLY | O_DIRECTORY, 0);
+    real_dir_give(dir_of(dir));
     if (fd < 0)
         return err_from_errno(-fd);
     error = fsync(fd) == 0 ? 0 : errno;
@@ -227,17 +254,27 @@ static int open_flags(unsigned flags)
     return how | O_NONBLOCK | O_NOCTTY;
 }
 
-static int open_file(struct real_dir *d, const char *path, unsigned flags)
+static int open_file_in(int folder, const char *path, unsigned flags)
 {
-    int fd = real_open_beneath(d->fd, path, open_flags(flags), 0666);
+    int fd = real_open_beneath(folder, path, open_flags(flags), 0666);
     if (fd != -ENOENT || !(flags & ENV_OPEN_CREATE))
         return fd;
     const char *name;
-    int parent = real_open_parent(d->fd, path, true, &name);
+    int parent = real_open_parent(folder, path, true, &name);
     if (parent < 0)
         return parent;
     fd = real_open_beneath(parent, name, open_flags(flags), 0666);
     close(parent);
+    return fd;
+}
+
+static int open_file(struct real_dir *d, const char *path, unsigned flags)
+{
+    int folder = real_dir_take(d);
+    if (folder < 0)
+        return folder;
+    int fd = open_file_in(folder, path, flags);
+    real_dir_give(d);
     return fd;
 }
 

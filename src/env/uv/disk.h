@@ -1,10 +1,12 @@
 /* The real disk: POSIX calls beneath an open folder, with counted faults for tests. Thread-safe;
- * knows nothing of the loop. disk.c: folders and open files; page_cache.c; view.c: files as memory;
- * path.c: names; beneath.c: how a path is opened without leaving its folder. */
+ * knows nothing of the loop. disk.c: folders and open files; folders.h: folders' descriptors;
+ * page_cache.c; view.c: files as memory; path.c: names; beneath.c: how a path is opened without
+ * leaving its folder. */
 #ifndef KITH_ENV_UV_DISK_H
 #define KITH_ENV_UV_DISK_H
 
 #include "env/ops.h"
+#include "env/uv/folders.h"
 #include "env/uv/uv_env.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,12 +21,13 @@ struct real_disk {
     uint64_t calls, hits;
     atomic_uint mappings; /* that stand */
     bool views;           /* may be made */
+    struct real_folders folders;
 };
 
 struct real_dir {
     const struct env_ops *ops;
     struct real_disk *disk;
-    int fd;
+    struct real_folder *folder;
     bool spared;            /* by the fault plan of the time when it was opened */
     atomic_uint references; /* the owner's, and one for each open file */
 };
@@ -41,6 +44,9 @@ void real_disk_set_fault(struct real_disk *, const struct uv_env_fault *);
 void real_disk_fault_counts(struct real_disk *, uint64_t *calls, uint64_t *hits);
 /* Counts a call. Returns the errno that it must fail with, or 0. For writes *size may be cut. */
 int real_disk_fault(const struct real_dir *, enum uv_env_disk_call, size_t *size);
+/* The folder's descriptor, until it is given back; or -errno. */
+int real_dir_take(struct real_dir *);
+void real_dir_give(struct real_dir *);
 
 /* ---- beneath.c: both return a descriptor or -errno
  * ------------------------------------------------ */

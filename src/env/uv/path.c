@@ -20,14 +20,25 @@ static int result(int value)
     return value == 0 ? 0 : err_from_errno(errno);
 }
 
-/* The parent's descriptor, or an ERR_ code; counts a call of this kind. */
+/* The parent's descriptor, or -errno. */
+static int open_parent(struct env_dir *dir, const char *path, bool make, const char **name)
+{
+    int folder = real_dir_take(dir_of(dir));
+    if (folder < 0)
+        return folder;
+    int fd = real_open_parent(folder, path, make, name);
+    real_dir_give(dir_of(dir));
+    return fd;
+}
+
+/* The same, or an ERR_ code; counts a call of this kind. */
 static int parent_of(
     struct env_dir *dir, const char *path, enum uv_env_disk_call kind, bool make, const char **name)
 {
     int error = real_disk_fault(dir_of(dir), kind, NULL);
     if (error)
         return err_from_errno(error);
-    int fd = real_open_parent(dir_of(dir)->fd, path, make, name);
+    int fd = open_parent(dir, path, make, name);
     return fd < 0 ? err_from_errno(-fd) : fd;
 }
 
@@ -54,7 +65,7 @@ int real_path_rename(
     int a = parent_of(from_dir, from, UV_ENV_DISK_RENAME, false, &from_name);
     if (a < 0)
         return a;
-    int b = real_open_parent(dir_of(to_dir)->fd, to, true, &to_name);
+    int b = open_parent(to_dir, to, true, &to_name);
     if (b < 0) {
         close(a);
         return err_from_errno(-b);
@@ -139,7 +150,11 @@ int real_path_list(struct env_dir *dir, const char *path,
     int error = real_disk_fault(dir_of(dir), UV_ENV_DISK_STAT, NULL);
     if (error)
         return err_from_errno(error);
-    int fd = real_open_beneath(dir_of(dir)->fd, path, O_RDONLY | O_DIRECTORY, 0);
+    int folder = real_dir_take(dir_of(dir));
+    if (folder < 0)
+        return err_from_errno(-folder);
+    int fd = real_open_beneath(folder, path, O_RDONLY | O_DIRECTORY, 0);
+    real_dir_give(dir_of(dir));
     if (fd < 0)
         return err_from_errno(-fd);
     DIR *list = fdopendir(fd);
