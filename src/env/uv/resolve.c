@@ -1,10 +1,14 @@
 /* Names to addresses: getaddrinfo on two threads of its own, so that a slow server holds up neither
- * the loop nor the disk. */
+ * the loop nor the disk. It cannot be interrupted and may take half a minute where no server
+ * answers, so nobody waits for the threads either: what they share with the loop is one block of
+ * memory, freed by whoever is the last to need it. */
 #include "env/uv/real.h"
 
+#include "base/err.h"
 #include "base/list.h"
-#include "env/uv/workers.h"
 #include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +17,21 @@
 #define RESOLVES_MAX 256u /* under way at once: more is ERR_LIMIT */
 
 struct real_resolver {
-    struct real_workers *workers;
-    unsigned under_way;
+    unsigned under_way; /* the loop's */
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct list_link waiting, found; /* of struct env_resolve */
+    uv_async_t *finished;            /* NULL: the loop is gone */
+    unsigned threads, idle, waiting_count;
 };
 
 struct env_resolve {
     const struct env_ops *ops; /* first: env.c */
-    struct env_job job;
+    struct list_link link;     /* in the resolver's waiting or found */
     struct real_resolver *resolver;
     char host[256];
     uint16_t port;
+    bool runs; /* a thread has it, or has had it; under the lock */
     bool cancelled;
     int err;
     size_t count;
@@ -57,9 +66,8 @@ static void take(struct env_resolve *r, const struct sockaddr *address)
         r->found[r->count++] = endpoint_from_ip6(v6->sin6_addr.s6_addr, r->port);
 }
 
-static void resolve_run(struct env_job *job)
+static void look_up(struct env_resolve *r)
 {
-    struct env_resolve *r = container_of(job, struct env_resolve, job);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *list = NULL;
     int code = getaddrinfo(r->host, NULL, &hints, &list);
     if (code == EAI_NONAME || code == EAI_BADFLAGS || code == EAI_NODATA) {
@@ -75,41 +83,136 @@ static void resolve_run(struct env_job *job)
     r->err = code ? error_of(code) : r->count ? 0 : ERR_NOT_FOUND;
 }
 
-static void resolve_done(struct env_job *job)
+/* ---- the threads ----------------------------------------------------------------------------- */
+
+/* With the lock, which it gives back. The last one frees. */
+static void leave(struct real_resolver *resolver)
 {
-    struct env_resolve *r = container_of(job, struct env_resolve, job);
-    r->resolver->under_way--;
-    if (!r->cancelled)
-        r->done(r->user, r->err, r->found, r->err ? 0 : r->count);
-    free(r);
+    bool last = resolver->threads == 0 && !resolver->finished;
+    pthread_mutex_unlock(&resolver->lock);
+    if (!last)
+        return;
+    pthread_cond_destroy(&resolver->work);
+    pthread_mutex_destroy(&resolver->lock);
+    free(resolver);
 }
+
+/* With the lock, before and after. */
+static void serve(struct real_resolver *resolver, struct env_resolve *r)
+{
+    resolver->waiting_count--;
+    r->runs = true;
+    pthread_mutex_unlock(&resolver->lock);
+    look_up(r);
+    pthread_mutex_lock(&resolver->lock);
+    if (!resolver->finished) {
+        free(r);
+        return;
+    }
+    list_push_back(&resolver->found, &r->link);
+    uv_async_send(resolver->finished);
+}
+
+static void *thread_main(void *argument)
+{
+    struct real_resolver *resolver = argument;
+    pthread_setname_np(pthread_self(), "kith-names");
+    pthread_mutex_lock(&resolver->lock);
+    while (resolver->finished) {
+        struct list_link *at = list_pop_front(&resolver->waiting);
+        if (at) {
+            serve(resolver, list_entry(at, struct env_resolve, link));
+            continue;
+        }
+        resolver->idle++;
+        pthread_cond_wait(&resolver->work, &resolver->lock);
+        resolver->idle--;
+    }
+    resolver->threads--;
+    leave(resolver);
+    return NULL;
+}
+
+/* With the lock. Signals are the embedder's business. */
+static bool start_thread(struct real_resolver *resolver)
+{
+    pthread_t id;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(&id, NULL, thread_main, resolver) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (started) {
+        pthread_detach(id);
+        resolver->threads++;
+    }
+    return started;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 int real_resolver_new(struct real_env *e, struct real_resolver **out)
 {
     struct real_resolver *resolver = calloc(1, sizeof *resolver);
     if (!resolver)
         return ERR_NOMEM;
-    int err = real_workers_new(&e->async, RESOLVER_THREADS, &resolver->workers);
-    if (err) {
-        free(resolver);
-        return err;
-    }
+    list_init(&resolver->waiting);
+    list_init(&resolver->found);
+    pthread_mutex_init(&resolver->lock, NULL);
+    pthread_cond_init(&resolver->work, NULL);
+    resolver->finished = &e->async;
     *out = resolver;
     return 0;
+}
+
+static void drop_all(struct list_link *list)
+{
+    struct list_link *at;
+    while ((at = list_pop_front(list)) != NULL)
+        free(list_entry(at, struct env_resolve, link));
 }
 
 void real_resolver_free(struct real_resolver *resolver)
 {
     if (!resolver)
         return;
-    real_workers_free(resolver->workers);
-    free(resolver);
+    pthread_mutex_lock(&resolver->lock);
+    resolver->finished = NULL;
+    drop_all(&resolver->waiting);
+    drop_all(&resolver->found);
+    pthread_cond_broadcast(&resolver->work);
+    leave(resolver);
 }
 
 void real_resolver_reap(struct real_resolver *resolver)
 {
-    if (resolver)
-        real_workers_reap(resolver->workers);
+    struct list_link *at;
+    while (resolver) {
+        pthread_mutex_lock(&resolver->lock);
+        at = list_pop_front(&resolver->found);
+        pthread_mutex_unlock(&resolver->lock);
+        if (!at)
+            return;
+        struct env_resolve *r = list_entry(at, struct env_resolve, link);
+        resolver->under_way--;
+        if (!r->cancelled)
+            r->done(r->user, r->err, r->found, r->err ? 0 : r->count);
+        free(r);
+    }
+}
+
+static int submit(struct real_resolver *resolver, struct env_resolve *r)
+{
+    pthread_mutex_lock(&resolver->lock);
+    bool more = resolver->waiting_count >= resolver->idle && resolver->threads < RESOLVER_THREADS;
+    bool served = (more && start_thread(resolver)) || resolver->threads > 0;
+    if (served) {
+        list_push_back(&resolver->waiting, &r->link);
+        resolver->waiting_count++;
+        pthread_cond_signal(&resolver->work);
+    }
+    pthread_mutex_unlock(&resolver->lock);
+    return served ? 0 : ERR_LIMIT;
 }
 
 int real_resolve_start(struct env *env, const char *host, uint16_t port,
@@ -125,19 +228,35 @@ int real_resolve_start(struct env *env, const char *host, uint16_t port,
     if (!r)
         return ERR_NOMEM;
     *r = (struct env_resolve){.ops = real_env_of(env)->ops,
-        .job = {.run = resolve_run, .done = resolve_done},
         .resolver = resolver,
         .port = port,
         .done = done,
         .user = user};
     snprintf(r->host, sizeof r->host, "%s", host);
+    int err = submit(resolver, r);
+    if (err) {
+        free(r);
+        return err;
+    }
     resolver->under_way++;
-    real_workers_submit(resolver->workers, ENV_LANE_DATA, &r->job);
     *out = r;
     return 0;
 }
 
+/* One that no thread has begun is forgotten at once. */
 void real_resolve_cancel(struct env_resolve *r)
 {
+    struct real_resolver *resolver = r->resolver;
     r->cancelled = true;
+    pthread_mutex_lock(&resolver->lock);
+    bool runs = r->runs;
+    if (!runs) {
+        list_remove(&r->link);
+        resolver->waiting_count--;
+    }
+    pthread_mutex_unlock(&resolver->lock);
+    if (runs)
+        return;
+    resolver->under_way--;
+    free(r);
 }

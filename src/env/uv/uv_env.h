@@ -52,7 +52,8 @@ struct uv_env_config {
 /* ERR_NOMEM, ERR_LIMIT (no descriptors or threads left), ERR_NETWORK. NULL config: defaults. */
 int uv_env_new(const struct uv_env_config *, struct env **out);
 /* Every handle must have been closed before. HTTP exchanges and resolves still under way are
- * cancelled; jobs that were submitted are run, and their done() called, before it returns. */
+ * cancelled; jobs that were submitted are run, and their done() called, before it returns. Threads
+ * that wait for a name server or a router are not waited for: they end by themselves, later. */
 void uv_env_free(struct env *);
 
 /* How many sockets may be open at once. */
