@@ -17,12 +17,18 @@
  * additions so that the newest value goes through all of them: a fifth slower. */
 #define SETTLE(x) __asm__("" : "+v"(x))
 
-/* The message schedule is a ring of 16 words: word t replaces word t - 16. */
+/* Constants behind a pointer that the compiler knows nothing of stay in memory, where spreading one
+ * over the lanes is part of its load. GCC would make immediates of them, and spread those by the
+ * unit that shuffles: a twentieth slower. */
+#define HIDE(pointer) __asm__("" : "+r"(pointer))
+
+/* The message schedule is a ring of 16 words: word t replaces word t - 16. What is needed no more
+ * is the first operand of v_xor3, whose register takes the result; the newest word comes last. */
 LANE_FN vec sha1_word(vec w[16], unsigned t)
 {
     if (t >= 16) {
-        vec x = v_xor3(w[(t - 3) & 15], w[(t - 8) & 15], w[(t - 14) & 15]);
-        w[t & 15] = v_rotl(v_xor(x, w[t & 15]), 1);
+        vec x = v_xor3(w[t & 15], w[(t - 14) & 15], w[(t - 8) & 15]);
+        w[t & 15] = v_rotl(v_xor(x, w[(t - 3) & 15]), 1);
     }
     return w[t & 15];
 }
@@ -36,7 +42,8 @@ LANE_FN vec sha1_function(unsigned t, vec b, vec c, vec d)
     return v_xor3(b, c, d);
 }
 
-/* `w` NULL: a block of zeros, whose schedule is zeros as well. */
+/* `w` NULL: a block of zeros, whose schedule is zeros as well. `b` is turned before the function
+ * takes it, and its register (AVX-512: a move saved in each round). */
 LANE_FN void sha1_rounds(vec s[5], vec *w)
 {
     static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
@@ -46,12 +53,13 @@ LANE_FN void sha1_rounds(vec s[5], vec *w)
         vec sum = v_add(e, v_set(k[t / 20]));
         if (w)
             sum = v_add(sum, sha1_word(w, t));
+        vec turned = v_rotl(b, 30);
         sum = v_add(sum, sha1_function(t, b, c, d));
         SETTLE(sum);
         sum = v_add(sum, v_rotl(a, 5));
         e = d;
         d = c;
-        c = v_rotl(b, 30);
+        c = turned;
         b = a;
         a = sum;
     }
@@ -143,9 +151,11 @@ LANE_FN vec sha256_word(vec w[16], unsigned t)
 LANE_FN void sha256_rounds(vec s[8], vec w[16])
 {
     vec a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
+    const uint32_t *k = sha256_constants;
+    HIDE(k);
     UNROLL
     for (unsigned t = 0; t < 64; t++) {
-        vec one = v_add(v_add(h, v_set(sha256_constants[t])), sha256_word(w, t));
+        vec one = v_add(v_add(h, v_set(k[t])), sha256_word(w, t));
         one = v_add(one, v_choose(e, f, g));
         SETTLE(one);
         one = v_add(one, v_xor3(v_rotr(e, 6), v_rotr(e, 11), v_rotr(e, 25)));
