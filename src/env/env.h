@@ -331,10 +331,10 @@ int env_file_map(struct env_file *, uint64_t offset, size_t size, struct env_map
 void env_unmap(struct env_mapping *);
 
 /* A range of a file as memory that a job reads itself, where that is allowed and cheaper than
- * copying it out: worth it from VIEW_WORTH bytes on. All of it is in memory when the call returns.
- * Belongs to the thread that made it, and stands where it is (`view` must not move) until
- * env_view_end; outlives the file's handle. ERR_UNSUPPORTED: read instead. ERR_CHANGED (the file is
- * shorter), ERR_IO, ERR_NOMEM. */
+ * copying it out: worth it from VIEW_WORTH bytes on. Its pages come in as they are read. Belongs to
+ * the thread that made it, and stands where it is (`view` must not move) until env_view_end;
+ * outlives the file's handle. ERR_UNSUPPORTED: read instead. ERR_CHANGED (the file is shorter),
+ * ERR_IO, ERR_NOMEM. */
 #define VIEW_WORTH ((size_t)128 << 10)
 struct env_view {
     const uint8_t *data; /* the range's first byte */
@@ -345,8 +345,8 @@ struct env_view {
     struct env_view *next;
 };
 int env_file_view(struct env_file *, uint64_t offset, size_t size, struct env_view *out);
-/* 0, or ERR_CHANGED: the file was cut meanwhile (or its disk failed), and some of what was read was
- * zeros instead. */
+/* 0, or ERR_CHANGED: some of what was read was zeros, because the file was cut meanwhile or its
+ * disk failed; reading the file tells which. */
 int env_view_end(struct env_view *);
 /* The next range with data at or after `from` (SEEK_DATA/SEEK_HOLE); ERR_NOT_FOUND past the last.
  */

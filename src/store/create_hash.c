@@ -5,8 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A read of a piece that is larger than the buffer: small enough to be still in cache (L2) when the
- * second hash comes to it. */
+/* A read of a piece that is larger than the buffer. */
 #define EXTENT_SIZE ((size_t)1 << 20)
 
 static_assert(EXTENT_SIZE <= CREATE_BUFFER_SIZE, "an extent fits the buffer");
@@ -111,6 +110,13 @@ static void end_evenly(struct create_plan *p, struct hash_unit *u, struct create
     p->next = even;
 }
 
+/* What is gathered in the buffer is hashed at once; but the blocks of v2 fill the lanes even if
+ * they come in several goes, and a longer run of a file is cheaper to map. */
+static size_t unit_size_max(const struct create_plan *p)
+{
+    return p->v1 ? CREATE_BUFFER_SIZE : CREATE_UNIT_V2_MAX;
+}
+
 bool create_plan_next(struct create_plan *p, struct hash_unit *u)
 {
     if (p->next.piece == p->piece_count)
@@ -135,7 +141,7 @@ bool create_plan_next(struct create_plan *p, struct hash_unit *u)
         if (u->piece_count % HASH_STEP_PIECES == 0)
             even = p->next;
     } while (p->next.piece < p->piece_count && u->piece_count < pieces_max &&
-             (p->in_step || u->size + p->piece_length <= CREATE_BUFFER_SIZE) &&
+             (p->in_step || u->size + p->piece_length <= unit_size_max(p)) &&
              padded + p->piece_length <= CREATE_UNIT_PADDED_MAX);
     end_evenly(p, u, even);
     return true;
@@ -190,15 +196,16 @@ static struct sha256_digest *batch_leaves(
     return out;
 }
 
-static void hash_v2_pieces(struct hash_unit *u, const uint8_t *data)
+/* Pieces `first` to `end` of the unit. */
+static void hash_v2_pieces(struct hash_unit *u, size_t first, size_t end, const uint8_t *data)
 {
     struct leaf_batch batch = {.count = 0};
     struct sha256_digest *leaf = u->leaves;
-    for (size_t i = 0; i < u->piece_count; data += u->pieces[i++].size)
+    for (size_t i = first; i < end; data += u->pieces[i++].size)
         leaf = batch_leaves(&batch, data, u->pieces[i].size, leaf);
     flush_leaves(&batch);
     leaf = u->leaves;
-    for (size_t i = 0; i < u->piece_count; i++) {
+    for (size_t i = first; i < end; i++) {
         size_t count = pieces_of(u->pieces[i].size, CREATE_BLOCK_SIZE);
         u->plan->v2_pieces[u->first_piece + i] = merkle_root(leaf, count, 0, u->pieces[i].height);
         leaf += count;
@@ -221,7 +228,8 @@ static void hash_v1_pieces(struct hash_unit *u, const uint8_t *data)
     hash_group_final(u->sha1, digests);
 }
 
-/* Pieces that all fit the buffer: have them in memory, then hash them side by side. */
+/* Pieces of v1 or a hybrid that all fit the buffer: have them in memory, then hash them side by
+ * side. */
 static int hash_together(struct hash_unit *u, struct create_reader *r)
 {
     const uint8_t *data;
@@ -229,20 +237,17 @@ static int hash_together(struct hash_unit *u, struct create_reader *r)
     if (err < 0)
         return err;
     if (u->plan->v2)
-        hash_v2_pieces(u, data);
-    if (u->plan->v1)
-        hash_v1_pieces(u, data);
+        hash_v2_pieces(u, 0, u->piece_count, data);
+    hash_v1_pieces(u, data);
     return 0;
 }
 
 /* One v2 piece that is larger than the buffer: extent by extent. */
-static int hash_large(struct hash_unit *u, struct create_reader *r)
+static int hash_large(struct hash_unit *u, size_t index, struct create_reader *r)
 {
-    const struct create_plan *p = u->plan;
-    const struct unit_piece *piece = &u->pieces[0];
+    const struct unit_piece *piece = &u->pieces[index];
     struct leaf_batch batch = {.count = 0};
     struct sha256_digest *leaf = u->leaves;
-    assert(u->piece_count == 1 && !p->v1);
     for (size_t at = 0; at < piece->size;) {
         size_t size = piece->size - at < EXTENT_SIZE ? piece->size - at : EXTENT_SIZE;
         const uint8_t *data;
@@ -253,9 +258,32 @@ static int hash_large(struct hash_unit *u, struct create_reader *r)
         flush_leaves(&batch); /* before the bytes go away */
         at += size;
     }
-    p->v2_pieces[u->first_piece] =
+    u->plan->v2_pieces[u->first_piece + index] =
         merkle_root(u->leaves, (size_t)(leaf - u->leaves), 0, piece->height);
     return 0;
+}
+
+/* Pieces of v2 alone, as many at a time as fit the buffer. */
+static int hash_v2_unit(struct hash_unit *u, struct create_reader *r)
+{
+    int err = 0;
+    for (size_t i = 0, end; i < u->piece_count && err == 0; i = end) {
+        const uint8_t *data;
+        size_t size = 0;
+        for (end = i; end < u->piece_count; end++) {
+            if (u->pieces[end].size > CREATE_BUFFER_SIZE - size)
+                break;
+            size += u->pieces[end].size;
+        }
+        if (end == i) {
+            err = hash_large(u, end++, r);
+            continue;
+        }
+        err = is_cancelled(u) ? ERR_CANCELLED : create_reader_next(r, size, u->buffer, &data);
+        if (err == 0)
+            hash_v2_pieces(u, i, end, data);
+    }
+    return err;
 }
 
 static void end_reader(struct create_reader *r, struct hash_unit *u)
@@ -266,14 +294,16 @@ static void end_reader(struct create_reader *r, struct hash_unit *u)
     if (u->err != 0 && u->err_file == SIZE_MAX)
         u->err_file = r->file;
     u->files_ended += r->files_ended;
+    u->torn |= r->torn;
 }
 
 /* ---- in step --------------------------------------------------------------------------------- */
 
-/* Each piece is read by a reader of its own. */
+/* Each piece is read by a reader of its own; pieces of one long file are neighbours in it. */
 struct stepping {
     struct hash_unit *unit;
     struct create_reader readers[HASH_STEP_PIECES];
+    struct create_share share;
 };
 
 /* Pieces lie end to end in the files end to end. */
@@ -286,6 +316,8 @@ static void place_readers(struct stepping *s)
     for (size_t i = 0; i < u->piece_count; i++) {
         uint64_t left = u->pieces[i].size;
         create_reader_begin(&s->readers[i], scan, file, offset, left);
+        s->readers[i].share = &s->share;
+        s->readers[i].unmapped = u->unmapped;
         while (left > 0 && left >= scan->files[file].size - offset) {
             left -= scan->files[file].size - offset;
             file++;
@@ -318,6 +350,8 @@ static void hash_in_step(struct hash_unit *u)
     struct step_piece pieces[HASH_STEP_PIECES];
     size_t room = p->piece_length / CREATE_BLOCK_SIZE;
     place_readers(&s);
+    if (u->size <= FILE_WINDOW_MAX && !u->unmapped)
+        create_reader_share(&s.readers[0], u->size, &s.share);
     for (size_t i = 0; i < u->piece_count; i++)
         pieces[i] = (struct step_piece){.size = u->pieces[i].size,
             .pad = u->pieces[i].pad,
@@ -328,13 +362,20 @@ static void hash_in_step(struct hash_unit *u)
     for (size_t i = 0; i < u->piece_count && p->v2 && u->err == 0; i++)
         p->v2_pieces[u->first_piece + i] = merkle_root(u->leaves + i * room,
             pieces_of(u->pieces[i].size, CREATE_BLOCK_SIZE), 0, u->pieces[i].height);
+    bool torn = create_share_end(&s.share) != 0;
     for (size_t i = 0; i < u->piece_count; i++)
         end_reader(&s.readers[i], u);
+    if (torn && u->err == 0) { /* nothing has changed */
+        u->err = ERR_IO;
+        u->err_file = s.share.file;
+        u->torn = true;
+    }
 }
 
-void hash_unit_run(struct hash_unit *u)
+static void run_unit(struct hash_unit *u)
 {
     u->files_ended = 0;
+    u->torn = false;
     u->err = is_cancelled(u) ? ERR_CANCELLED : 0;
     u->err_file = SIZE_MAX;
     if (u->plan->in_step && u->err == 0) {
@@ -343,9 +384,22 @@ void hash_unit_run(struct hash_unit *u)
     }
     struct create_reader r;
     create_reader_begin(&r, u->plan->scan, u->first_file, u->first_offset, u->size);
+    r.unmapped = u->unmapped;
     if (u->err == 0)
-        u->err = u->size > CREATE_BUFFER_SIZE ? hash_large(u, &r) : hash_together(u, &r);
+        u->err = u->plan->v1 ? hash_together(u, &r) : hash_v2_unit(u, &r);
     end_reader(&r, u);
+}
+
+void hash_unit_run(struct hash_unit *u)
+{
+    u->unmapped = false;
+    run_unit(u);
+    if (!u->torn || u->err != ERR_IO)
+        return;
+    /* A file can be readable where its memory cannot be had: a hole needs a page, of which there
+     * may be none left on a file system in memory. Else reading it has the error. */
+    u->unmapped = true;
+    run_unit(u);
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */

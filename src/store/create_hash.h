@@ -22,8 +22,10 @@
 /* SHA-1 of a hybrid's small files is mostly SHA-1 of pads: a bound on those of one unit, so that a
  * cancelled creation stops soon. */
 #define CREATE_UNIT_PADDED_MAX ((uint64_t)256 << 20)
+/* Of v2 alone, the buffer several times over. */
+#define CREATE_UNIT_V2_MAX ((size_t)16 << 20)
 #define CREATE_BLOCK_SIZE 16384u
-/* Leaves of a unit that fits the buffer: full ones, and a short one for each piece. */
+/* Leaves of what fits the buffer: full ones, and a short one for each piece. */
 #define CREATE_UNIT_LEAVES (CREATE_BUFFER_SIZE / CREATE_BLOCK_SIZE + CREATE_UNIT_PIECES_MAX)
 
 struct unit_piece {
@@ -68,6 +70,9 @@ struct hash_unit {
     struct sha256_digest *leaves; /* v2 */
     struct hash_group *sha1;      /* v1 */
     struct hash_step *step;       /* of those that are hashed in step, instead of the buffer */
+
+    bool unmapped; /* its files are read, not mapped */
+    bool torn;     /* what was mapped could not be read, and no file has changed */
 
     int err;         /* after hash_unit_run: 0, or what happened ... */
     size_t err_file; /* ... to which file */

@@ -10,20 +10,34 @@ void create_reader_begin(
     *r = (struct create_reader){.scan = scan, .file = file, .offset = offset, .left = size};
 }
 
+/* Closes the window. What was torn was either cut, or its disk failed, and then the file is still
+ * as it was scanned. */
+static int close_window(struct create_reader *r)
+{
+    struct env_stat st;
+    if (file_window_close(&r->window) == 0)
+        return 0;
+    bool same =
+        env_file_stat(r->open, &st) == 0 && scan_file_unchanged(&r->scan->files[r->file], &st);
+    r->torn |= same;
+    return same ? ERR_IO : ERR_CHANGED;
+}
+
 /* Closes the file, after a look at whether it is still the one that was scanned: what was read of
  * it before that look is then of that file. */
 static int leave_file(struct create_reader *r)
 {
     struct env_stat st;
-    int torn = file_window_close(&r->window);
     if (r->open == NULL)
-        return torn;
-    int err = env_file_stat(r->open, &st);
+        return 0;
+    int err = close_window(r);
+    if (err == 0)
+        err = env_file_stat(r->open, &st);
     if (err == 0 && !scan_file_unchanged(&r->scan->files[r->file], &st))
         err = ERR_CHANGED;
     env_file_close(r->open);
     r->open = NULL;
-    return torn != 0 ? torn : err;
+    return err;
 }
 
 /* Moves on to the file that holds the next byte. */
@@ -58,6 +72,27 @@ static void advance(struct create_reader *r, size_t size)
     r->files_ended += r->offset == r->scan->files[r->file].size;
 }
 
+/* How much of the next `size` bytes one window holds. */
+static size_t window_size(const struct create_reader *r, uint64_t size, size_t most)
+{
+    uint64_t rest = r->scan->files[r->file].size - r->offset;
+    uint64_t length = rest < size ? rest : size;
+    return length < most ? (size_t)length : most;
+}
+
+void create_reader_share(struct create_reader *r, uint64_t size, struct create_share *share)
+{
+    if (open_file(r) != 0)
+        return;
+    share->file = r->file;
+    file_window_open(&share->window, r->open, r->offset, window_size(r, size, FILE_WINDOW_MAX));
+}
+
+int create_share_end(struct create_share *share)
+{
+    return file_window_close(&share->window);
+}
+
 int create_reader_ahead(struct create_reader *r, uint64_t size)
 {
     int err = open_file(r);
@@ -69,13 +104,19 @@ int create_reader_ahead(struct create_reader *r, uint64_t size)
 /* The next bytes where they are mapped, after moving the window on if need be; NULL: read them. */
 static const uint8_t *mapped(struct create_reader *r, size_t size, int *err)
 {
-    uint64_t rest = r->scan->files[r->file].size - r->offset;
-    const uint8_t *at = file_window_at(&r->window, r->offset, size);
+    const uint8_t *at = NULL;
+    if (r->unmapped)
+        return NULL;
+    if (r->share != NULL && r->share->file == r->file)
+        at = file_window_at(&r->share->window, r->offset, size);
+    if (at == NULL)
+        at = file_window_at(&r->window, r->offset, size);
     if (at != NULL)
         return at;
-    *err = file_window_close(&r->window);
-    if (*err == 0 && size <= rest)
-        file_window_open(&r->window, r->open, r->offset, rest < r->left ? rest : r->left);
+    *err = close_window(r);
+    size_t length = window_size(r, r->left, r->share ? FILE_WINDOW_OF_MANY : FILE_WINDOW_MAX);
+    if (*err == 0 && size <= length)
+        file_window_open(&r->window, r->open, r->offset, length);
     return file_window_at(&r->window, r->offset, size);
 }
 

@@ -8,15 +8,13 @@ const uint8_t *file_window_at(const struct file_window *w, uint64_t offset, size
     return w->view.data + (offset - w->begin);
 }
 
-bool file_window_open(
-    struct file_window *w, struct env_file *file, uint64_t offset, uint64_t length)
+bool file_window_open(struct file_window *w, struct env_file *file, uint64_t offset, size_t length)
 {
     if (length < VIEW_WORTH)
         return false;
-    size_t size = length < FILE_WINDOW_MAX ? (size_t)length : FILE_WINDOW_MAX;
-    w->open = env_file_view(file, offset, size, &w->view) == 0;
+    w->open = env_file_view(file, offset, length, &w->view) == 0;
     w->begin = offset;
-    w->end = offset + size;
+    w->end = offset + length;
     return w->open;
 }
 

@@ -5,8 +5,11 @@
 
 #include "env/env.h"
 
-/* Long, because each costs two system calls and a flush of all cores' address caches. */
-#define FILE_WINDOW_MAX ((size_t)4 << 20)
+/* Long, because each costs five system calls, two of which keep all other threads from the table of
+ * mappings, and a flush of all cores' address caches. */
+#define FILE_WINDOW_MAX ((size_t)64 << 20)
+/* Of each where a job has one for every piece. */
+#define FILE_WINDOW_OF_MANY ((size_t)4 << 20)
 
 struct file_window {
     struct env_view view;
@@ -16,10 +19,11 @@ struct file_window {
 
 /* `size` bytes of the file from `offset` on, or NULL: they are not in the window. */
 const uint8_t *file_window_at(const struct file_window *, uint64_t offset, size_t size);
-/* Opens a closed window at `offset`, as long as it may be and at most `length`. False: it cannot
- * be, or is not worth it, and reading the file tells whether something is wrong. */
-bool file_window_open(struct file_window *, struct env_file *, uint64_t offset, uint64_t length);
-/* 0 (also of a closed one), or ERR_CHANGED: some of what was there was not the file's. */
+/* Opens a closed window over `length` bytes from `offset` on, all of which the file has. False: it
+ * cannot be, or is not worth it, and reading the file tells whether something is wrong. */
+bool file_window_open(struct file_window *, struct env_file *, uint64_t offset, size_t length);
+/* 0 (also of a closed one), or ERR_CHANGED: some of what was there was not the file's, because it
+ * was cut or its disk failed. */
 int file_window_close(struct file_window *);
 
 #endif

@@ -1,15 +1,13 @@
-/* See recheck.h. Long pieces of v1 are hashed in step; others side by side, a few MiB at once.
- */
+/* See recheck.h. Long pieces are hashed in step; others side by side, a few MiB at once. Where what
+ * was mapped could not be read after all, the pieces are read one by one, which tells why. */
 #include "store/recheck.h"
 
 #include "base/err.h"
-#include "crypto/merkle.h"
 #include "store/hash_step.h"
 #include "store/storage_internal.h"
 #include "store/verify.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct recheck_room *recheck_room_new(void)
 {
@@ -31,18 +29,30 @@ static bool is_simply_missing(int err)
     return err == ERR_NOT_FOUND || err == ERR_CHANGED || err == ERR_ABSENT;
 }
 
-/* Pieces of v1 so long that few of them fit a batch. */
+/* A batch is what is hashed at once. A job of v2 alone has several, because a longer run of a file
+ * is cheaper to map. */
+#define JOB_V2_MAX ((size_t)16 << 20)
+
+/* Pieces so long that few of them fit a batch; those of v2 alone have blocks enough by themselves.
+ */
 static bool is_in_step(const struct storage *s)
 {
-    return s->metainfo->has_v1 &&
-           s->metainfo->piece_length > STORAGE_CHECK_BATCH / HASH_STEP_PIECES;
+    uint32_t few = s->metainfo->has_v1 ? HASH_STEP_PIECES : 1;
+    return s->metainfo->piece_length > STORAGE_CHECK_BATCH / few;
 }
 
 bool recheck_takes_more(const struct storage *s, unsigned count, size_t bytes, uint32_t next_size)
 {
     if (is_in_step(s))
         return count < HASH_STEP_PIECES;
-    return count < RECHECK_PIECES_MAX && (count == 0 || bytes + next_size <= STORAGE_CHECK_BATCH);
+    size_t most = s->metainfo->has_v1 ? STORAGE_CHECK_BATCH : JOB_V2_MAX;
+    return count < RECHECK_PIECES_MAX && bytes + next_size <= most;
+}
+
+static int check_by_reading(struct storage *s, uint32_t piece, bool *right)
+{
+    int err = storage_hash_piece(s, piece, NULL, right);
+    return is_simply_missing(err) ? 0 : err;
 }
 
 /* ---- together -------------------------------------------------------------------------------- */
@@ -52,9 +62,10 @@ struct batch {
     struct verify_piece pieces[RECHECK_PIECES_MAX];
     struct bytes parts[RECHECK_PIECES_MAX];
     unsigned of[RECHECK_PIECES_MAX], count;
-    struct storage_window windows[RECHECK_PIECES_MAX]; /* a run of pieces of one file shares one */
-    unsigned window_count;
     uint8_t *room; /* of those that are read: the rest of it */
+    /* All of the job's: a run of pieces of one file shares one. */
+    struct storage_window windows[RECHECK_PIECES_MAX];
+    unsigned window_count;
 };
 
 static const uint8_t *map_piece(struct batch *b, uint32_t piece, uint32_t size)
@@ -65,7 +76,7 @@ static const uint8_t *map_piece(struct batch *b, uint32_t piece, uint32_t size)
         at = storage_mapped(b->storage, w - 1, piece, 0, size);
     if (at)
         return at;
-    at = storage_map(b->storage, w, piece, 0, size, STORAGE_CHECK_BATCH);
+    at = storage_map(b->storage, w, piece, 0, size, JOB_V2_MAX);
     b->window_count += at != NULL;
     return at;
 }
@@ -91,36 +102,46 @@ static int add_piece(struct batch *b, uint32_t piece, unsigned index)
     return 0;
 }
 
-static int check_batch(
-    struct storage *s, uint8_t *room, const uint32_t *pieces, unsigned count, bool *right)
+/* As many of pieces `first` to `count` as fit the room; returns the first that does not, or an
+ * error. */
+static int check_batch(struct batch *b, uint8_t *room, const uint32_t *pieces, unsigned first,
+    unsigned count, bool *right)
 {
-    struct batch b = {.storage = s, .room = room};
-    int err = 0, torn = 0;
-    for (unsigned i = 0; i < count && !err; i++)
-        err = add_piece(&b, pieces[i], i);
-    if (!err)
-        err = verify_pieces(b.pieces, b.count);
-    for (unsigned i = 0; i < b.window_count; i++)
-        torn |= file_window_close(&b.windows[i].in_file);
-    /* Zeros in a torn window are nobody's piece, unless they are the right ones. */
-    for (unsigned i = 0; i < b.count && !err && !torn; i++)
-        right[b.of[i]] = b.pieces[i].right;
-    return err;
+    const struct metainfo *m = b->storage->metainfo;
+    size_t left = STORAGE_CHECK_BATCH;
+    unsigned i = first;
+    b->count = 0;
+    b->room = room;
+    for (; i < count && metainfo_piece_size(m, pieces[i]) <= left; i++) {
+        int err = add_piece(b, pieces[i], i);
+        if (err)
+            return err;
+        left -= metainfo_piece_size(m, pieces[i]);
+    }
+    int err = verify_pieces(b->pieces, b->count);
+    for (unsigned k = 0; k < b->count && !err; k++)
+        right[b->of[k]] = b->pieces[k].right;
+    return err ? err : (int)i;
 }
 
 static int check_together(struct storage *s, struct recheck_room *room, const uint32_t *pieces,
     unsigned count, bool *right)
 {
-    size_t size = 0;
-    for (unsigned i = 0; i < count; i++)
-        size += metainfo_piece_size(s->metainfo, pieces[i]);
-    if (size > STORAGE_CHECK_BATCH) { /* one long piece */
-        int err = storage_hash_piece(s, pieces[0], NULL, &right[0]);
-        return is_simply_missing(err) ? 0 : err;
-    }
+    struct batch b = {.storage = s};
+    int done = 0, torn = 0, err = 0;
     if (!room->buffer)
         room->buffer = aligned_alloc(4096, STORAGE_CHECK_BATCH);
-    return room->buffer ? check_batch(s, room->buffer, pieces, count, right) : ERR_NOMEM;
+    if (!room->buffer)
+        return ERR_NOMEM;
+    while (done >= 0 && done < (int)count)
+        done = check_batch(&b, room->buffer, pieces, (unsigned)done, count, right);
+    for (unsigned i = 0; i < b.window_count; i++)
+        torn |= file_window_close(&b.windows[i].in_file);
+    if (done < 0)
+        return done;
+    for (unsigned i = 0; i < count && !err && torn; i++)
+        err = check_by_reading(s, pieces[i], &right[i]);
+    return err;
 }
 
 /* ---- in step --------------------------------------------------------------------------------- */
@@ -128,40 +149,52 @@ static int check_together(struct storage *s, struct recheck_room *room, const ui
 struct stepping {
     struct storage *storage;
     const uint32_t *pieces;
+    unsigned count;
     struct step_piece steps[HASH_STEP_PIECES];
-    struct storage_window windows[HASH_STEP_PIECES];
+    struct storage_window shared; /* under all of them, if they are neighbours in one file */
+    struct storage_window windows[HASH_STEP_PIECES]; /* a piece's own, if it is not in that */
+    bool torn[HASH_STEP_PIECES];                     /* its own was */
 };
+
+/* Over all pieces, from the first one on. */
+static void open_shared(struct stepping *t)
+{
+    uint64_t length = t->storage->metainfo->piece_length;
+    length *= t->pieces[t->count - 1] - t->pieces[0] + 1;
+    uint32_t first = t->steps[0].size < HASH_STEP_SLICE ? t->steps[0].size : HASH_STEP_SLICE;
+    if (length <= FILE_WINDOW_MAX)
+        (void)storage_map(t->storage, &t->shared, t->pieces[0], 0, first, length);
+}
+
+/* In the piece's own window, after moving it on if need be. */
+static const uint8_t *map_slice(struct stepping *t, unsigned i, uint32_t begin, uint32_t size)
+{
+    struct storage_window *w = &t->windows[i];
+    uint32_t rest = t->steps[i].size - begin;
+    const uint8_t *at = storage_mapped(t->storage, w, t->pieces[i], begin, size);
+    if (at)
+        return at;
+    t->torn[i] |= file_window_close(&w->in_file) != 0;
+    return storage_map(t->storage, w, t->pieces[i], begin, size,
+        rest < FILE_WINDOW_OF_MANY ? rest : FILE_WINDOW_OF_MANY);
+}
 
 static int fetch_slice(
     void *user, unsigned i, uint32_t begin, uint32_t size, uint8_t *room, const uint8_t **out)
 {
     struct stepping *t = user;
-    struct storage_window *w = &t->windows[i];
     uint32_t piece = t->pieces[i];
     if (begin == 0)
         storage_read_ahead(t->storage, piece);
-    *out = storage_mapped(t->storage, w, piece, begin, size);
-    if (*out)
-        return STEP_FETCHED;
-    if (file_window_close(&w->in_file) != 0)
-        return STEP_MISSING;
-    *out = storage_map(t->storage, w, piece, begin, size, t->steps[i].size - begin);
+    *out = storage_mapped(t->storage, &t->shared, piece, begin, size);
+    if (!*out)
+        *out = map_slice(t, i, begin, size);
     if (*out)
         return STEP_FETCHED;
     *out = room;
     struct iovec v = {room, size};
     int err = storage_read_range(t->storage, piece, begin, &v, 1);
     return is_simply_missing(err) ? STEP_MISSING : err;
-}
-
-static bool is_right(const struct step_piece *p, const struct metainfo_piece *info)
-{
-    if (p->missing || (info->v1 && memcmp(p->v1, info->v1, 20) != 0))
-        return false;
-    if (p->v2_size == 0)
-        return true;
-    struct sha256_digest root = merkle_root(p->leaves, info->v2_block_count, 0, info->v2_height);
-    return sha256_equal(&root, &info->v2_root);
 }
 
 /* Bytes that a piece ends with and that no file has: a hybrid's pads. */
@@ -174,13 +207,13 @@ static uint32_t pad_of(const struct metainfo *m, uint32_t piece, uint32_t size)
     return (uint32_t)pad;
 }
 
-static int step_through(struct stepping *t, struct recheck_room *room, unsigned count, bool *right)
+static int step_through(struct stepping *t, struct recheck_room *room, bool *right)
 {
     const struct metainfo *m = t->storage->metainfo;
     struct metainfo_piece infos[HASH_STEP_PIECES];
     uint8_t digests[HASH_STEP_PIECES][20];
     size_t leaves = m->piece_length / METAINFO_BLOCK_SIZE;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < t->count; i++) {
         metainfo_piece(m, t->pieces[i], &infos[i]);
         bool v2 = infos[i].has_v2 && infos[i].v2_known;
         uint32_t v2_size = v2 ? infos[i].v2_size : 0;
@@ -189,15 +222,21 @@ static int step_through(struct stepping *t, struct recheck_room *room, unsigned 
             pad = infos[i].size - v2_size;
         t->steps[i] = (struct step_piece){.size = infos[i].size - pad,
             .pad = pad,
-            .v1 = digests[i],
+            .v1 = infos[i].v1 ? digests[i] : NULL,
             .v2_size = v2_size,
             .leaves = v2 ? room->leaves + i * leaves : NULL};
     }
-    int err = hash_step_run(room->step, t->steps, count, fetch_slice, t);
-    for (unsigned i = 0; i < count; i++) {
-        bool torn = file_window_close(&t->windows[i].in_file) != 0;
-        right[i] = !err && !torn && is_right(&t->steps[i], &infos[i]);
+    open_shared(t);
+    int err = hash_step_run(room->step, t->steps, t->count, fetch_slice, t);
+    bool torn = file_window_close(&t->shared.in_file) != 0;
+    for (unsigned i = 0; i < t->count; i++) {
+        const struct step_piece *p = &t->steps[i];
+        t->torn[i] |= file_window_close(&t->windows[i].in_file) != 0 || torn;
+        right[i] = !err && !p->missing && verify_hashes(&infos[i], p->v1, p->leaves);
     }
+    for (unsigned i = 0; i < t->count && !err; i++)
+        if (t->torn[i])
+            err = check_by_reading(t->storage, t->pieces[i], &right[i]);
     return err;
 }
 
@@ -206,14 +245,14 @@ static int check_in_step(struct storage *s, struct recheck_room *room, const uin
 {
     const struct metainfo *m = s->metainfo;
     size_t leaves = HASH_STEP_PIECES * (size_t)(m->piece_length / METAINFO_BLOCK_SIZE);
-    struct stepping t = {.storage = s, .pieces = pieces};
+    struct stepping t = {.storage = s, .pieces = pieces, .count = count};
     if (!room->step)
         room->step = hash_step_new();
     if (m->has_v2 && !room->leaves)
         room->leaves = malloc(leaves * sizeof *room->leaves);
     if (!room->step || (m->has_v2 && !room->leaves))
         return ERR_NOMEM;
-    return step_through(&t, room, count, right);
+    return step_through(&t, room, right);
 }
 
 int recheck_pieces(struct storage *s, struct recheck_room *room, const uint32_t *pieces,

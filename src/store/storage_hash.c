@@ -2,10 +2,10 @@
  * a slice of it is in memory. For pieces that are too long to be read whole, for those that were
  * spilled in part, and for the leaves that peers ask for (BEP 52). See storage.h. */
 #include "store/storage_internal.h"
+#include "store/verify.h"
 
 #include "base/err.h"
 #include "crypto/hash.h"
-#include "crypto/merkle.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,18 +85,9 @@ static int walk_piece(struct walk *w)
 static bool is_right(struct walk *w)
 {
     uint8_t digest[20];
-    if (!w->v1 && !w->leaves)
-        return false;
-    if (w->v1) {
+    if (w->v1)
         hash_stream_final(w->v1, digest);
-        if (memcmp(digest, w->info.v1, sizeof digest) != 0)
-            return false;
-    }
-    if (!w->leaves)
-        return true;
-    struct sha256_digest root =
-        merkle_root(w->leaves, w->info.v2_block_count, 0, w->info.v2_height);
-    return sha256_equal(&root, &w->info.v2_root);
+    return verify_hashes(&w->info, w->v1 ? digest : NULL, w->leaves);
 }
 
 int storage_hash_piece(

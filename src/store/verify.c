@@ -6,6 +6,17 @@
 #include "crypto/merkle.h"
 #include <stdlib.h>
 
+bool verify_hashes(
+    const struct metainfo_piece *info, const uint8_t *v1, const struct sha256_digest *leaves)
+{
+    if (v1 && memcmp(v1, info->v1, sizeof(struct sha1_digest)) != 0)
+        return false;
+    if (!leaves)
+        return v1 != NULL;
+    struct sha256_digest root = merkle_root(leaves, info->v2_block_count, 0, info->v2_height);
+    return sha256_equal(&root, &info->v2_root);
+}
+
 /* SHA-1 of all pieces that have one, side by side. */
 static int verify_v1(struct verify_piece *pieces, size_t count)
 {
@@ -55,8 +66,7 @@ static int verify_v2(struct verify_piece *p)
         for (size_t i = 0; i < count; i++)
             jobs[i] = (struct hash_job){&blocks[i], 1, leaves[i].b};
         hash_many(HASH_SHA256, jobs, count);
-        struct sha256_digest root = merkle_root(leaves, count, 0, p->info.v2_height);
-        p->right &= sha256_equal(&root, &p->info.v2_root);
+        p->right &= verify_hashes(&p->info, NULL, leaves);
     } else {
         p->right = false;
     }

@@ -16,6 +16,10 @@ struct verify_piece {
     bool right; /* out */
 };
 
+/* Is it the piece that has these hashes, those that were taken: its SHA-1, and the SHA-256 of each
+ * of its blocks? NULL: not taken. With none it is not. */
+bool verify_hashes(
+    const struct metainfo_piece *, const uint8_t *v1, const struct sha256_digest *leaves);
 /* 0 with every `right` set, or ERR_NOMEM. A v2 piece whose hash is not known is not right. */
 int verify_pieces(struct verify_piece *, size_t count);
 
