@@ -13,17 +13,19 @@ static void release_block(void *user, void *hold)
     storage_read_release(hold);
 }
 
-/* Pieces for a newcomer to trade with (BEP 6), of those that are here: where all come at once and
- * have nothing, whoever got a first piece would serve it to all of them side by side, and nobody
- * would have it soon. A seed trades with nobody: its line goes through its slots alone, or
- * everybody who waits takes of it what they could have of one another. */
+/* Pieces for a newcomer to trade with (BEP 6), of those that are here, by who has half of the
+ * torrent: where all come at once and have nothing, whoever got the first pieces would serve them
+ * to all side by side, and nobody would have one soon. A seed trades with nobody: its line goes
+ * through its slots alone, or everybody who waits takes of it what they could have of one another.
+ */
 static void choose_fast_set(struct peer *p)
 {
     const struct metainfo *m = torrent_metainfo(p->torrent);
     struct info_hash hash;
     const struct bitfield *have = &p->torrent->have;
     uint32_t set[PEER_FAST_SET_SIZE];
-    if (!p->fast || !m || p->address.family != ADDR_V4 || p->torrent->completed || have->count == 0)
+    if (!p->fast || !m || p->address.family != ADDR_V4 || p->torrent->completed ||
+        have->count == 0 || 2 * (uint64_t)have->count < have->size)
         return;
     if (!torrent_hash_v1(p->torrent, &hash))
         hash = metainfo_id(m);
