@@ -16,7 +16,7 @@ struct sums {
 
 static void add_node(struct sums *x, const struct swarm_node *n)
 {
-    const struct torrent *t = n->torrent ? n->torrent->torrent : NULL;
+    struct torrent *t = n->torrent ? n->torrent->torrent : NULL;
     x->sent += sim_host_stats(n->host).bytes_sent;
     x->up += n->up;
     x->complete += n->complete;
@@ -27,11 +27,10 @@ static void add_node(struct sums *x, const struct swarm_node *n)
     x->begun += t->buffer_count;
     x->wasted += t->wasted;
     for (uint32_t i = 0; i < t->peer_count; i++) {
-        const struct peer *p = t->peers[i];
+        struct peer *p = t->peers[i];
         x->asked += p->requests.waiting > 0;
         x->slots += !p->choked_by_us && p->interested_in_us;
-        x->useful_slots +=
-            !p->choked_by_us && rate_meter_value(&((struct peer *)p)->up_rate, t->now) > 0;
+        x->useful_slots += !p->choked_by_us && rate_meter_value(&p->up_rate, t->now) > 0;
     }
 }
 
