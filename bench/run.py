@@ -52,12 +52,12 @@ def kith_version(binary):
     return f"{version} ({commit.stdout.strip()})" if commit.returncode == 0 else version
 
 
-def measured_by(name, bench):
+def measured_by(name, bench, version):
     """How this section came about: the last line of each."""
     command = " ".join(["make bench", f"ONLY={name}", *(f"{v}={os.environ[v]}" for v in SIZES if v in os.environ)])
     rounds = f"{bench.rounds} round{'s' if bench.rounds > 1 else ''}"
     absent = [f"Not installed here: {', '.join(bench.absent)}."] if bench.absent else []
-    return " ".join([f"`{command}`, {rounds}, {datetime.date.today()}: {kith_version(bench.kith.binary)}; {machine()}.", *absent])
+    return " ".join([f"`{command}`, {rounds}, {datetime.date.today()}: {version}; {machine()}.", *absent])
 
 
 def remembered():
@@ -75,11 +75,11 @@ def report(sections):
     return "\n".join(lines)
 
 
-def measure(name, bench):
+def measure(name, bench, version):
     """The section's lines, or None when it failed: then it has said why, and nothing of it runs any more."""
     begun = time.monotonic()
     try:
-        lines = [*SCENARIOS[name](bench), measured_by(name, bench)]
+        lines = [*SCENARIOS[name](bench), measured_by(name, bench, version)]
         print(f"{name} took {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
         return lines
     except (Exception, SystemExit) as e:
@@ -105,8 +105,9 @@ def main():
     failed = []
     try:
         bench = Bench(build, work, rounds)
+        version = kith_version(bench.kith.binary)  # before the page is written, which would make the tree a changed one
         for name in only:
-            lines = measure(name, bench)
+            lines = measure(name, bench, version)
             if lines is None:
                 failed.append(name)
                 continue
