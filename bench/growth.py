@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import time
 
-from measure import GIB, Measured, free_port, wait_listening
+from measure import GIB, Measured, available, free_port, wait_listening
 from table import median, table
 
 TORRENTS = (100, 1000, 10000, 30000, 100000)
@@ -142,7 +142,7 @@ def peers(b):
 def memory(b):
     """One large file, whatever SIZE_GIB says: what is held must not grow with it."""
     needed = 10 * GIB
-    if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < needed:
+    if available() < needed:
         raise SystemExit(f"a file of 4 GiB and its copy in memory need {needed >> 30} GiB that are free")
     data = b.film(4)
     rows = [["seeding", b.alternate({"": lambda: b.seeds(b.kith, data)})[""]],

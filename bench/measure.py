@@ -16,6 +16,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def available():
+    """Bytes that the system can give without swapping."""
+    return next(int(l.split()[1]) for l in open("/proc/meminfo") if l.startswith("MemAvailable")) * 1024
+
+
 def wait_listening(port, process):
     """Looks at the kernel's table: a connection to see would be the one that a listener waits for."""
     wanted = f":{port:04X}"
