@@ -141,7 +141,7 @@ def peers(b):
 
 def memory(b):
     """One large file, whatever SIZE_GIB says: what is held must not grow with it."""
-    needed = 10 * GIB
+    needed = 9 * GIB
     if available() < needed:
         raise SystemExit(f"a file of 4 GiB and its copy in memory need {needed >> 30} GiB that are free")
     data = b.film(4)

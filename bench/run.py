@@ -13,6 +13,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -102,6 +103,7 @@ def main():
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     work = pathlib.Path(tempfile.mkdtemp(prefix="kith-bench-", dir=base))
     environment(work)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # gigabytes of memory are not to be left behind
     failed = []
     try:
         bench = Bench(build, work, rounds)
