@@ -1,9 +1,9 @@
 /* The choker: whom to let have data.
  *
  * Leeching: the peers that give most get most (tit for tat), and one slot goes to somebody by lot,
- * most likely to who has little, then to newcomers (optimistic unchoke). Seeding: the slots go round, so that
- * a fast taker cannot hold one for ever; of those who wait, whoever waited longest is next. Pure:
- * facts in, decisions out. */
+ * most likely to who has little, then to newcomers (optimistic unchoke). Seeding: the slots go
+ * round, so that a fast taker cannot hold one for ever; of those who wait, whoever waited longest
+ * is next. Pure: facts in, decisions out. */
 #ifndef KITH_SWARM_CHOKER_H
 #define KITH_SWARM_CHOKER_H
 
