@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""Instructions a MiB of the two hot paths, counted by callgrind: a guard against regressions that no
+"""Instructions a MiB of the hot paths, counted by callgrind: a guard against regressions that no
 noise of the machine can hide. Kernel work is not in it (`strace -c` shows that), nor the hashing.
 
-    bench/instructions.py KITH REF_PEER [--write]
+    bench/instructions.py KITH REF_PEER UTP_PAIR [--write]
 
-One role at a time under callgrind against the plain peer. A base run of one size is taken off one of
+One role at a time under callgrind against the plain peer, over TCP. uTP, whose course would depend on how slow callgrind
+is, runs in virtual time: both ends without the node around them (utp_pair.c). A base run of one size is taken off one of
 a larger size, so that start and end do not count. Fails when a role needs TOLERANCE more than the
 committed baseline (bench/instructions.json); --write makes the baseline anew.
 """
@@ -21,7 +22,7 @@ from engines import Kith, environment
 from data import Data
 from measure import free_port, wait_listening
 
-KITH, REF = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+KITH, REF, UTP_PAIR = (os.path.abspath(name) for name in sys.argv[1:4])
 BASELINE = pathlib.Path(__file__).with_name("instructions.json")
 TOLERANCE = 0.15
 SIZES = (32, 96)  # MiB
@@ -75,14 +76,21 @@ def leecher(kith, data, work):
     return instructions
 
 
+def utp(size, work):
+    argv = [UTP_PAIR, str(size)]
+    subprocess.run(argv, check=True)
+    return count(argv, work, None, 0)
+
+
 def measure(work):
     kith = Kith(KITH)
-    totals = {"seeder": [], "leecher": []}
+    totals = {"seeder": [], "leecher": [], "uTP, both ends": []}
     for size in SIZES:
         data = Data(KITH, work, f"film{size}.bin", [size * MIB], "http://127.0.0.1:1/announce")
         subprocess.run(kith.seed(data, free_port()) + ["--exit"], check=True, stdout=subprocess.DEVNULL)
         totals["seeder"].append(seeder(kith, data, work))
         totals["leecher"].append(leecher(kith, data, work))
+        totals["uTP, both ends"].append(utp(size, work))
     return {role: round((n[1] - n[0]) / (SIZES[1] - SIZES[0])) for role, n in totals.items()}
 
 
