@@ -45,10 +45,15 @@ struct env_udp {
 static void on_readable(uv_poll_t *handle, int status, int events)
 {
     struct env_udp *u = handle->data;
-    (void)status;
     (void)events;
-    if (!u->closed)
-        u->readable(u->user);
+    if (u->closed)
+        return;
+    if (status <
+        0) { /* libuv has stopped the handle: an error waits, and to receive takes it away */
+        uv_poll_start(&u->poll, UV_READABLE, on_readable);
+        real_touch(u->env);
+    }
+    u->readable(u->user);
 }
 
 int real_udp_open(struct env *env, const struct endpoint *at, const struct env_tcp_options *options,
