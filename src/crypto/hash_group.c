@@ -27,12 +27,14 @@ struct hash_group {
     struct hash_choice choice;
     unsigned count, messages_max;
     _Alignas(64) uint32_t lanes[HASH_WORDS_MAX * HASH_LANES_MAX]; /* as hash_compress wants it */
+    struct message **order; /* in which they go through the lanes */
     struct message messages[];
 };
 
 struct hash_group *hash_group_new(enum hash_algorithm algorithm, unsigned messages_max)
 {
-    size_t size = sizeof(struct hash_group) + messages_max * sizeof(struct message);
+    size_t size = sizeof(struct hash_group) +
+                  messages_max * (sizeof(struct message) + sizeof(struct message *));
     struct hash_group *g = aligned_alloc(64, (size + 63) / 64 * 64);
     if (!g || hash_init() != 0) {
         free(g);
@@ -40,6 +42,7 @@ struct hash_group *hash_group_new(enum hash_algorithm algorithm, unsigned messag
     }
     g->algorithm = algorithm;
     g->messages_max = messages_max;
+    g->order = (struct message **)(g->messages + messages_max);
     g->count = 0;
     return g;
 }
@@ -69,17 +72,15 @@ void hash_group_begin(struct hash_group *g, unsigned count)
 struct riders {
     struct message *lane[HASH_LANES_MAX];
     unsigned busy;
-    struct message *next, *end; /* those that have not been looked at */
+    struct message **next, **end; /* those that are still to come */
 };
 
 static void board(struct hash_group *g, struct riders *r, unsigned lane)
 {
     unsigned lanes = g->choice.kernel->lanes;
-    while (r->next < r->end && r->next->run_blocks == 0)
-        r->next++;
     if (r->next == r->end)
         return;
-    struct message *m = r->lane[lane] = r->next++;
+    struct message *m = r->lane[lane] = *r->next++;
     r->busy++;
     for (unsigned w = 0; w < hash_word_count(g->algorithm); w++)
         g->lanes[w * lanes + lane] = m->state[w];
@@ -141,11 +142,31 @@ static void run_serially(struct hash_group *g, struct message *m, bool zeros)
     }
 }
 
+static int by_length(const void *a, const void *b)
+{
+    size_t x = (*(struct message *const *)a)->run_blocks;
+    size_t y = (*(struct message *const *)b)->run_blocks;
+    return (x < y) - (x > y);
+}
+
+/* Those that have a run, the longest first if there are more than lanes: then the lanes end at the
+ * same time, nearly. With files of random sizes, in their own order, SHA-1 costs a fifth more. */
+static unsigned put_in_order(struct hash_group *g)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < g->count; i++)
+        if (g->messages[i].run_blocks > 0)
+            g->order[count++] = &g->messages[i];
+    if (count > g->choice.kernel->lanes)
+        qsort(g->order, count, sizeof *g->order, by_length);
+    return count;
+}
+
 /* All messages' runs; with `zeros` they are of zeros, wherever `run` points. */
 static void run_all(struct hash_group *g, bool zeros)
 {
-    struct riders r = {.next = g->messages, .end = g->messages + g->count};
     if (g->choice.kernel) {
+        struct riders r = {.next = g->order, .end = g->order + put_in_order(g)};
         unsigned lanes = g->choice.kernel->lanes;
         /* A step of zeros costs three fifths of another, and serially they cost what bytes do. */
         bool cheap = zeros && g->choice.kernel->zeros;
