@@ -53,6 +53,8 @@ def creation(b):
     for name, ask, argv in (("mktorrent", "-h", ["-l", "21", "-t", "2"]), ("transmission-create", "--version", ["-s", "2048"])):
         if b.installed(name, name):
             runs[f"{named(name, name, ask)}, v1"] = once(data, [name, *argv, "-o", str(made), str(data.root)], made)
+    for kind in KINDS:
+        runs[f"floor: mapped, and the kernels, {kind}"] = once(data, [f"{b.build}/bench/floor_hash", kind, str(data.root)])
     many = b.small_files_for(b.kith)
     small = {"kith, hybrid": once(many, [b.kith.binary, "create", str(many.root), "-o", str(made), "-q", "-s", "256K",
                                    "--force"])}
@@ -71,6 +73,8 @@ def recheck(b):
         subprocess.run([b.kith.binary, "create", str(data.root), "-o", str(torrent), "-q", "--format", kind, "-s", "2M",
                         "--force"], check=True)
         runs[f"kith, {kind}"] = once(data, [b.kith.binary, "verify", str(torrent), str(data.folder), "-q"])
+    for kind in KINDS:
+        runs[f"floor: mapped, and the kernels, {kind}"] = once(data, [f"{b.build}/bench/floor_hash", kind, str(data.root)])
     for engine in b.here(b.lt, b.aria2):
         runs[f"{engine.name}, v1"] = once(data, engine.check(data))
     for engine in b.here(b.transmission, b.rtorrent):
