@@ -68,7 +68,7 @@ struct kith_torrent *entry_new(struct kith_node *n, const char *folder)
         return NULL;
     k->node = n;
     k->drowsy.fire = entry_sleep_timer;
-    k->folder = strdup(folder);
+    k->folder = text_pool_take(n->folders, folder);
     k->added_unix = env_time_unix(n->env);
     list_push_back(&n->torrents, &k->link);
     n->unstopped++;
@@ -113,7 +113,7 @@ void entry_free(struct kith_torrent *k)
     free(k->error_text);
     free(k->waiting_for);
     entry_free_awake(k);
-    free(k->folder);
+    text_pool_give(k->node->folders, k->folder);
     free(k->root);
     free(k->name);
     free(k->link_text);

@@ -37,8 +37,8 @@ static void moved(void *user, int err)
     struct kith_torrent *k = user;
     k->moving = false;
     if (!err) {
-        free(k->folder);
-        k->folder = strdup(storage_folder(k->storage));
+        text_pool_give(k->node->folders, k->folder);
+        k->folder = text_pool_take(k->node->folders, storage_folder(k->storage));
         memory_save_entry(k);
         entry_save_record(k, true, NULL);
     }

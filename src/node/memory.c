@@ -279,5 +279,6 @@ int memory_restore(struct kith_node *n)
         if (!k->asleep)
             entry_revive(k);
     }
+    state_release_memory(n->state);
     return 0;
 }

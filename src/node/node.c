@@ -106,11 +106,12 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
     uint8_t seed[16];
     env_random(n->env, seed, sizeof seed);
     n->index = entry_index_new(seed);
+    n->folders = text_pool_new(seed);
     n->pool = chunk_pool_new(o->memory_max ? (size_t)o->memory_max : CHUNK_POOL_DEFAULT);
     n->files = file_cache_new();
     n->scratch = malloc(sizeof *n->scratch);
     n->user_agent = strdup(o->user_agent ? o->user_agent : "kith/0.1.0");
-    if (!n->index || !n->pool || !n->files || !n->scratch || !n->user_agent)
+    if (!n->index || !n->folders || !n->pool || !n->files || !n->scratch || !n->user_agent)
         return ERR_NOMEM;
     memcpy(n->peer_id.b, PEER_ID_PREFIX, 8);
     env_random(n->env, n->peer_id.b + 8, sizeof n->peer_id.b - 8);
@@ -255,6 +256,7 @@ void node_free(struct kith_node *n)
     event_queue_free(&n->events);
     tracker_calls_free(&n->calls);
     entry_index_free(n->index);
+    text_pool_free(n->folders);
     file_cache_free(n->files);
     chunk_pool_free(n->pool);
     timer_heap_free(&n->timers);

@@ -41,6 +41,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/text_pool.h"
 #include "env/env.h"
 #include "format/metainfo.h"
 #include "node/dht_io.h"
@@ -135,6 +136,7 @@ struct kith_node {
     unsigned awake;            /* torrents that have their metainfo and storage in memory */
     unsigned greetings;        /* sleepers that will be woken for their trackers */
     struct entry_index *index; /* of them, by hash */
+    struct text_pool *folders; /* of them: mostly the same */
     struct event_queue events;
     struct kith_event *pulled; /* what kith_next_event returned last */
 
@@ -208,7 +210,8 @@ struct kith_torrent {
     struct sha1_digest v1;
     struct sha256_digest v2;
     struct metainfo *metainfo;
-    char *folder, *root, *name, *link_text, *files_wanted, *magnet;
+    const char *folder; /* of node->folders */
+    char *root, *name, *link_text, *files_wanted, *magnet;
     uint8_t *priorities; /* by file, of the user's choice; NULL: all normal */
     bool queued;         /* waits for its turn */
     bool paused, sequential, preallocate, metadata_only, super_seeding, restored;

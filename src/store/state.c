@@ -81,9 +81,14 @@ static int write_ops(struct state_db *db, struct list_link *ops)
 static void write_run(struct env_job *job)
 {
     struct state *s = container_of(job, struct state, write_job);
-    pthread_mutex_lock(&s->lock);
+    bool apart = state_db_reads_apart(&s->db);
+    if (!apart)
+        pthread_mutex_lock(&s->lock);
     s->batch_err = write_ops(&s->db, &s->batch);
-    pthread_mutex_unlock(&s->lock);
+    if (!apart)
+        pthread_mutex_unlock(&s->lock);
+    if (s->last_of_queue)
+        sqlite3_db_release_memory(s->db.sql);
 }
 
 /* Tells everybody who waits for these ops, and frees them. `err` where an op has none of its own.
@@ -158,6 +163,7 @@ static void start_write(struct state *s)
 {
     assert(!s->writing && list_empty(&s->batch));
     s->batch_count = state_queue_take(&s->queue, &s->batch);
+    s->last_of_queue = list_empty(&s->queue.ops);
     s->writing = true;
     s->write_job = (struct env_job){.run = write_run, .done = write_done};
     env_submit(s->env, ENV_LANE_DATA, &s->write_job);

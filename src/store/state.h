@@ -4,7 +4,8 @@
  * an earlier one that still waits), one job writes what waits in one transaction, and `done` is
  * called when that transaction is durable (WAL, synchronous=FULL). What was acknowledged survives
  * kill -9 and power loss. When the disk is full or fails, the queue is kept and tried again; the
- * reason shows in state_trouble. Loading blocks: it is meant for start-up and for jobs.
+ * reason shows in state_trouble. Loading blocks for a read of the file, never for a write: it sees
+ * what is durable.
  *
  * Each row carries a checksum of its own, so that a flipped bit is seen even where SQLite's page
  * structure is intact: a damaged row is reported as damaged, never as empty or as 0 %. A damaged
@@ -166,5 +167,8 @@ int state_each_setting(struct state *, const char *prefix,
     bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user);
 /* The torrent that was saved under this key. ERR_NOT_FOUND. */
 int state_load_share(struct state *, const struct sha256_digest *key, uint8_t **out, size_t *size);
+
+/* What was read is not kept in memory any more. */
+void state_release_memory(struct state *);
 
 #endif

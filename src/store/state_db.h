@@ -26,8 +26,9 @@ enum state_sql {
 
 struct state_db {
     sqlite3 *sql;
-    char *path;  /* NULL: in memory */
-    int lock_fd; /* -1: in memory */
+    sqlite3 *reader; /* sees what is committed, and waits for no writer; `sql` if in memory */
+    char *path;      /* NULL: in memory */
+    int lock_fd;     /* -1: in memory */
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
@@ -36,6 +37,12 @@ struct state_db {
 int state_db_open(
     struct state_db *, const char *path, int64_t now_unix, struct state_report *report);
 void state_db_close(struct state_db *);
+
+/* Readers and the writer may be at work at the same time. */
+static inline bool state_db_reads_apart(const struct state_db *db)
+{
+    return db->reader != db->sql;
+}
 
 /* The enum kith_err for the last failure of this connection. */
 int state_db_err(sqlite3 *, int rc);

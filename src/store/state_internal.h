@@ -13,12 +13,13 @@ struct state {
     struct env *env;
     struct log *log;
     struct state_db db;
-    pthread_mutex_t lock; /* of db; recursive, so that each() may load */
+    pthread_mutex_t lock; /* of db's reader; recursive, so that each() may load */
 
     struct state_queue queue;
     struct list_link batch; /* ops under way */
     size_t batch_count;
     bool writing;
+    bool last_of_queue; /* nothing waited behind the batch: caches may go */
     int batch_err;
     struct env_job write_job;
 

@@ -8,7 +8,7 @@ int state_each_torrent(struct state *s,
     bool (*each)(void *user, const struct state_torrent *, bool damaged), void *user)
 {
     pthread_mutex_lock(&s->lock);
-    int err = state_rows_each_torrent(s->db.sql, false, each, user);
+    int err = state_rows_each_torrent(s->db.reader, false, each, user);
     pthread_mutex_unlock(&s->lock);
     return err;
 }
@@ -58,7 +58,7 @@ int state_each_setting(struct state *s, const char *prefix,
     bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user)
 {
     pthread_mutex_lock(&s->lock);
-    int err = state_rows_each_setting(&s->db, prefix, each, user);
+    int err = state_rows_each_setting(s->db.reader, prefix, each, user);
     pthread_mutex_unlock(&s->lock);
     return err;
 }
@@ -69,4 +69,11 @@ int state_load_share(struct state *s, const struct sha256_digest *key, uint8_t *
     int err = state_rows_get_share(&s->db, key, out, size);
     pthread_mutex_unlock(&s->lock);
     return err;
+}
+
+void state_release_memory(struct state *s)
+{
+    pthread_mutex_lock(&s->lock);
+    sqlite3_db_release_memory(s->db.reader);
+    pthread_mutex_unlock(&s->lock);
 }

@@ -158,12 +158,14 @@ static int64_t sum_of_torrent(const struct state_torrent *t)
 int state_rows_prepare(struct state_db *db)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
+        bool reads = i == SQL_GET_BLOB || i == SQL_GET_SETTING || i == SQL_GET_SHARE;
+        sqlite3 *sql = reads && db->reader ? db->reader : db->sql;
         int rc = sqlite3_prepare_v3(
-            db->sql, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
+            sql, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
         if (rc == SQLITE_ERROR) /* a table or column has another name than ours */
             return ERR_DATABASE;
         if (rc != SQLITE_OK)
-            return state_db_err(db->sql, rc);
+            return state_db_err(sql, rc);
     }
     return 0;
 }
@@ -376,8 +378,8 @@ int state_rows_put_share(
 
 /* Steps to the row of a statement that selects a sum and a body, copies the body out. `key` and
  * `table` are what the sum was made of. */
-static int take_body(struct state_db *db, sqlite3_stmt *s, const char *table, struct bytes key,
-    uint8_t **out, size_t *size)
+static int take_body(
+    sqlite3_stmt *s, const char *table, struct bytes key, uint8_t **out, size_t *size)
 {
     int err = 0;
     *out = NULL;
@@ -392,7 +394,7 @@ static int take_body(struct state_db *db, sqlite3_stmt *s, const char *table, st
         else
             memcpy(*out, body.data, *size = body.size);
     } else {
-        err = rc == SQLITE_DONE ? ERR_NOT_FOUND : state_db_err(db->sql, rc);
+        err = rc == SQLITE_DONE ? ERR_NOT_FOUND : state_db_err(sqlite3_db_handle(s), rc);
     }
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
@@ -407,14 +409,14 @@ int state_rows_get_blob(struct state_db *db, int64_t torrent, int kind, uint8_t 
     store_u32(key + 8, (uint32_t)kind);
     sqlite3_bind_int64(s, 1, torrent);
     sqlite3_bind_int(s, 2, kind);
-    return take_body(db, s, "blobs", bytes_of(key, sizeof key), out, size);
+    return take_body(s, "blobs", bytes_of(key, sizeof key), out, size);
 }
 
 int state_rows_get_setting(struct state_db *db, const char *key, uint8_t **out, size_t *size)
 {
     sqlite3_stmt *s = db->statements[SQL_GET_SETTING];
     bind_text(s, 1, key);
-    return take_body(db, s, "settings", bytes_of_str(key), out, size);
+    return take_body(s, "settings", bytes_of_str(key), out, size);
 }
 
 int state_rows_get_share(
@@ -423,18 +425,18 @@ int state_rows_get_share(
     sqlite3_stmt *s = db->statements[SQL_GET_SHARE];
     struct bytes raw = bytes_of(key->b, sizeof key->b);
     bind_bytes(s, 1, raw);
-    return take_body(db, s, "shares", raw, out, size);
+    return take_body(s, "shares", raw, out, size);
 }
 
-int state_rows_each_setting(struct state_db *db, const char *prefix,
+int state_rows_each_setting(sqlite3 *sql, const char *prefix,
     bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user)
 {
     sqlite3_stmt *s;
-    int rc = sqlite3_prepare_v2(db->sql,
+    int rc = sqlite3_prepare_v2(sql,
         "SELECT key, sum, value FROM settings WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key",
         -1, &s, NULL);
     if (rc != SQLITE_OK)
-        return state_db_err(db->sql, rc);
+        return state_db_err(sql, rc);
     bind_text(s, 1, prefix);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         const char *key = state_column_text(s, 0);
@@ -443,7 +445,7 @@ int state_rows_each_setting(struct state_db *db, const char *prefix,
         if (!each(user, key, value, !intact))
             break;
     }
-    int err = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : state_db_err(db->sql, rc);
+    int err = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : state_db_err(sql, rc);
     sqlite3_finalize(s);
     return err;
 }

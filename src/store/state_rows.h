@@ -39,7 +39,7 @@ int state_rows_each_torrent(sqlite3 *, bool backwards,
     bool (*each)(void *user, const struct state_torrent *, bool damaged), void *user);
 
 /* See state_each_setting. */
-int state_rows_each_setting(struct state_db *, const char *prefix,
+int state_rows_each_setting(sqlite3 *, const char *prefix,
     bool (*each)(void *user, const char *key, struct bytes value, bool damaged), void *user);
 
 /* For who reads rows of a database that is not open as a state_db: what their sums have to be, and
