@@ -500,9 +500,11 @@ enum kith_event_type {
     KITH_EVENT_STOPPED = 14,    /* the clean stop is done: call kith_close */
     KITH_EVENT_BLOCK_LIST = 15, /* a block list was read, or error says why not; text: in words */
     KITH_EVENT_FETCHED = 16,    /* kith_fetch has ended; error: 0, or why; text: in words */
-    KITH_EVENT_DHT_ITEM = 17, /* an item that is kept has a newer value; text: target, 40 digits */
-    KITH_EVENT_DHT_CROWD = 18 /* somebody has put nodes around this torrent in the DHT, as one does
-                                 who wants it not to be found; text: in words */
+    KITH_EVENT_DHT_ITEM = 17,  /* an item that is kept has a newer value; text: target, 40 digits */
+    KITH_EVENT_DHT_CROWD = 18, /* somebody has put nodes around this torrent in the DHT, as one does
+                                  who wants it not to be found; text: in words */
+    KITH_EVENT_REMEMBERED = 19 /* one that was added or shared is in the state file, where there is
+                                  one: it survives a crash from now on */
 };
 /* The next event, or NULL. Once 4096 wait, of repeated ones (one torrent's, of one type) only the
  * newest is kept, in its place in the order. */

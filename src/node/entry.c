@@ -53,6 +53,7 @@ void entry_free_awake(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &a->save);
     timer_cancel(&k->node->timers, &a->retry);
     timer_cancel(&k->node->timers, &a->look);
+    memory_forget_wait(a);
     bitfield_free(&a->have);
     resume_free(&a->record);
     builder_free(&a->torrent_file);

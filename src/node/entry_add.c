@@ -108,6 +108,15 @@ static int remember_texts(struct text_list *list, const char **texts, size_t cou
     return list->items ? 0 : ERR_NOMEM;
 }
 
+/* Its metainfo was read from where it would be written. */
+static void save(struct kith_torrent *k)
+{
+    if (k->restored)
+        memory_save_entry(k);
+    else
+        memory_save_new(k);
+}
+
 static int begin_magnet(struct kith_torrent *k, const struct magnet *m)
 {
     if (!k->name)
@@ -119,7 +128,7 @@ static int begin_magnet(struct kith_torrent *k, const struct magnet *m)
         err = k->name ? entry_make_torrent(k, m) : ERR_NOMEM;
     if (err)
         return err;
-    memory_save_entry(k);
+    save(k);
     torrent_start_metadata(k->torrent);
     trackers_start(k);
     lsd_join(k);
@@ -136,8 +145,7 @@ static int begin_metainfo(struct kith_torrent *k)
     if (err)
         return err;
     entry_choose_files(k);
-    memory_save_entry(k);
-    memory_save_metainfo(k);
+    save(k);
     entry_open_data(k);
     return 0;
 }

@@ -45,11 +45,13 @@ void entry_queue(struct kith_node *n)
  * ------------------------------------------------------------------------------------------------------
  */
 
+/* One that sleeps is not woken for it. */
 void kith_pause(struct kith_torrent *k)
 {
-    (void)entry_wake(k);
     k->paused = true;
     web_seeds_cancel(k);
+    if (k->asleep)
+        timer_cancel(&k->node->timers, &k->drowsy); /* it need not greet its trackers */
     if (k->torrent)
         torrent_pause(k->torrent);
     trackers_stop(k);
@@ -59,11 +61,16 @@ void kith_pause(struct kith_torrent *k)
     memory_save_entry(k);
 }
 
+/* Who sleeps and has trackers is woken to tell them. */
 void kith_resume(struct kith_torrent *k)
 {
-    (void)entry_wake(k);
+    if (k->outline.has_trackers)
+        (void)entry_wake(k);
     k->paused = false;
-    if (k->metadata_only && k->metainfo && !k->storage) {
+    if (k->asleep) {
+        lsd_join(k);
+        dht_io_join(k);
+    } else if (k->metadata_only && k->metainfo && !k->storage) {
         k->metadata_only = false;
         entry_open_data(k);
     } else if (k->torrent) {
@@ -112,6 +119,7 @@ void kith_set_torrent_rates(struct kith_torrent *k, uint64_t download_max, uint6
 {
     k->download_max = download_max;
     k->upload_max = upload_max;
+    memory_save_entry(k);
     if (!k->torrent)
         return;
     usec now = env_now(k->node->env);
@@ -124,6 +132,7 @@ void kith_set_sequential(struct kith_torrent *k, int on)
     k->sequential = on;
     if (k->torrent)
         torrent_set_sequential(k->torrent, on);
+    memory_save_entry(k);
 }
 
 void kith_set_super_seeding(struct kith_torrent *k, int on)

@@ -38,8 +38,7 @@ static void share_start(struct kith_torrent *k, const struct create_result *resu
         entry_trouble(k, err, NULL);
         return;
     }
-    memory_save_entry(k);
-    memory_save_metainfo(k);
+    memory_save_new(k);
     entry_open_hashed(k);
 }
 

@@ -112,26 +112,77 @@ static void fill(struct kith_torrent *k, struct state_torrent *out)
     fill_outline(k, out);
 }
 
-void memory_save_entry(struct kith_torrent *k)
+static int save_row(struct kith_torrent *k, state_done *done, void *user)
 {
     struct kith_node *n = k->node;
     struct state_torrent record;
-    if (!n->state || k->removing)
-        return;
     if (!k->id)
         k->id = state_torrent_new_id(n->state);
     fill(k, &record);
-    (void)state_save_torrent(n->state, &record, NULL, NULL); /* a later save says it again */
+    int err = state_save_torrent(n->state, &record, done, user);
     memory_arm(n);
+    return err;
+}
+
+static int save_metainfo(struct kith_torrent *k, state_done *done, void *user)
+{
+    size_t size;
+    const void *torrent = kith_torrent_file(k, &size);
+    if (!torrent)
+        return ERR_NOMEM;
+    return state_save_blob(
+        k->node->state, k->id, STATE_METAINFO, bytes_of(torrent, size), done, user);
+}
+
+void memory_save_entry(struct kith_torrent *k)
+{
+    if (k->node->state && !k->removing)
+        (void)save_row(k, NULL, NULL); /* a later save says it again */
 }
 
 void memory_save_metainfo(struct kith_torrent *k)
 {
-    size_t size;
-    const void *torrent = kith_torrent_file(k, &size);
-    if (k->node->state && k->id && torrent)
-        (void)state_save_blob(
-            k->node->state, k->id, STATE_METAINFO, bytes_of(torrent, size), NULL, NULL);
+    if (k->node->state && k->id)
+        (void)save_metainfo(k, NULL, NULL);
+}
+
+/* Somebody wants to know when a torrent is remembered. */
+struct memory_wait {
+    struct kith_torrent *entry; /* NULL: it has gone meanwhile */
+};
+
+static void remembered(void *user, int err)
+{
+    struct memory_wait *w = user;
+    if (w->entry) {
+        w->entry->awake->remembering = NULL;
+        if (!err && !w->entry->removing)
+            node_event(w->entry->node, KITH_EVENT_REMEMBERED, w->entry, 0, w->entry->name);
+    }
+    free(w);
+}
+
+void memory_save_new(struct kith_torrent *k)
+{
+    if (!k->node->state)
+        return;
+    struct memory_wait *w = k->awake->remembering ? NULL : malloc(sizeof *w);
+    int err = save_row(k, k->metainfo ? NULL : w ? remembered : NULL, w);
+    if (!err && k->metainfo) /* written after the row, or with it */
+        err = save_metainfo(k, w ? remembered : NULL, w);
+    if (err || !w) {
+        free(w);
+        return;
+    }
+    *w = (struct memory_wait){.entry = k};
+    k->awake->remembering = w;
+}
+
+void memory_forget_wait(struct entry_awake *a)
+{
+    if (a->remembering)
+        a->remembering->entry = NULL;
+    a->remembering = NULL;
 }
 
 int memory_save_record(struct kith_torrent *k, struct bytes record, state_done *done, void *user)

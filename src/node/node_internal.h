@@ -183,6 +183,8 @@ struct entry_awake {
     bool touched;          /* ... which the check that is under way is for */
     uint32_t touched_file; /* the first of them */
 
+    struct memory_wait *remembering; /* it was added, and is not durable yet: memory.c */
+
     struct create *create; /* a share is being hashed */
     struct create_progress create_progress;
 };
@@ -435,6 +437,10 @@ void memory_save_entry(struct kith_torrent *);
 /* Reads its metainfo and its record back. ERR_DATABASE, ERR_NOT_FOUND, ERR_NOMEM. */
 int memory_load(struct kith_torrent *);
 void memory_save_metainfo(struct kith_torrent *);
+/* Both; KITH_EVENT_REMEMBERED follows when they are durable. */
+void memory_save_new(struct kith_torrent *);
+/* It is not waited for any more. */
+void memory_forget_wait(struct entry_awake *);
 /* ERR_CLOSED: nothing is remembered, and done() is not called. */
 int memory_save_record(struct kith_torrent *, struct bytes record, state_done *, void *user);
 void memory_forget(struct kith_torrent *);

@@ -64,6 +64,33 @@ static void it_wakes_for_a_peer_serves_it_and_sleeps_again(void **state)
     end(&s);
 }
 
+static int state_of(struct kith_torrent *k)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    kith_status(k, &st);
+    return st.state;
+}
+
+static void it_is_paused_and_resumed_in_its_sleep(void **state)
+{
+    (void)state;
+    struct swarm s;
+    begin(&s);
+    struct kith_torrent *k = s.nodes[0].torrent;
+    kith_pause(k);
+    assert_true(k->asleep);
+    assert_int_equal(state_of(k), KITH_STATE_PAUSED);
+    swarm_pass(&s, LONG_ENOUGH);
+    assert_true(k->asleep);
+    kith_resume(k);
+    assert_true(k->asleep);
+    assert_int_equal(state_of(k), KITH_STATE_SEEDING);
+    swarm_start(swarm_add(&s, &(struct swarm_node_config){.folder = "/d"}));
+    assert_true(swarm_run_until(&s, SECONDS(120), swarm_all_complete));
+    end(&s);
+}
+
 static void after_a_restart_it_is_asleep_at_once_and_nothing_is_hashed(void **state)
 {
     (void)state;
@@ -127,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_seed_that_nobody_asks_falls_asleep_and_still_says_what_it_is),
         cmocka_unit_test(it_wakes_for_a_peer_serves_it_and_sleeps_again),
+        cmocka_unit_test(it_is_paused_and_resumed_in_its_sleep),
         cmocka_unit_test(after_a_restart_it_is_asleep_at_once_and_nothing_is_hashed),
         cmocka_unit_test(what_was_changed_while_it_slept_is_not_given_to_anybody),
         cmocka_unit_test(a_sleeper_that_is_removed_with_its_data_leaves_nothing),
