@@ -173,7 +173,8 @@ int state_db_migrate(sqlite3 *sql)
 static int open_reader(struct state_db *db, const char *path)
 {
     int err = state_db_connect(path, SQLITE_OPEN_READWRITE, &db->reader);
-    return err < 0 ? err : state_db_exec(db->reader, "PRAGMA query_only = ON; PRAGMA cache_size = -128");
+    return err < 0 ? err
+                   : state_db_exec(db->reader, "PRAGMA query_only = ON; PRAGMA cache_size = -128");
 }
 
 static int open_whole(struct state_db *db, const char *path)
