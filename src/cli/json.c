@@ -175,12 +175,6 @@ void json_put_bool(struct json *j, const char *key, bool value)
     json_bool(j, value);
 }
 
-void json_put_real(struct json *j, const char *key, double value)
-{
-    json_key(j, key);
-    json_real(j, value);
-}
-
 /* In hex; null if there is none. */
 void json_put_hash(struct json *j, const char *key, bool has, const uint8_t *hash, size_t size)
 {

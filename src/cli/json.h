@@ -38,7 +38,6 @@ void json_put_string(struct json *, const char *key, struct bytes text);
 void json_put_integer(struct json *, const char *key, int64_t value);
 void json_put_unsigned(struct json *, const char *key, uint64_t value);
 void json_put_bool(struct json *, const char *key, bool value);
-void json_put_real(struct json *, const char *key, double value);
 #define JSON_HASH_MAX 32u /* bytes */
 void json_put_hash(struct json *, const char *key, bool has, const uint8_t *hash, size_t size);
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "format/magnet.h"
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,11 +41,42 @@ void entry_choose_files(struct kith_torrent *k)
         torrent_set_file_priority(k->torrent, f, k->priorities[f]);
 }
 
+/* BEP 53. A link that names none of the files there are is wrong, and not obeyed. */
+static void select_by_link(struct kith_torrent *k, const struct magnet *link)
+{
+    char text[NODE_TEXT_MAX];
+    uint32_t selected = 0, count = k->metainfo->file_count;
+    for (uint32_t f = 0; f < count; f++)
+        selected += magnet_selects(link, f);
+    if (selected > 0 && entry_reserve_priorities(k) == 0)
+        for (uint32_t f = 0; f < count; f++)
+            if (!magnet_selects(link, f))
+                k->priorities[f] = 0;
+    snprintf(text, sizeof text,
+        selected > 0 ? "the link asks for %u of %u files; the others are not fetched"
+                     : "the link asks for %u of %u files: all are fetched",
+        selected, count);
+    node_event(k->node, KITH_EVENT_WARNING, k, 0, text);
+}
+
+/* Whoever added it has the first word, his link the second. */
+static void take_selection(struct kith_torrent *k)
+{
+    struct magnet m;
+    struct format_error error;
+    if (k->files_wanted || !k->magnet || magnet_parse(&m, bytes_of_str(k->magnet), &error) != 0)
+        return;
+    if (m.has_selection)
+        select_by_link(k, &m);
+    magnet_free(&m);
+}
+
 void entry_metadata_known(struct kith_torrent *k)
 {
     k->metainfo = metainfo_ref((struct metainfo *)(uintptr_t)torrent_metainfo(k->torrent));
     free(k->name);
     k->name = name_of(k->metainfo);
+    take_selection(k);
     entry_choose_files(k);
     (void)entry_learn_hashes(k); /* without memory it is found by the hash of its link only */
     if (k->metainfo->is_private) {

@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 
 #define NATPMP_PORT 5351 /* the router's; PCP's, too */
-#define NATPMP_REQUEST_MAX 12u
 
 enum natpmp_opcode { NATPMP_ADDRESS = 0, NATPMP_MAP_UDP = 1, NATPMP_MAP_TCP = 2 };
 enum natpmp_result {

@@ -24,11 +24,6 @@ struct chunk_pool *chunk_pool_new(size_t bytes_max); /* NULL: no memory */
 void chunk_pool_free(struct chunk_pool *);
 /* One reference; NULL when the pool is empty. */
 struct chunk *chunk_take(struct chunk_pool *);
-static inline struct chunk *chunk_ref(struct chunk *c)
-{
-    c->references++;
-    return c;
-}
 void chunk_unref(struct chunk_pool *, struct chunk *);
 size_t chunk_pool_available(const struct chunk_pool *); /* chunks */
 size_t chunk_pool_size(const struct chunk_pool *);      /* chunks, all */

@@ -19,7 +19,6 @@
 
 #define CREATE_BUFFER_SIZE ((size_t)4 << 20) /* bytes one job reads before it hashes them */
 #define CREATE_JOBS_MAX 64u                  /* in flight, however many workers there are */
-#define CREATE_UNIT_FILES_MAX 256u           /* files that one job opens */
 #define CREATE_TRACKERS_MAX 500u             /* more is refused; a link holds as many */
 
 struct state;

@@ -141,8 +141,7 @@ static inline bool peer_wants_slot(const struct peer *p)
 
 /* ---- peer_say.c: each queues a message; on overflow the peer hangs up
  * ------------------------------ */
-void peer_say_opening(struct peer *);        /* extension handshake, bitfield or have-all/none */
-void peer_say_bitfield_later(struct peer *); /* metadata became known: haves instead */
+void peer_say_opening(struct peer *); /* extension handshake, bitfield or have-all/none */
 void peer_say_choke(struct peer *, bool choke);
 void peer_say_interested(struct peer *, bool interested);
 /* To who has the piece it is no news that hurries: it goes with what is said next, or the second.

@@ -55,7 +55,6 @@
 #define TORRENT_CONNECT_EVERY SECONDS(1)
 #define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */
 #define TORRENT_SILENCE_MAX SECONDS(150)
-#define TORRENT_PATIENCE_METADATA SECONDS(10)
 
 struct torrent {
     struct swarm_host host;
@@ -256,7 +255,6 @@ void torrent_block_unreadable(struct torrent *, uint32_t piece, int err);
  * ------------------------------------------------------------------------------ */
 int torrent_hear_metadata(struct torrent *, struct peer *, struct bytes payload);
 void torrent_metadata_tick(struct torrent *);
-void torrent_metadata_peer_left(struct torrent *, struct peer *);
 
 /* ---- torrent_hashes.c
  * ----------------------------------------------------------------------------------- */

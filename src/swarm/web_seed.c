@@ -30,11 +30,6 @@ void web_seed_free(struct web_seed *w)
     *w = (struct web_seed){0};
 }
 
-bool web_seed_is_idle(const struct web_seed *w)
-{
-    return !w->dead && !w->fetching && w->next == w->count;
-}
-
 /* ---- addresses
  * ------------------------------------------------------------------------------------- */
 

@@ -47,7 +47,6 @@ struct web_range {
 int web_seed_init(
     struct web_seed *, const char *url, enum web_seed_kind); /* ERR_NOMEM, ERR_LIMIT */
 void web_seed_free(struct web_seed *);
-bool web_seed_is_idle(const struct web_seed *); /* it may take on blocks */
 /* The next range of the blocks that were taken on; false: all of them have been asked for. */
 bool web_seed_range(const struct web_seed *, const struct metainfo *, struct web_range *out);
 /* Bytes of the range. ERR_LIMIT: more than was asked for. */

@@ -336,6 +336,21 @@ def a_peer_may_go_by_its_name(case):
     expect_in("256.1.1.1:80", next_of_type(get, "warning")["text"], "what is no peer")
 
 
+def a_link_may_ask_for_some_of_the_files(case):
+    case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1", "--json", "--format", "v1")
+    link = next_of_type(share, "link")["link"]
+    files = [f["path"] for f in json.loads(case.kith("create", "Data", "-o", "d.torrent", "--format", "v1") and
+                                           case.kith("show", "--json", "d.torrent")[0])["files"]]
+    film = files.index("film.bin")
+    case.kith("get", link + f"&so={film}", "-o", "some", "--exit", "--listen", "127.0.0.1")
+    there = {p.name for p in (case.work / "some/Data").rglob("*") if p.is_file()}
+    expect(there, {"film.bin"}, "what the link asked for")
+    _, said = case.kith("get", link + "&so=77", "-o", "all", "--exit", "--listen", "127.0.0.1")
+    expect_in("all are fetched", said, "a link that asks for none")
+    expect((case.work / "all/Data/tiny").stat().st_size, 1, "a file of a link that asks for none")
+
+
 def somebody_elses_file_is_left_alone(case):
     root = case.data()
     case.kith("create", root, "-o", "d.torrent")
