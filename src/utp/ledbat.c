@@ -3,9 +3,7 @@
 
 #define CAREFUL_PART 4 /* of slow start's growth */
 #define SUSPECT_KEPT 0.625
-#define LOSS_KEPT 0.5
-#define CHANCE_KEPT 0.7 /* CUBIC's (RFC 9438) */
-#define GAIN_PART 8     /* of the window is the most that it grows by, but for LEDBAT_GAIN */
+#define GAIN_PART 8 /* of the window is the most that it grows by, but for LEDBAT_GAIN */
 
 static double bounded(const struct ledbat *l, double window)
 {
@@ -103,12 +101,8 @@ static void remember_queue(struct ledbat *l, usec queue, double share, usec now)
     l->queue_recent *= 1 - share / 2;
     if ((double)queue > l->queue_recent)
         l->queue_recent = (double)queue;
-    if (l->queue_recent > l->queue_most) {
+    if (l->queue_recent > l->queue_most)
         l->queue_most = l->queue_recent;
-        /* What waited so long was not lost: the buffer is not as short as it was taken for. */
-        usec half = usec_min((usec)(l->queue_most / 2), LEDBAT_TARGET);
-        l->target = half > l->target ? half : l->target;
-    }
     if (now - l->target_at >= LEDBAT_TARGET_AGAIN) {
         l->target = usec_min(l->target * 5 / 4, LEDBAT_TARGET);
         l->queue_most *= 0.9;
@@ -116,31 +110,16 @@ static void remember_queue(struct ledbat *l, usec queue, double share, usec now)
     }
 }
 
-/* Has the line had a queue worth the name? */
-static bool knows_queue(const struct ledbat *l)
-{
-    return l->queue_most >= 2 * LEDBAT_TARGET_MIN;
-}
-
 /* Losses while the queue is shorter than the buffer is known to be are of other causes. A queue is
  * made of packets: a target below one and a half would stop a slow line. */
 static void learn_buffer(struct ledbat *l, usec rtt, usec now)
 {
-    if (l->queue_recent < l->queue_most * 3 / 4 || !knows_queue(l))
+    if (l->queue_recent < l->queue_most * 3 / 4 || l->queue_most < 2 * LEDBAT_TARGET_MIN)
         return;
     double half = l->queue_most / 2;
     double packets = 1.5 * (double)l->packet * (double)rtt / l->window;
     l->target = usec_min((usec)(half > packets ? half : packets), LEDBAT_TARGET);
     l->target_at = now;
-}
-
-/* What is left of the window after a loss. With hardly a queue where there was a long one before,
- * nobody's packets stood in the lost one's way: a radio lost it, or a bad cable. */
-static double kept(const struct ledbat *l)
-{
-    bool chance = l->phase == LEDBAT_STEADY && knows_queue(l) &&
-                  l->queue_recent < l->queue_most / 2 && l->queue_recent < (double)l->target / 2;
-    return chance ? CHANCE_KEPT : LOSS_KEPT;
 }
 
 void ledbat_acked(struct ledbat *l, size_t bytes, usec queue, bool limited, usec now)
@@ -175,7 +154,7 @@ void ledbat_lost(struct ledbat *l, usec rtt, usec now)
     if (l->phase == LEDBAT_CAREFUL) {
         end_slow_start(l, now); /* the queue that it had seen is full */
     } else {
-        cut_to(l, l->window * kept(l));
+        cut_to(l, l->window / 2);
         l->phase = LEDBAT_STEADY;
         l->cut_at = l->calm_since = now;
     }

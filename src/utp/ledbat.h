@@ -15,9 +15,7 @@
  *
  * A bottleneck whose buffer is shorter than the target would never be seen to be full before it
  * loses, and LEDBAT would take from it what TCP does, or more. So when packets are lost while the
- * queue is about as long as it ever was, the target becomes half of that, and comes back with time,
- * or when packets wait longer and arrive. What is lost while there is hardly a queue, where there
- * was a long one before, was no congestion: the window shrinks by as much as CUBIC's, not to half.
+ * queue is about as long as it ever was, the target becomes half of that, and comes back with time.
  */
 #ifndef KITH_UTP_LEDBAT_H
 #define KITH_UTP_LEDBAT_H

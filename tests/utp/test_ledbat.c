@@ -236,44 +236,6 @@ static void a_short_buffer_lowers_the_target_for_minutes(void **state)
     assert_int_equal(l.target, LEDBAT_TARGET);
 }
 
-static void a_queue_that_outgrows_the_learned_buffer_raises_the_target(void **state)
-{
-    (void)state;
-    struct ledbat l;
-    ledbat_init(&l, PACKET);
-    l.phase = LEDBAT_STEADY;
-    l.window = 200000;
-    round_trip(
-        &l, MSECS(24), true, SECONDS(1)); /* two packets of a slow line, and one lost by chance */
-    ledbat_lost(&l, MSECS(50), SECONDS(1));
-    assert_int_equal(l.target, MSECS(12));
-    round_trip(&l, MSECS(80), true, SECONDS(2));
-    assert_int_equal(l.target, MSECS(40));
-    round_trip(&l, MSECS(900), true, SECONDS(3));
-    assert_int_equal(l.target, LEDBAT_TARGET);
-}
-
-static void a_loss_with_hardly_a_queue_where_there_was_a_long_one_costs_less(void **state)
-{
-    (void)state;
-    struct ledbat l;
-    ledbat_init(&l, PACKET);
-    l.phase = LEDBAT_STEADY;
-    l.window = 100000;
-    ledbat_lost(&l, MSECS(10), SECONDS(1)); /* no queue was ever seen: it may be short */
-    assert_true(l.window == 50000);
-    l.window = 100000;
-    round_trip(&l, MSECS(90), true, SECONDS(2));
-    double before = l.window;
-    ledbat_lost(&l, MSECS(10), SECONDS(2)); /* full */
-    assert_true(l.window == before / 2);
-    for (int i = 0; i < 10; i++)
-        round_trip(&l, MSECS(2), true, SECONDS(3));
-    before = l.window;
-    ledbat_lost(&l, MSECS(10), SECONDS(3)); /* empty */
-    assert_true(l.window > before * 0.69 && l.window < before * 0.71);
-}
-
 static void losses_of_one_round_trip_are_one(void **state)
 {
     (void)state;
@@ -334,7 +296,5 @@ RUN(T(the_queue_is_what_is_above_the_base), T(samples_may_wrap),
     T(below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip),
     T(above_the_target_it_shrinks_but_never_below_two_packets),
     T(a_sender_without_data_does_not_grow), T(a_short_buffer_lowers_the_target_for_minutes),
-    T(a_queue_that_outgrows_the_learned_buffer_raises_the_target),
-    T(a_loss_with_hardly_a_queue_where_there_was_a_long_one_costs_less),
     T(losses_of_one_round_trip_are_one), T(a_loss_that_was_none_is_taken_back),
     T(a_timeout_and_a_rest_begin_anew_up_to_where_it_was))
