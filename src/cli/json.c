@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include <assert.h>
 #include <inttypes.h>
-#include <math.h>
 
 struct json json_to(FILE *out)
 {
@@ -121,15 +120,6 @@ void json_unsigned(struct json *j, uint64_t value)
 {
     separate(j);
     fprintf(j->out, "%" PRIu64, value);
-}
-
-void json_real(struct json *j, double value)
-{
-    separate(j);
-    if (isfinite(value))
-        fprintf(j->out, "%.6g", value);
-    else
-        fputs("null", j->out);
 }
 
 void json_bool(struct json *j, bool value)

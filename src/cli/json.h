@@ -27,7 +27,6 @@ void json_string(struct json *, struct bytes text);
 void json_text(struct json *, const char *text); /* NULL: null */
 void json_integer(struct json *, int64_t value);
 void json_unsigned(struct json *, uint64_t value);
-void json_real(struct json *, double value);
 void json_bool(struct json *, bool value);
 /* A line break after a top-level value: one object a line. Flushes. */
 void json_end_line(struct json *);
