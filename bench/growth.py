@@ -12,6 +12,11 @@ from table import median, table
 TORRENTS = (100, 1000, 10000, 30000, 100000)
 PEERS = (1, 10, 100, 1000)
 IDLE_SECONDS = 5
+AWAKE = (1000, 10000)
+CALLS = {"add": "kith_add", "status": "kith_status", "page": "100 times kith_torrent_at and kith_status",
+         "find": "kith_torrent_find", "rates": "kith_set_torrent_rates", "pause": "kith_pause",
+         "resume": "kith_resume", "remove": "kith_remove",
+         "event": "kith_next_event", "turn": "a turn of the loop between them"}
 
 
 def drivers(b):
@@ -42,6 +47,30 @@ def many_of(b, count):
     return rows
 
 
+def awake_of(b, most):
+    """Torrents that look for data which nobody has, each with a tracker."""
+    program, folder, rows = f"{b.build}/bench/many", str(b.work / "awake"), []
+    for count in (c for c in AWAKE if c <= most):
+        for kind in ("udp", "http"):
+            done = subprocess.run([program, "--discovery", "awake", folder, str(count), str(IDLE_SECONDS), kind], check=True,
+                                  capture_output=True)
+            r = json.loads(done.stdout)
+            rows.append([f"{count:,}", kind.upper(), f"{r['open_s']:.2f}", f"{r['announced_s']:.2f}",
+                         f"{r['begin_cpu_s']:.2f}", f"{r['anonymous_bytes_each'] / 1024:.1f}", f"{r['idle_cpu_percent']:.3f}",
+                         str(r["descriptors"]), f"{r['stop_s']:.2f}"])
+            shutil.rmtree(folder)
+    return rows
+
+
+def calls_among(b, most):
+    """What the embedder's calls take while so many seeds are there: mean and worst of a thousand, microseconds."""
+    program, folder = f"{b.build}/bench/many", str(b.work / "seeds")
+    subprocess.run([program, "make", folder, str(most)], check=True, stdout=subprocess.DEVNULL)
+    r = json.loads(subprocess.run([program, "calls", folder], check=True, capture_output=True).stdout)
+    shutil.rmtree(folder)
+    return [[CALLS[name], f"{r[name + '_us']:.1f}", f"{r[name + '_worst_us']:.0f}"] for name in CALLS]
+
+
 def many(b):
     """MANY=10000 leaves out what is larger."""
     most = int(os.environ.get("MANY", TORRENTS[-1]))
@@ -49,7 +78,13 @@ def many(b):
     return ["## Seeding torrents of one file of 64 KiB, idle (`bench/many.c`, `bench/lt_many.cpp`)", "",
             "The node is opened on what it remembered at its last stop, and nothing is hashed again; ready: all of them are",
             f"seeds. Idle CPU over {IDLE_SECONDS} s, in percent of a core. Memory is anonymous, of the whole process.", "",
-            *table(["torrents", "", "ready s", "MiB", "bytes each", "idle CPU %", "stop s"], rows), ""]
+            *table(["torrents", "", "ready s", "MiB", "bytes each", "idle CPU %", "stop s"], rows), "",
+            "Awake: torrents that look for data which nobody has, with DHT and local discovery on, each with a tracker",
+            "(`bench/stub_tracker.c`). Announced: all of them have been, since the first was added.", "",
+            *table(["torrents", "tracker", "open s", "announced s", "CPU s until then", "KiB each", "idle CPU %", "descriptors",
+                    "stop s"], awake_of(b, most)), "",
+            f"Calls of `kith.h` while {most:,} seeds are there, microseconds:", "",
+            *table(["call", "mean", "worst of 1,000"], calls_among(b, most)), ""]
 
 
 class Crowd:
