@@ -3,7 +3,7 @@
  * same hashes of as many bytes in memory. */
 #include "crypto/hash.h"
 #include "env/uv/uv_env.h"
-#include "store/create.h"
+#include "store/create/create.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -187,7 +187,7 @@ static int run(const char *folder, int idle_seconds)
     return ready == count ? 0 : 1;
 }
 
-/* ---- torrents that look for data ------------------------------------------------------------- */
+/* ---- torrents that look for data ----------------------------------------------------------- */
 
 static void turn(struct kith_node *n, int milliseconds)
 {
@@ -277,7 +277,7 @@ static int awake(const char *folder, int count, int idle_seconds, const char *ki
     return ready == count ? 0 : 1;
 }
 
-/* ---- calls among many torrents --------------------------------------------------------------- */
+/* ---- calls among many torrents ------------------------------------------------------------- */
 
 struct timing {
     const char *name;

@@ -1,6 +1,7 @@
 /* So many MiB of uTP from one end to the other in virtual time, over a line that neither queues nor
  * loses: what the code of src/utp spends on them, the same from run to run. Datagrams come a batch
- * at a time, as node/ports.c gets them. For bench/instructions.py, which counts it. utp_pair MIB */
+ * at a time, as node/net/ports.c gets them. For bench/instructions.py, which counts it. utp_pair
+ * MIB */
 #include "utp/utp_socket.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -88,7 +88,7 @@ struct kith_node;    /* one node */
 struct kith_torrent; /* one torrent of a node; valid until its KITH_EVENT_REMOVED was pulled */
 struct kith_event;   /* valid until the next kith_next_event or kith_close */
 
-/* ---- a node --------------------------------------------------------------------------------- */
+/* ---- a node -------------------------------------------------------------------------------- */
 
 enum kith_encryption {
     KITH_ENCRYPTION_PREFER = 0,
@@ -216,7 +216,7 @@ KITH_API int kith_fetch(struct kith_node *node, const char *url, uint64_t size_m
 /* What was fetched; valid until the next kith_fetch or kith_stop. NULL if nothing was. */
 KITH_API const void *kith_fetched(struct kith_node *node, size_t *size_out);
 
-/* ---- torrents ------------------------------------------------------------------------------- */
+/* ---- torrents ------------------------------------------------------------------------------ */
 
 /* What to do with files that stand where the torrent's belong and hold something else. Identical
  * data is always adopted. RENAME: the data goes to "name (1)" beside it. */
@@ -481,7 +481,7 @@ struct kith_dht_status {
 };
 KITH_API int kith_dht_status(struct kith_node *node, struct kith_dht_status *status);
 
-/* ---- events --------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------- */
 
 enum kith_event_type {
     KITH_EVENT_ADDED = 1,

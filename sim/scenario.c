@@ -45,7 +45,7 @@ struct play {
     enum state awaited_state;
 };
 
-/* ---- who is meant */
+/* ---- who is meant -------------------------------------------------------------------------- */
 
 static const struct group *group_of(struct play *p, struct words *w)
 {
@@ -72,7 +72,7 @@ static struct sim_nat *nat_of(struct play *p, struct words *w)
     return NULL;
 }
 
-/* ---- who and where */
+/* ---- who and where ------------------------------------------------------------------------- */
 
 static void line_nat(struct play *p, struct words *w)
 {
@@ -141,7 +141,7 @@ static bool is_absent(const struct play *p, const struct group *g)
     return p->absent && strcmp(p->absent, g->name) == 0;
 }
 
-/* ---- what happens */
+/* ---- what happens -------------------------------------------------------------------------- */
 
 static void somebody_comes(void *user)
 {
@@ -345,7 +345,7 @@ static void line_volume(struct play *p, struct words *w)
     }
 }
 
-/* ---- what must hold */
+/* ---- what must hold ------------------------------------------------------------------------ */
 
 static bool has_come(struct swarm *s)
 {
@@ -474,7 +474,7 @@ static void line_expect(struct play *p, struct words *w)
     }
 }
 
-/* ---- the file */
+/* ---- the file ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *word;

@@ -88,7 +88,7 @@ static struct sim_config world_of(const struct speed_case *c, uint64_t seed)
     return w;
 }
 
-/* ---- kith */
+/* ---- kith ---------------------------------------------------------------------------------- */
 
 static bool givers_ready(struct swarm *s)
 {
@@ -155,7 +155,7 @@ static bool kith_seconds(const struct speed_case *c, const struct options *o, st
     return ended;
 }
 
-/* ---- the program */
+/* ---- the program --------------------------------------------------------------------------- */
 
 static bool is_wanted(const char *name, int argc, char **argv)
 {

@@ -4,7 +4,7 @@
 
 #include "node/node_env.h"
 #include "node/node_internal.h"
-#include "store/create.h"
+#include "store/create/create.h"
 #include "swarm/torrent_internal.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,8 +31,7 @@ bool swarm_fail(struct swarm *s, const char *format, ...)
     return false;
 }
 
-/* ---- the data and its torrent
- * --------------------------------------------------------------------------- */
+/* ---- the data and its torrent -------------------------------------------------------------- */
 
 static void fill(struct swarm *s, unsigned file, uint32_t size)
 {
@@ -114,8 +113,7 @@ void swarm_new(struct swarm *s, const struct swarm_config *config)
     make_torrent(s);
 }
 
-/* ---- nodes
- * ---------------------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 struct swarm_node *swarm_add(struct swarm *s, const struct swarm_node_config *config)
 {
@@ -237,8 +235,7 @@ void swarm_crash(struct swarm_node *n, enum sim_crash how)
     sim_host_restart(n->host);
 }
 
-/* ---- what must hold
- * -------------------------------------------------------------------------------------- */
+/* ---- what must hold ------------------------------------------------------------------------ */
 
 static const struct check *const checks[] = {
     &check_pieces, &check_conflict, &check_bounds, &check_progress, &check_bans};
@@ -413,8 +410,7 @@ void swarm_pass(struct swarm *s, usec time)
     sim_world_run_until(s->world, sim_world_now(s->world) + time, step, &w);
 }
 
-/* ---- the end
- * -------------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------------- */
 
 static bool all_stopped(void *user)
 {

@@ -41,8 +41,7 @@ struct bench {
 
 static uint8_t content[PIECES * PIECE_LENGTH];
 
-/* ---- the host
- * -------------------------------------------------------------------------------------------- */
+/* ---- the host ------------------------------------------------------------------------------ */
 
 static bool host_connect(void *user, struct torrent *t, const struct endpoint *to)
 {
@@ -99,8 +98,7 @@ static const struct swarm_host_ops host_ops = {.connect = host_connect,
     .now = host_now,
     .random = host_random};
 
-/* ---- setting up
- * ----------------------------------------------------------------------------------------- */
+/* ---- setting up ---------------------------------------------------------------------------- */
 
 static struct metainfo *make_metainfo(bool v2)
 {
@@ -193,8 +191,7 @@ static void end(struct bench *b)
     sim_world_free(b->world);
 }
 
-/* ---- what must hold
- * ------------------------------------------------------------------------------------- */
+/* ---- what must hold ------------------------------------------------------------------------ */
 
 static void check_bounds(const struct bench *b)
 {
@@ -254,8 +251,7 @@ static void send_all(struct bench *b)
     }
 }
 
-/* ---- the peer's side
- * ------------------------------------------------------------------------------------ */
+/* ---- the peer's side ----------------------------------------------------------------------- */
 
 /* As a socket gives it: into the vectors that the peer lays out, as far as they reach. */
 static void deliver(struct bench *b, const uint8_t *data, size_t size)

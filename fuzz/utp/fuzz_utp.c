@@ -54,8 +54,7 @@ static uint8_t byte_at(int from, uint64_t position)
     return (uint8_t)(position * 7 + position / 251 + (uint64_t)from);
 }
 
-/* ---- the line
- * ---------------------------------------------------------------------------------------- */
+/* ---- the line ------------------------------------------------------------------------------ */
 
 static void fly(struct world *w, int from, const struct utp_run *run)
 {
@@ -118,8 +117,7 @@ static void deliver(struct world *w, const struct packet *p)
         w->end[p->to].socket, &w->end[1 - p->to].address, bytes_of(p->data, p->size), w->now);
 }
 
-/* ---- the ends
- * ---------------------------------------------------------------------------------------- */
+/* ---- the ends ------------------------------------------------------------------------------ */
 
 static void write_some(struct world *w, int i, size_t size)
 {
@@ -174,8 +172,7 @@ static void check_bounds(const struct world *w)
     check(w->stranger_out <= w->stranger_in);
 }
 
-/* ---- the input
- * --------------------------------------------------------------------------------------- */
+/* ---- the input ----------------------------------------------------------------------------- */
 
 /* A packet of the input's own; ids and numbers near to the right ones, so that it gets somewhere.
  */

@@ -36,7 +36,7 @@ static uint64_t endpoint_number(const struct endpoint *e)
     return (uint64_t)load_u32(e->ip) << 16 | e->port;
 }
 
-/* ---- addresses */
+/* ---- addresses ----------------------------------------------------------------------------- */
 
 static uint32_t *slot_for(const struct crowd *c, uint32_t ip)
 {
@@ -90,7 +90,7 @@ static struct member *member_new(struct crowd *c)
     return m;
 }
 
-/* ---- datagrams */
+/* ---- datagrams ----------------------------------------------------------------------------- */
 
 static bool hears(const struct member *m, const struct endpoint *from)
 {
@@ -162,7 +162,7 @@ static void send(void *user, const struct endpoint *to, struct bytes datagram)
     crowd_send(user, to, datagram);
 }
 
-/* ---- members */
+/* ---- members ------------------------------------------------------------------------------- */
 
 static void ticks(struct wheel_event *event)
 {
@@ -286,7 +286,7 @@ struct member *crowd_pick(struct crowd *c, usec since_at_least)
     return NULL;
 }
 
-/* ---- the whole */
+/* ---- the whole ----------------------------------------------------------------------------- */
 
 static void grows(struct wheel_event *event)
 {

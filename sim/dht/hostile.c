@@ -14,7 +14,7 @@ struct hostile_node {
     struct wheel_event speaks;
 };
 
-/* ---- ids */
+/* ---- ids ----------------------------------------------------------------------------------- */
 
 /* What an address leaves open (from bit 21 on, save the last byte) is the target's. */
 static struct node_id fitting(const struct hostile *h, const struct endpoint *at)
@@ -43,7 +43,7 @@ static int nearer(const void *a, const void *b)
     return node_id_compare(&x->crowd->target, &x->id, &y->id);
 }
 
-/* ---- what they say */
+/* ---- what they say ------------------------------------------------------------------------- */
 
 static void send(struct hostile_node *n, const struct endpoint *to, struct krpc_message *m)
 {
@@ -110,7 +110,7 @@ static void speaks(struct wheel_event *event)
     wheel_put(&c->wheel, event, c->wheel.now + SPEAKS_EVERY);
 }
 
-/* ---- coming and going */
+/* ---- coming and going ---------------------------------------------------------------------- */
 
 void hostile_join(struct hostile *h, struct crowd *c, unsigned count, enum hostile_ids ids,
     const struct node_id *target)

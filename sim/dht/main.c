@@ -35,7 +35,7 @@ static double memory_mib(void)
     return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
 
-/* ---- peace */
+/* ---- peace --------------------------------------------------------------------------------- */
 
 static void peace(const struct options *o, struct crowd *c)
 {
@@ -70,7 +70,7 @@ static void peace(const struct options *o, struct crowd *c)
         l.heard_bytes, l.members);
 }
 
-/* ---- war */
+/* ---- war ----------------------------------------------------------------------------------- */
 
 static void war(const struct options *o, struct crowd *c)
 {
@@ -95,7 +95,7 @@ static void war(const struct options *o, struct crowd *c)
     hostile_free(&h);
 }
 
-/* ---- items */
+/* ---- items --------------------------------------------------------------------------------- */
 
 static void vigil(const struct options *o, struct crowd *c)
 {
@@ -117,7 +117,7 @@ static void vigil(const struct options *o, struct crowd *c)
     }
 }
 
-/* ---- the program */
+/* ---- the program --------------------------------------------------------------------------- */
 
 static void usage(void)
 {

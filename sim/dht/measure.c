@@ -5,7 +5,7 @@
 
 #define SETTLED SECONDS(300) /* members that take part in trials are at least that old */
 
-/* ---- distributions */
+/* ---- distributions ------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -25,7 +25,7 @@ struct spread spread_of(double *values, size_t count)
         sum / (double)count, values[count / 2], values[count * 99 / 100], values[count - 1]};
 }
 
-/* ---- load */
+/* ---- load ---------------------------------------------------------------------------------- */
 
 struct load_snapshot *load_begin(struct crowd *c, size_t *count)
 {
@@ -77,7 +77,7 @@ struct load load_end(struct crowd *c, struct load_snapshot *shots, size_t count,
     return l;
 }
 
-/* ---- trials */
+/* ---- trials -------------------------------------------------------------------------------- */
 
 static void looked(void *user, const struct dht_result *result)
 {
@@ -191,7 +191,7 @@ struct trials_report trials_end(struct trial *trials, size_t count)
     return r;
 }
 
-/* ---- a siege */
+/* ---- a siege ------------------------------------------------------------------------------- */
 
 struct sortie {
     struct siege *siege;

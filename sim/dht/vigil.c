@@ -39,7 +39,7 @@ static struct dht_request request_of(const struct watch *w)
     return (struct dht_request){.aim = DHT_GET_ITEM, .target = w->target, .is_mutable = true};
 }
 
-/* ---- looking */
+/* ---- looking ------------------------------------------------------------------------------- */
 
 static void sees(void *user, const struct dht_item *item)
 {
@@ -80,7 +80,7 @@ static void looks(struct wheel_event *event)
     wheel_put(&c->wheel, event, c->wheel.now + VIGIL_LOOK_EVERY);
 }
 
-/* ---- putting and keeping */
+/* ---- putting and keeping ------------------------------------------------------------------- */
 
 static bool gives_first(void *user, const struct dht_item *found, struct dht_item *out)
 {
@@ -135,7 +135,7 @@ static void keeper_comes(struct watch *w, unsigned i)
         abort();
 }
 
-/* ---- the whole */
+/* ---- the whole ----------------------------------------------------------------------------- */
 
 static void watch_begin(struct watch *w, struct vigil *v)
 {

@@ -63,7 +63,7 @@ uint64_t endpoint_hash(const struct endpoint *e, const uint8_t key[16])
     return siphash13(packed, sizeof packed, key);
 }
 
-/* --- compact forms (BEP 23, BEP 7) --- */
+/* ---- compact forms (BEP 23, BEP 7) --------------------------------------------------------- */
 
 void endpoint_put_compact(const struct endpoint *e, struct builder *b)
 {
@@ -83,7 +83,7 @@ struct endpoint endpoint_take_compact(struct cursor *c, enum addr_family family)
     return family == ADDR_V4 ? endpoint_from_ip4(ip, port) : endpoint_from_ip6(ip, port);
 }
 
-/* --- reading text --- */
+/* ---- reading text -------------------------------------------------------------------------- */
 
 static bool next_is(const struct cursor *c, char wanted)
 {
@@ -288,7 +288,7 @@ int host_port_parse(struct bytes text, struct bytes *host, uint16_t *port)
     return 0;
 }
 
-/* --- writing text --- */
+/* ---- writing text -------------------------------------------------------------------------- */
 
 /* The longest run of at least two zero groups, the first of equals (RFC 5952 section 4.2). */
 static void longest_zero_run(const uint8_t ip[16], int *start, int *length)
@@ -357,7 +357,7 @@ const char *endpoint_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_MA
     return buffer;
 }
 
-/* --- classes (IANA special-purpose address registries, RFC 6890 and successors) --- */
+/* ---- classes (IANA special-purpose address registries, RFC 6890 and successors) ------------ */
 
 struct prefix4 {
     uint32_t address;

@@ -45,8 +45,7 @@ static int compare6(struct address6 a, struct address6 b)
     return a.low < b.low ? -1 : a.low > b.low;
 }
 
-/* ---- building
- * ------------------------------------------------------------------------------------ */
+/* ---- building ------------------------------------------------------------------------------ */
 
 struct ip_ranges *ip_ranges_new(void)
 {
@@ -106,8 +105,7 @@ int ip_ranges_add(struct ip_ranges *r, const struct endpoint *first, const struc
     return first->family == ADDR_V6 ? add6(r, address6_of(first), address6_of(last)) : ERR_INVALID;
 }
 
-/* ---- sealing
- * ------------------------------------------------------------------------------------- */
+/* ---- sealing ------------------------------------------------------------------------------- */
 
 static int by_first4(const void *a, const void *b)
 {
@@ -216,8 +214,7 @@ void ip_ranges_drop(struct ip_ranges *r)
     free(r);
 }
 
-/* ---- looking up
- * ---------------------------------------------------------------------------------- */
+/* ---- looking up ---------------------------------------------------------------------------- */
 
 /* Both searches end at the last range that begins at or before the address: the only one that can
  * hold it, because merged ranges do not overlap. */

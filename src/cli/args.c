@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- reading the tables ------------------------------------------------------------------------
- */
+/* ---- reading the tables -------------------------------------------------------------------- */
 
 /* The next option at or after this place; past the last, none. */
 static void settle(struct option_walk *w)
@@ -79,8 +78,7 @@ const char *option_variable(const struct option_spec *o, char out[OPTION_VARIABL
     return out;
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values -------------------------------------------------------------------------------- */
 
 static int append(struct text_list *list, const char *text, bool inherited)
 {
@@ -139,8 +137,7 @@ static int store(const struct option_walk *w, const char *text)
     return -1;
 }
 
-/* ---- the environment ---------------------------------------------------------------------------
- */
+/* ---- the environment ----------------------------------------------------------------------- */
 
 /* Words parted by blanks. They live as long as the process: a text_list holds pointers. */
 static int inherit_list(struct text_list *list, const char *value)
@@ -189,8 +186,7 @@ static int take_environment(const struct command_spec *c)
     return 0;
 }
 
-/* ---- the parser --------------------------------------------------------------------------------
- */
+/* ---- the parser ---------------------------------------------------------------------------- */
 
 struct parser {
     const struct command_spec *command;

@@ -71,8 +71,7 @@ struct command_spec {
  * -1 after a message on stderr that names the option and what to do. */
 int args_parse(const struct command_spec *, int argc, char **argv, const char **operands, int max);
 
-/* ---- reading the tables ------------------------------------------------------------------------
- */
+/* ---- reading the tables -------------------------------------------------------------------- */
 
 /* `for (struct option_walk w = option_first(c); w.option; option_next(&w))` sees each option. */
 struct option_walk {

@@ -7,7 +7,7 @@
 #include "cli/options.h"
 #include "cli/work.h"
 #include "format/metainfo.h"
-#include "store/create.h"
+#include "store/create/create.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <kith.h>
@@ -77,8 +77,7 @@ struct creation {
     int code;
 };
 
-/* ---- what is to be made
- * ------------------------------------------------------------------------------ */
+/* ---- what is to be made -------------------------------------------------------------------- */
 
 static int64_t date(struct env *env)
 {
@@ -95,8 +94,7 @@ static void draw_mark(struct env *env, char out[2 * CROSS_SEED_BYTES + 1])
     hex_encode(raw, sizeof raw, out);
 }
 
-/* ---- the result
- * ------------------------------------------------------------------------------------- */
+/* ---- the result ---------------------------------------------------------------------------- */
 
 static void show_notes(struct creation *c, const struct scan *scan)
 {
@@ -234,8 +232,7 @@ static void cancel(void *user)
         create_cancel(c->create);
 }
 
-/* ---- the command
- * ------------------------------------------------------------------------------------ */
+/* ---- the command --------------------------------------------------------------------------- */
 
 /* NAME.torrent in the current folder, unless said otherwise. */
 static void choose_output(struct creation *c, const char *real)

@@ -98,8 +98,7 @@ static void on_done(void *user, const struct kith_dht_result *result)
     o->done = true;
 }
 
-/* ---- being in it
- * ----------------------------------------------------------------------------------------- */
+/* ---- being in it --------------------------------------------------------------------------- */
 
 static uint32_t nodes_known(struct session *s)
 {
@@ -152,8 +151,7 @@ static int search(struct session *s, struct kith_dht_request *r, struct outcome 
     return err ? err : o->result.error;
 }
 
-/* ---- the verbs
- * ------------------------------------------------------------------------------------------- */
+/* ---- the verbs ----------------------------------------------------------------------------- */
 
 static void print_value(const struct outcome *o)
 {

@@ -78,8 +78,7 @@ const struct command_spec get_spec = {
     .json = get_json,
 };
 
-/* ---- events ------------------------------------------------------------------------------------
- */
+/* ---- events -------------------------------------------------------------------------------- */
 
 /* What cannot fit is not begun. */
 static bool has_room(struct getting *g)
@@ -190,8 +189,7 @@ static int handle(struct getting *g, const struct kith_event *e)
     }
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------
- */
+/* ---- the loop ------------------------------------------------------------------------------ */
 
 static bool shared_enough(const struct kith_status *st, int64_t complete_since)
 {
@@ -263,8 +261,7 @@ static int run(struct getting *g)
     }
 }
 
-/* ---- the command -------------------------------------------------------------------------------
- */
+/* ---- the command --------------------------------------------------------------------------- */
 
 /* Fetches the torrent that the address names. 0, or an exit code after a message. */
 static int fetch(struct getting *g, struct builder *input)

@@ -54,8 +54,7 @@ const struct command_spec share_spec = {
     .json = share_json,
 };
 
-/* ---- events
- * ------------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------- */
 
 static void show_link(struct session *s, struct kith_torrent *t)
 {

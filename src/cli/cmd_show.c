@@ -11,7 +11,7 @@
 #include "cli/term.h"
 #include "format/magnet.h"
 #include "format/metainfo.h"
-#include "node/dht_io.h"
+#include "node/discovery/dht_io.h"
 #include "swarm/announcer.h"
 #include "swarm/torrent.h"
 #include <kith.h>
@@ -56,8 +56,7 @@ const struct command_spec show_spec = {
     .groups = {{"Showing", show_specs, &how}, {"Output", output_specs, &output}},
 };
 
-/* ---- in words
- * ------------------------------------------------------------------------------------------ */
+/* ---- in words ------------------------------------------------------------------------------ */
 
 static void line(const char *key, struct bytes foreign)
 {
@@ -186,8 +185,7 @@ static void show_metainfo(const struct metainfo *m, const char *link)
     show_files(m);
 }
 
-/* ---- as JSON
- * ---------------------------------------------------------------------------------------- */
+/* ---- as JSON ------------------------------------------------------------------------------- */
 
 static void json_files(struct json *j, const struct metainfo *m)
 {
@@ -275,8 +273,7 @@ static void json_metainfo(const struct metainfo *m, const char *link)
     json_end_line(j);
 }
 
-/* ---- links
- * -------------------------------------------------------------------------------------------- */
+/* ---- links --------------------------------------------------------------------------------- */
 
 static void peer_text(const struct magnet_peer *p, char *out, size_t size)
 {
@@ -333,8 +330,7 @@ static void json_magnet(const struct magnet *m, const char *link)
     json_end_line(j);
 }
 
-/* ---- the command
- * ----------------------------------------------------------------------------------- */
+/* ---- the command --------------------------------------------------------------------------- */
 
 static int bad(const char *what, const char *why, int err)
 {

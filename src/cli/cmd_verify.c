@@ -53,8 +53,7 @@ struct check_up {
     int err;
 };
 
-/* ---- what was found
- * ------------------------------------------------------------------------------------- */
+/* ---- what was found ------------------------------------------------------------------------ */
 
 static uint32_t wrong_pieces(const struct check_up *c, const struct metainfo_file *f)
 {
@@ -163,8 +162,7 @@ static int report(struct check_up *c)
     return faults == 0 && bitfield_full(&c->right) ? EXIT_OK : EXIT_BAD_DATA;
 }
 
-/* ---- the work
- * ------------------------------------------------------------------------------------------- */
+/* ---- the work ------------------------------------------------------------------------------ */
 
 static void piece(void *user, uint32_t index, bool right)
 {

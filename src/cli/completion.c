@@ -51,8 +51,7 @@ static void put_commands(void)
         printf("%s%s", i ? " " : "", command_at(i)->spec->name);
 }
 
-/* ---- bash --------------------------------------------------------------------------------------
- */
+/* ---- bash ---------------------------------------------------------------------------------- */
 
 static void bash_values(const struct command_spec *c, const struct option_spec *o)
 {
@@ -141,8 +140,7 @@ static void bash(void)
         stdout);
 }
 
-/* ---- zsh ---------------------------------------------------------------------------------------
- */
+/* ---- zsh ----------------------------------------------------------------------------------- */
 
 /* A help text inside "[...]" of _arguments, itself inside '...'. */
 static void zsh_help(const char *text)
@@ -232,8 +230,7 @@ static void zsh(void)
     fputs("  esac\n}\n_kith \"$@\"\n", stdout);
 }
 
-/* ---- fish --------------------------------------------------------------------------------------
- */
+/* ---- fish ---------------------------------------------------------------------------------- */
 
 static void fish_option(const struct command_spec *c, const struct option_spec *o)
 {

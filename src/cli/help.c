@@ -30,8 +30,7 @@ const struct command_spec help_spec = {
     .groups = {{"Options", help_specs, &how}},
 };
 
-/* ---- a command ---------------------------------------------------------------------------------
- */
+/* ---- a command ----------------------------------------------------------------------------- */
 
 static void options(struct page *p, const struct command_spec *c)
 {
@@ -88,8 +87,7 @@ void help_command(const struct command_spec *c, FILE *out)
     command(&p, c);
 }
 
-/* ---- kith itself -------------------------------------------------------------------------------
- */
+/* ---- kith itself --------------------------------------------------------------------------- */
 
 static void exit_codes(struct page *p)
 {
@@ -175,8 +173,7 @@ void help_overview(FILE *out)
     fputs("\n'kith help COMMAND' explains one, 'kith help all' the rest.\n", out);
 }
 
-/* ---- the command -------------------------------------------------------------------------------
- */
+/* ---- the command --------------------------------------------------------------------------- */
 
 /* How many single changes of a letter lead from one word to the other (Levenshtein). */
 static size_t distance(const char *a, const char *b)

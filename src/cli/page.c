@@ -10,8 +10,7 @@
 #define MAN_LINE_MAX 72u
 #define PAGE_DATE "November 27, 2026" /* of the texts: change it with them */
 
-/* ---- plain text --------------------------------------------------------------------------------
- */
+/* ---- plain text ---------------------------------------------------------------------------- */
 
 /* Words from `column` on, wrapped at WIDTH to `indent`. Ends the line. */
 static void wrap(FILE *out, const char *text, unsigned column, unsigned indent)
@@ -49,8 +48,7 @@ static void text_item(FILE *out, const char *term, const char *text)
     wrap(out, text, ITEM_COLUMN, ITEM_COLUMN);
 }
 
-/* ---- mdoc --------------------------------------------------------------------------------------
- */
+/* ---- mdoc ---------------------------------------------------------------------------------- */
 
 static bool ends_sentence(const char *text)
 {
@@ -110,8 +108,7 @@ static void man_begin(FILE *out, const char *name, const char *summary, const ch
         synopsis);
 }
 
-/* ---- both --------------------------------------------------------------------------------------
- */
+/* ---- both ---------------------------------------------------------------------------------- */
 
 void page_begin(struct page *p, const char *name, const char *summary, const char *synopsis)
 {

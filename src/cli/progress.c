@@ -111,8 +111,7 @@ void progress_show(struct session *s, struct kith_torrent *t)
     builder_free(&b);
 }
 
-/* ---- advice
- * ------------------------------------------------------------------------------------------ */
+/* ---- advice -------------------------------------------------------------------------------- */
 
 static const char *advice_for(const char *why)
 {

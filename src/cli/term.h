@@ -43,8 +43,7 @@ void term_error(struct term *, const char *format, ...) __attribute__((format(pr
 /* A bar of `width` cells for 0.0 to 1.0, in the characters that the terminal has. */
 void term_bar(const struct term *, double fraction, unsigned width, struct builder *out);
 
-/* ---- words -------------------------------------------------------------------------------------
- */
+/* ---- words --------------------------------------------------------------------------------- */
 
 /* "1.9 GB": powers of 1000, three digits. `out` holds 16. Returns out. */
 const char *human_size(uint64_t bytes, char out[16]);

@@ -52,7 +52,7 @@ static size_t collect(DIR *dir, struct record *list)
     return count;
 }
 
-/* The lock is the state's own (store/state_db.c): who holds it is at work. It goes last. */
+/* The lock is the state's own (store/state/state_db.c): who holds it is at work. It goes last. */
 static void remove_record(int dir, const char *stem)
 {
     static const char *const suffixes[] = {

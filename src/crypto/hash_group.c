@@ -66,7 +66,7 @@ void hash_group_begin(struct hash_group *g, unsigned count)
     }
 }
 
-/* ---- runs ------------------------------------------------------------------------------------ */
+/* ---- runs ---------------------------------------------------------------------------------- */
 
 /* Who is in the lanes: NULL, nobody. */
 struct riders {
@@ -183,7 +183,7 @@ static void run_all(struct hash_group *g, bool zeros)
         run_serially(g, &g->messages[i], zeros);
 }
 
-/* ---- messages -------------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------------------------ */
 
 void hash_group_update(struct hash_group *g, const struct bytes *slices)
 {

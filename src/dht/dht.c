@@ -6,9 +6,7 @@
 
 #define EXPIRE_EVERY SECONDS(300)
 
-/* ---- birth
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- birth --------------------------------------------------------------------------------- */
 
 struct dht *dht_new(const struct dht_config *config, usec now)
 {
@@ -58,8 +56,7 @@ void dht_introduce(struct dht *a, struct dht *b)
     b->sibling = a;
 }
 
-/* ---- turns: what is done at the end of every public call
- * -------------------------------------------------------- */
+/* ---- turns: what is done at the end of every public call ----------------------------------- */
 
 static void begin_turn(struct dht *d)
 {
@@ -78,8 +75,7 @@ static void end_turn(struct dht *d, usec now)
     d->depth--;
 }
 
-/* ---- datagrams
- * ------------------------------------------------------------------------------------------- */
+/* ---- datagrams ----------------------------------------------------------------------------- */
 
 enum addr_source dht_source_of(const struct endpoint *from)
 {
@@ -120,9 +116,7 @@ void dht_receive(struct dht *d, const struct endpoint *from, struct bytes datagr
     end_turn(d, now);
 }
 
-/* ---- time
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 static void expire(struct dht *d, usec now)
 {
@@ -156,8 +150,7 @@ struct dht_search *dht_search(struct dht *d, const struct dht_request *request, 
     return search_start(d, request, false, now);
 }
 
-/* ---- kept on disk
- * ----------------------------------------------------------------------------------------- */
+/* ---- kept on disk -------------------------------------------------------------------------- */
 
 void dht_save(const struct dht *d, struct builder *b, usec now)
 {
@@ -196,8 +189,7 @@ int dht_load(struct dht *d, struct bytes saved, usec now)
     return 0;
 }
 
-/* ---- looking at it
- * ---------------------------------------------------------------------------------------- */
+/* ---- looking at it ------------------------------------------------------------------------- */
 
 void dht_status(const struct dht *d, struct dht_status *out, usec now)
 {

@@ -74,8 +74,7 @@ void dht_network_changed(struct dht *, usec now);
 /* As whom a node at `from` may name addresses. */
 enum addr_source dht_source_of(const struct endpoint *from);
 
-/* ---- searches ---------------------------------------------------------------------------------
- */
+/* ---- searches ------------------------------------------------------------------------------ */
 
 enum dht_aim { DHT_FIND_NODE, DHT_GET_PEERS, DHT_GET_ITEM };
 
@@ -123,8 +122,7 @@ struct dht_search *dht_search(struct dht *, const struct dht_request *, usec now
 /* done() is not called. Only before done() was. */
 void dht_search_cancel(struct dht *, struct dht_search *);
 
-/* ---- looking at it ------------------------------------------------------------------------------
- */
+/* ---- looking at it ------------------------------------------------------------------------- */
 
 struct dht_status {
     struct node_id id;

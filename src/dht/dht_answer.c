@@ -57,9 +57,7 @@ static void refuse(struct answer *a, int error)
     send_answer(a);
 }
 
-/* ---- nodes
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 /* Good nodes nearest to the target; strangers are told of no local ones, nobody of itself. */
 static struct bytes put_nodes(struct answer *a, const struct dht *from, uint8_t *out, size_t size)
@@ -114,9 +112,7 @@ static bool has_token(struct answer *a)
     return token_is_ours(&a->d->tokens, &a->d->random, a->to, a->q->token, a->now);
 }
 
-/* ---- peers
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- peers --------------------------------------------------------------------------------- */
 
 static void answer_get_peers(struct answer *a)
 {
@@ -178,9 +174,7 @@ static void answer_sample(struct answer *a)
     send_answer(a);
 }
 
-/* ---- items
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- items --------------------------------------------------------------------------------- */
 
 static void answer_get(struct answer *a)
 {
@@ -222,9 +216,7 @@ static void answer_put(struct answer *a)
         send_answer(a);
 }
 
-/* ---- all
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- all ----------------------------------------------------------------------------------- */
 
 static void answer_method(struct answer *a)
 {

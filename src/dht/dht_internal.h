@@ -100,11 +100,11 @@ struct dht {
     unsigned depth; /* public calls that are under way */
 };
 
-/* ---- dht.c */
+/* ---- dht.c --------------------------------------------------------------------------------- */
 /* Sends what the builder holds, if it holds it. */
 void dht_send(struct dht *, const struct endpoint *to, const struct builder *);
 
-/* ---- dht_query.c */
+/* ---- dht_query.c --------------------------------------------------------------------------- */
 /* Fills in transaction and id and sends. False: too many are under way. */
 bool query_send(struct dht *, struct krpc_message *, const struct query *, usec now);
 /* An answer or error came. */
@@ -114,11 +114,11 @@ void query_tick(struct dht *, usec now);
 usec query_deadline(const struct dht *);
 void query_forget_search(struct dht *, const struct dht_search *);
 
-/* ---- dht_answer.c */
+/* ---- dht_answer.c -------------------------------------------------------------------------- */
 void answer_query(
     struct dht *, const struct endpoint *from, const struct krpc_message *, size_t size, usec now);
 
-/* ---- dht_search.c */
+/* ---- dht_search.c -------------------------------------------------------------------------- */
 struct dht_search *search_start(struct dht *, const struct dht_request *, bool own, usec now);
 void search_answered(struct dht *, const struct query *, const struct krpc_message *, usec now);
 void search_late(struct dht *, const struct query *, usec now);
@@ -129,7 +129,7 @@ bool search_run(struct dht *, usec now);
 void search_free_all(struct dht *);
 void search_bury(struct dht *);
 
-/* ---- dht_maintain.c */
+/* ---- dht_maintain.c ------------------------------------------------------------------------ */
 /* A question of ours that is no search's is late. */
 void maintain_late(struct dht *, const struct query *, usec now);
 void maintain_answered(struct dht *, const struct query *, const struct krpc_message *, usec now);

@@ -10,8 +10,7 @@
 #define EXPLORE_RARELY SECONDS(1800) /* our neighbours come and go */
 #define FEW_NODES (2 * TABLE_K)
 
-/* ---- contacts
- * --------------------------------------------------------------------------------------------- */
+/* ---- contacts ------------------------------------------------------------------------------ */
 
 static bool is_waiting(const struct dht *d, const struct endpoint *at)
 {
@@ -125,8 +124,7 @@ void maintain_note_nodes(struct dht *d, const struct endpoint *from, struct byte
             dht_add_contact(d, &n.at, DHT_CONTACT_NODE, now);
 }
 
-/* ---- answers to them
- * -------------------------------------------------------------------------------------- */
+/* ---- answers to them ----------------------------------------------------------------------- */
 
 static void explore_at(struct dht *d, usec when)
 {
@@ -149,8 +147,7 @@ void maintain_answered(struct dht *d, const struct query *q, const struct krpc_m
             d->sibling, &q->to, v4 ? m->nodes6 : m->nodes, v4 ? ADDR_V6 : ADDR_V4, now);
 }
 
-/* ---- exploring: BEP 5, "find the closest nodes in the DHT to itself"
- * -------------------------------------- */
+/* ---- exploring: BEP 5, "find the closest nodes in the DHT to itself" ----------------------- */
 
 static void explored(void *user, const struct dht_result *result)
 {
@@ -179,8 +176,7 @@ static void explore(struct dht *d, usec now)
     d->explore_at = NEVER;
 }
 
-/* ---- checks and refreshes
- * --------------------------------------------------------------------------------- */
+/* ---- checks and refreshes ------------------------------------------------------------------ */
 
 static void refreshed(void *user, const struct dht_result *result)
 {
@@ -249,8 +245,7 @@ void dht_network_changed(struct dht *d, usec now)
     }
 }
 
-/* ---- our address
- * ------------------------------------------------------------------------------------------ */
+/* ---- our address --------------------------------------------------------------------------- */
 
 void maintain_vote(struct dht *d, const struct endpoint *by, const struct endpoint *said, usec now)
 {

@@ -6,8 +6,7 @@
 /* The program's name in messages (BEP 5, "v"). */
 static const char version[] = {'k', 't', 0, 1};
 
-/* ---- patience
- * --------------------------------------------------------------------------------------------- */
+/* ---- patience ------------------------------------------------------------------------------ */
 
 /* As RFC 6298 sets a retransmission timer: most answers that come at all come before this. */
 static usec short_patience(const struct dht *d)
@@ -32,8 +31,7 @@ static void note_round_trip(struct dht *d, usec sample)
         d->rtt = 1;
 }
 
-/* ---- sending
- * --------------------------------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------------------------- */
 
 static struct query *find_transaction(struct dht *d, uint16_t transaction)
 {
@@ -102,8 +100,7 @@ void query_forget_search(struct dht *d, const struct dht_search *s)
             d->queries[i].search = NULL;
 }
 
-/* ---- answers
- * --------------------------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------- */
 
 /* Who answers bears an id that is ours, or not the one that it was named with: what it says is not
  * used. One that does so again and again is not spoken to for a while. */
@@ -155,8 +152,7 @@ void query_receive(
         answered(d, &q, m, now);
 }
 
-/* ---- silence
- * --------------------------------------------------------------------------------------------- */
+/* ---- silence ------------------------------------------------------------------------------- */
 
 /* While nobody at all answers, the line is more likely to be at fault than the nodes. */
 static void silent(struct dht *d, const struct query *q, usec now)

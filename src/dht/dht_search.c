@@ -9,8 +9,7 @@
 
 #define START_NODES 16u /* of our own table that a search begins with */
 
-/* ---- birth and death
- * ------------------------------------------------------------------------------------- */
+/* ---- birth and death ----------------------------------------------------------------------- */
 
 struct dht_search *search_start(
     struct dht *d, const struct dht_request *request, bool own, usec now)
@@ -81,9 +80,7 @@ void dht_search_cancel(struct dht *d, struct dht_search *s)
         search_bury(d);
 }
 
-/* ---- asking
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 static void ask(struct dht *d, struct dht_search *s, struct lookup_candidate *c, usec now)
 {
@@ -175,8 +172,7 @@ static void begin(struct dht *d, struct dht_search *s, usec now)
     ask_ourselves(d, s, now);
 }
 
-/* ---- what answers bring
- * ---------------------------------------------------------------------------------- */
+/* ---- what answers bring -------------------------------------------------------------------- */
 
 static void take_nodes(struct dht *d, struct dht_search *s, const struct lookup_candidate *by,
     const struct krpc_message *m, usec now)
@@ -274,9 +270,7 @@ static void lookup_step(struct dht *d, struct dht_search *s, const struct query 
     }
 }
 
-/* ---- storing
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- storing ------------------------------------------------------------------------------- */
 
 /* The message that asks `c` to store what this search is about. */
 static void store_message(
@@ -408,8 +402,7 @@ static void stored(struct dht_search *s, const struct query *q, const struct krp
     }
 }
 
-/* ---- what became of a question
- * --------------------------------------------------------------------------- */
+/* ---- what became of a question ------------------------------------------------------------- */
 
 void search_answered(struct dht *d, const struct query *q, const struct krpc_message *m, usec now)
 {
@@ -449,9 +442,7 @@ void search_failed(struct dht *d, const struct query *q, usec now)
         lookup_failed(&s->lookup, c);
 }
 
-/* ---- the end
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- the end ------------------------------------------------------------------------------- */
 
 static void sum_up(const struct dht *d, struct dht_search *s, usec now)
 {

@@ -78,8 +78,7 @@ size_t item_store_count(const struct item_store *s)
     return shelf_count(&s->shelf);
 }
 
-/* ---- putting
- * --------------------------------------------------------------------------------------------- */
+/* ---- putting ------------------------------------------------------------------------------- */
 
 /* An item out of a message, judged by itself. A mutable one that is broken in whatever way is
  * never kept as an immutable one. */

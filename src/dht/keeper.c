@@ -81,8 +81,7 @@ void keeper_free(struct keeper *k)
     free(k);
 }
 
-/* ---- what is kept
- * ----------------------------------------------------------------------------------------- */
+/* ---- what is kept -------------------------------------------------------------------------- */
 
 static struct kept *find(const struct keeper *k, const struct node_id *target)
 {
@@ -204,8 +203,7 @@ size_t keeper_count(const struct keeper *k)
     return k->count;
 }
 
-/* ---- a round
- * ---------------------------------------------------------------------------------------------- */
+/* ---- a round ------------------------------------------------------------------------------- */
 
 static void on_item(void *user, const struct dht_item *item)
 {
@@ -311,9 +309,7 @@ static void begin_round(struct kept *i, usec now)
         end_round(i, now);
 }
 
-/* ---- time
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 usec keeper_deadline(const struct keeper *k)
 {
@@ -338,8 +334,7 @@ void keeper_hurry(struct keeper *k, usec now)
     }
 }
 
-/* ---- kept on disk
- * ----------------------------------------------------------------------------------------- */
+/* ---- kept on disk -------------------------------------------------------------------------- */
 
 void keeper_write(const struct kept_item *i, struct builder *b)
 {

@@ -16,8 +16,7 @@ void krpc_reset(struct krpc_message *m)
     memset(m, 0, offsetof(struct krpc_message, values));
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 static bool read_id(struct bencode_value dict, const char *key, struct node_id *out)
 {
@@ -201,8 +200,7 @@ int krpc_parse(struct krpc_message *m, struct bytes datagram)
     return read_message(m, bencode_root(&doc));
 }
 
-/* ---- writing: keys in their order
- * ------------------------------------------------------------------------ */
+/* ---- writing: keys in their order ---------------------------------------------------------- */
 
 static void put_string(struct builder *b, const char *key, struct bytes value)
 {
@@ -358,8 +356,7 @@ void krpc_write(const struct krpc_message *m, struct builder *b)
     bencode_end(b);
 }
 
-/* ---- compact lists of nodes
- * ------------------------------------------------------------------------------- */
+/* ---- compact lists of nodes ---------------------------------------------------------------- */
 
 bool krpc_next_node(struct cursor *c, enum addr_family family, struct krpc_node *out)
 {

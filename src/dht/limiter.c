@@ -71,8 +71,7 @@ void limiter_free(struct limiter *l)
     free(l);
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------- */
 
 /* Has it had the time to fill up? Then nothing is lost with it. */
 static bool is_idle(const struct budget *b, usec now)
@@ -135,8 +134,7 @@ static struct budget *budget_of(struct limiter *l, uint64_t key, const struct ra
     return b;
 }
 
-/* ---- the budgets of one address
- * -------------------------------------------------------------------------- */
+/* ---- the budgets of one address ------------------------------------------------------------ */
 
 static uint64_t key_of(const struct limiter *l, const struct endpoint *e, size_t bytes)
 {

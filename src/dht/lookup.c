@@ -15,8 +15,7 @@ void lookup_free(struct lookup *l)
     l->count = l->capacity = 0;
 }
 
-/* ---- candidates
- * ------------------------------------------------------------------------------------------ */
+/* ---- candidates ---------------------------------------------------------------------------- */
 
 struct lookup_candidate *lookup_find(struct lookup *l, const struct endpoint *at)
 {
@@ -109,8 +108,7 @@ bool lookup_add_root(
     return add(l, id, at, NULL, path);
 }
 
-/* ---- the walk
- * -------------------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------------ */
 
 /* Too many of those that the same node named were asked and have not answered. */
 static bool unproven(const struct lookup *l, const struct lookup_candidate *c)
@@ -211,8 +209,7 @@ bool lookup_is_over(const struct lookup *l)
     return true;
 }
 
-/* ---- what became of a question
- * --------------------------------------------------------------------------- */
+/* ---- what became of a question ------------------------------------------------------------- */
 
 static void leave_asked(struct lookup *l, const struct lookup_candidate *c)
 {
@@ -250,8 +247,7 @@ void lookup_failed(struct lookup *l, struct lookup_candidate *c)
     c->state = LOOKUP_FAILED;
 }
 
-/* ---- the result
- * ------------------------------------------------------------------------------------------ */
+/* ---- the result ---------------------------------------------------------------------------- */
 
 size_t lookup_storers(const struct lookup *l, struct lookup_candidate *out[2 * LOOKUP_K])
 {

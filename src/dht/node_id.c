@@ -35,8 +35,7 @@ struct node_id node_id_at_bits(
     return out;
 }
 
-/* ---- BEP 42
- * ---------------------------------------------------------------------------------------------- */
+/* ---- BEP 42 -------------------------------------------------------------------------------- */
 
 /* CRC-32C (Castagnoli), reflected, four bits at a time. */
 static uint32_t crc32c(const uint8_t *data, size_t size)

@@ -59,9 +59,7 @@ void peer_store_free(struct peer_store *s)
     free(s);
 }
 
-/* ---- time
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 static uint32_t seconds(usec t)
 {
@@ -103,8 +101,7 @@ void peer_store_expire(struct peer_store *s, usec now)
     }
 }
 
-/* ---- storing
- * --------------------------------------------------------------------------------------------- */
+/* ---- storing ------------------------------------------------------------------------------- */
 
 static bool is_at(const struct stored_peer *p, const struct endpoint *e)
 {
@@ -199,8 +196,7 @@ bool peer_store_has_room(struct peer_store *s, const struct info_hash *hash)
     return !e || swarm_of(e)->count < PEER_STORE_PEERS_MAX;
 }
 
-/* ---- giving
- * ---------------------------------------------------------------------------------------------- */
+/* ---- giving -------------------------------------------------------------------------------- */
 
 static struct endpoint endpoint_of(const struct stored_peer *p)
 {

@@ -28,9 +28,7 @@ struct table {
     struct suspect *suspects; /* TABLE_SUSPECTS, or NULL while there is none */
 };
 
-/* ---- birth
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- birth --------------------------------------------------------------------------------- */
 
 static bool add_bucket(struct table *t, usec now)
 {
@@ -81,8 +79,7 @@ const struct node_id *table_own_id(const struct table *t)
     return &t->own;
 }
 
-/* ---- finding
- * --------------------------------------------------------------------------------------------- */
+/* ---- finding ------------------------------------------------------------------------------- */
 
 static struct bucket *bucket_of(struct table *t, const struct node_id *id)
 {
@@ -123,8 +120,7 @@ static bool is_good(const struct table_node *n, usec now)
     return n->fails == 0 && n->answered > 0 && now - last_sign(n) < TABLE_GOOD_FOR;
 }
 
-/* ---- leaving
- * ---------------------------------------------------------------------------------------------- */
+/* ---- leaving ------------------------------------------------------------------------------- */
 
 static void drop_spare(struct bucket *b, unsigned i)
 {
@@ -161,8 +157,7 @@ static void remove_node(struct bucket *b, struct table_node *n, usec now)
     promote(b, now);
 }
 
-/* ---- the rules against crowds
- * ------------------------------------------------------------------------------ */
+/* ---- the rules against crowds -------------------------------------------------------------- */
 
 /* Is there another one of its /24 or /64 in the bucket? */
 static bool crowds(const struct bucket *b, const struct table_node *n, const struct table_node *but)
@@ -242,8 +237,7 @@ bool table_note_change(
     return s->changes >= TABLE_SUSPECT_CHANGES;
 }
 
-/* ---- entering
- * --------------------------------------------------------------------------------------------- */
+/* ---- entering ------------------------------------------------------------------------------ */
 
 /* The last bucket, where our own id would be, becomes two. */
 static bool split(struct table *t, usec now)
@@ -439,8 +433,7 @@ int table_set_own_id(struct table *t, const struct node_id *own, usec now)
     return 0;
 }
 
-/* ---- asking the table
- * ------------------------------------------------------------------------------------- */
+/* ---- asking the table ---------------------------------------------------------------------- */
 
 static size_t put_sorted(struct table_node *out, size_t count, size_t max,
     const struct node_id *target, const struct table_node *n)
@@ -545,8 +538,7 @@ const struct table_node *table_at(const struct table *t, size_t n)
     return NULL;
 }
 
-/* ---- kept on disk
- * ----------------------------------------------------------------------------------------- */
+/* ---- kept on disk -------------------------------------------------------------------------- */
 
 static void save_those(const struct table *t, struct builder *b, bool good, size_t *room, usec now)
 {

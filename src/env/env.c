@@ -11,8 +11,7 @@ static const struct env_ops *ops_of(const void *handle)
     return *(const struct env_ops *const *)handle;
 }
 
-/* ---- time and randomness -----------------------------------------------------------------------
- */
+/* ---- time and randomness ------------------------------------------------------------------- */
 
 usec env_now(struct env *e)
 {
@@ -34,8 +33,7 @@ void env_wake_at(struct env *e, usec deadline, void (*wake)(void *user, usec now
     ops_of(e)->wake_at(e, deadline, wake, user);
 }
 
-/* ---- TCP
- * ----------------------------------------------------------------------------------------- */
+/* ---- TCP ----------------------------------------------------------------------------------- */
 
 int env_tcp_connect(struct env *e, const struct endpoint *to, const struct env_tcp_options *options,
     const struct env_tcp_events *events, void *user, struct env_tcp **out)
@@ -100,8 +98,7 @@ void env_listener_close(struct env_listener *l)
     ops_of(l)->listener_close(l);
 }
 
-/* ---- UDP
- * ----------------------------------------------------------------------------------------- */
+/* ---- UDP ----------------------------------------------------------------------------------- */
 
 int env_udp_open(struct env *e, const struct endpoint *at, const struct env_tcp_options *options,
     void (*readable)(void *user), void *user, struct env_udp **out)
@@ -139,8 +136,7 @@ void env_udp_close(struct env_udp *u)
     ops_of(u)->udp_close(u);
 }
 
-/* ---- names, HTTP, work
- * --------------------------------------------------------------------------- */
+/* ---- names, HTTP, work --------------------------------------------------------------------- */
 
 int env_resolve_start(struct env *e, const char *host, uint16_t port,
     void (*done)(void *user, int err, const struct endpoint *, size_t count), void *user,
@@ -233,8 +229,7 @@ void env_loop_wake(struct env *e)
     ops_of(e)->loop_wake(e);
 }
 
-/* ---- disk
- * ---------------------------------------------------------------------------------------- */
+/* ---- disk ---------------------------------------------------------------------------------- */
 
 int env_dir_open(struct env *e, const char *path, bool create, struct env_dir **out)
 {

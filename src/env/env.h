@@ -23,8 +23,7 @@
 
 struct env;
 
-/* ---- time and randomness ----------------------------------------------------------------------
- */
+/* ---- time and randomness ------------------------------------------------------------------- */
 
 /* The monotonic clock, read once per turn of the loop (so that one turn sees one time). */
 usec env_now(struct env *);
@@ -37,8 +36,7 @@ void env_random(struct env *, void *out, size_t size);
  * later call replaces an earlier one. */
 void env_wake_at(struct env *, usec deadline, void (*wake)(void *user, usec now), void *user);
 
-/* ---- TCP ---------------------------------------------------------------------------------------
- */
+/* ---- TCP ----------------------------------------------------------------------------------- */
 
 struct env_tcp;
 struct env_listener;
@@ -88,8 +86,7 @@ int env_tcp_listen(struct env *, const struct endpoint *at, const struct env_tcp
 void env_listener_local(struct env_listener *, struct endpoint *out);
 void env_listener_close(struct env_listener *);
 
-/* ---- UDP ---------------------------------------------------------------------------------------
- */
+/* ---- UDP ----------------------------------------------------------------------------------- */
 
 /* A socket opened at a multicast group belongs to it on every interface that is up, can multicast
  * and has an address of its family (the options' device or address alone, if they name one), hears
@@ -135,8 +132,7 @@ struct env_udp_run {
 int env_udp_send_runs(struct env_udp *, struct env_udp_run *, int count);
 void env_udp_close(struct env_udp *);
 
-/* ---- names and addresses ------------------------------------------------------------------------
- */
+/* ---- names and addresses ------------------------------------------------------------------- */
 
 #define ENV_RESOLVE_MAX 16 /* addresses of one name that are looked at */
 struct env_resolve;
@@ -172,8 +168,7 @@ int env_network_watch_start(
     struct env *, void (*changed)(void *user), void *user, struct env_network_watch **out);
 void env_network_watch_stop(struct env_network_watch *);
 
-/* ---- UPnP-IGD: a port on the home router --------------------------------------------------------
- */
+/* ---- UPnP-IGD: a port on the home router --------------------------------------------------- */
 
 #define ENV_UPNP_URL_MAX 256u
 struct env_upnp;
@@ -200,8 +195,7 @@ int env_upnp_start(struct env *, const struct env_upnp_request *,
 /* No callback follows; what is under way with the router ends by itself, unseen. */
 void env_upnp_cancel(struct env_upnp *);
 
-/* ---- HTTP client --------------------------------------------------------------------------------
- */
+/* ---- HTTP client --------------------------------------------------------------------------- */
 
 struct env_http;
 struct ip_ranges;
@@ -240,8 +234,7 @@ void env_http_cancel(struct env_http *);
 /* Lets the body rest (back-pressure) and go on. */
 void env_http_pause(struct env_http *, bool paused);
 
-/* ---- work that blocks
- * ---------------------------------------------------------------------------- */
+/* ---- work that blocks ---------------------------------------------------------------------- */
 
 /* Intrusive: embed it, allocate nothing. run() is called on a worker, then done() on the loop. A
  * job cannot be taken back; give it a flag of yours. */
@@ -258,8 +251,7 @@ void env_submit(struct env *, enum env_lane, struct env_job *);
 /* How many jobs can run at once. */
 unsigned env_worker_count(struct env *);
 
-/* ---- disk: blocking, thread-safe, for the inside of jobs
- * ------------------------------------------ */
+/* ---- disk: blocking, thread-safe, for the inside of jobs ----------------------------------- */
 
 struct env_dir; /* an open folder; everything below is reached relative to it */
 
@@ -366,8 +358,7 @@ int env_dir_sync(struct env_dir *, const char *path); /* makes names durable */
 int env_path_list(struct env_dir *, const char *path,
     bool (*each)(void *user, const char *name, const struct env_stat *), void *user);
 
-/* ---- the loop, as its owner sees it (node/ and the embedder)
- * ------------------------------------------ */
+/* ---- the loop, as its owner sees it (node/ and the embedder) ------------------------------- */
 
 void env_loop_wake(struct env *); /* from any thread: makes a blocked loop turn once */
 

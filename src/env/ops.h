@@ -1,7 +1,7 @@
 /* The table behind env.h: what an implementation of the world provides (env/uv, env/sim). Only env/
- * includes this header, and node/proxy_udp.c, whose datagrams are carried by others of them. Every
- * handle of an implementation begins with `const struct env_ops *`, and so does struct env itself:
- * env.c dispatches through it, one line a call. */
+ * includes this header, and node/net/proxy_udp.c, whose datagrams are carried by others of them.
+ * Every handle of an implementation begins with `const struct env_ops *`, and so does struct env
+ * itself: env.c dispatches through it, one line a call. */
 #ifndef KITH_ENV_OPS_H
 #define KITH_ENV_OPS_H
 

@@ -261,7 +261,7 @@ void bencode_free(struct bencode *doc)
     *doc = (struct bencode){0};
 }
 
-/* ---- navigation ------------------------------------------------------------------------------ */
+/* ---- navigation ---------------------------------------------------------------------------- */
 
 static const struct bencode_value absent;
 

@@ -4,7 +4,7 @@
 #include "format/bencode.h"
 #include "format/draft_parts.h"
 
-/* ---- piece length ---------------------------------------------------------------------------- */
+/* ---- piece length -------------------------------------------------------------------------- */
 
 uint32_t metainfo_choose_piece_length(uint64_t total_size, uint64_t file_count)
 {
@@ -20,7 +20,7 @@ uint32_t metainfo_choose_piece_length(uint64_t total_size, uint64_t file_count)
     return length;
 }
 
-/* ---- the v1 stream --------------------------------------------------------------------------- */
+/* ---- the v1 stream ------------------------------------------------------------------------- */
 
 /* BEP 47 asks for pads only before a file. BEP 52's reference maker and libtorrent since 2.0.4 pad
  * the last file too, if there is more than one. Kith does as they do, so that the same files get
@@ -53,7 +53,7 @@ uint64_t torrent_draft_v1_piece_count(const struct torrent_draft *d)
     return draft_pieces(torrent_draft_stream_length(d), d->piece_length);
 }
 
-/* ---- rules ----------------------------------------------------------------------------------- */
+/* ---- rules --------------------------------------------------------------------------------- */
 
 /* The end of a path sorts first, then '/', then every other byte: so what is in a folder stays
  * together, in the order of the tree's keys. */
@@ -162,7 +162,7 @@ int draft_check(const struct torrent_draft *d, struct format_error *error)
     return err < 0 ? err : check_sizes(d, error);
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 /* "l" last, as libtorrent writes them; the order means nothing (BEP 47). */
 static void put_attr(struct builder *b, uint32_t flags)

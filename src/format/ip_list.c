@@ -25,8 +25,7 @@ struct ip_list {
     z_stream z;
 };
 
-/* ---- addresses
- * ----------------------------------------------------------------------------------- */
+/* ---- addresses ----------------------------------------------------------------------------- */
 
 static bool is_space(uint8_t c)
 {
@@ -102,8 +101,7 @@ static bool take_address(struct cursor *c, struct endpoint *out)
     return c->left > 0 && take_ip6(c, out);
 }
 
-/* ---- lines
- * --------------------------------------------------------------------------------------- */
+/* ---- lines --------------------------------------------------------------------------------- */
 
 struct range {
     struct endpoint first, last;
@@ -244,8 +242,7 @@ static int end_line(struct ip_list *l)
     return 0;
 }
 
-/* ---- bytes of text
- * ------------------------------------------------------------------------------- */
+/* ---- bytes of text ------------------------------------------------------------------------- */
 
 static void keep(struct ip_list *l, struct bytes text)
 {
@@ -277,8 +274,7 @@ static int feed_text(struct ip_list *l, struct bytes text)
     return 0;
 }
 
-/* ---- gzip
- * ---------------------------------------------------------------------------------------- */
+/* ---- gzip ---------------------------------------------------------------------------------- */
 
 /* RFC 1952 2.2: a file is one member or several; each begins with its own header. */
 static int begin_member(struct ip_list *l)
@@ -322,8 +318,7 @@ static int feed_gzip(struct ip_list *l, struct bytes packed)
     return 0;
 }
 
-/* ---- the file
- * ------------------------------------------------------------------------------------ */
+/* ---- the file ------------------------------------------------------------------------------ */
 
 struct ip_list *ip_list_new(void)
 {

@@ -18,7 +18,7 @@ struct magnet_parser {
     size_t parameters;
 };
 
-/* ---- cutting the text ------------------------------------------------------------------------ */
+/* ---- cutting the text ---------------------------------------------------------------------- */
 
 /* All up to `separator`, which is skipped; the rest if there is none. */
 static struct bytes take_until(struct cursor *c, char separator)
@@ -62,7 +62,7 @@ static struct bytes trim(struct bytes text)
     return rest;
 }
 
-/* ---- xt: what it is -------------------------------------------------------------------------- */
+/* ---- xt: what it is ------------------------------------------------------------------------ */
 
 static int set_v1(struct magnet_parser *p, struct bytes hash)
 {
@@ -106,7 +106,7 @@ static int parse_topic(struct magnet_parser *p, struct bytes value)
     return 0;
 }
 
-/* ---- dn, tr, ws ------------------------------------------------------------------------------ */
+/* ---- dn, tr, ws ---------------------------------------------------------------------------- */
 
 /* Repairs UTF-8 and drops NULs, because what comes out is a C string. */
 static int parse_name(struct magnet_parser *p, struct bytes value)
@@ -167,7 +167,7 @@ static int add_url(struct magnet_parser *p, struct bytes value, const char ***ur
     return 0;
 }
 
-/* ---- x.pe: who has it ------------------------------------------------------------------------ */
+/* ---- x.pe: who has it ---------------------------------------------------------------------- */
 
 static int parse_peer(struct magnet_parser *p, struct bytes value)
 {
@@ -193,7 +193,7 @@ static int parse_peer(struct magnet_parser *p, struct bytes value)
     return 0;
 }
 
-/* ---- so: which files ------------------------------------------------------------------------- */
+/* ---- so: which files ----------------------------------------------------------------------- */
 
 static int parse_range(struct magnet_parser *p, struct bytes text)
 {
@@ -258,7 +258,7 @@ bool magnet_selects(const struct magnet *m, uint32_t file)
     return !m->has_selection;
 }
 
-/* ---- the whole link -------------------------------------------------------------------------- */
+/* ---- the whole link ------------------------------------------------------------------------ */
 
 /* "tr.1" is "tr" (but "x.pe" is itself). */
 static bool is_key(struct bytes key, const char *name)

@@ -6,7 +6,7 @@
 
 #define MAGNET_OF_METAINFO_MAX ((size_t)32 << 20)
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 /* Appends "&key=value", or "key=value" behind the '?'. */
 static void put_key(struct builder *b, const char *key)
@@ -80,7 +80,7 @@ int magnet_write(const struct magnet *m, struct builder *out)
     return builder_ok(out) ? 0 : ERR_LIMIT;
 }
 
-/* ---- comparing ------------------------------------------------------------------------------- */
+/* ---- comparing ----------------------------------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -129,7 +129,7 @@ bool magnet_equal(const struct magnet *a, const struct magnet *b)
            same_peers(a, b) && same_selection(a, b);
 }
 
-/* ---- of a torrent ---------------------------------------------------------------------------- */
+/* ---- of a torrent -------------------------------------------------------------------------- */
 
 static const char *name_for_link(struct magnet *m, struct bytes name)
 {

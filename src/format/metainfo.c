@@ -66,7 +66,7 @@ struct info_hash metainfo_id(const struct metainfo *m)
     return m->has_v1 ? info_hash_of_sha1(&m->v1) : info_hash_of_sha256(&m->v2);
 }
 
-/* ---- pieces ---------------------------------------------------------------------------------- */
+/* ---- pieces -------------------------------------------------------------------------------- */
 
 /* Files' ends never descend, though many empty files may share one: so search by end. */
 uint32_t metainfo_file_behind(const struct metainfo *m, uint64_t offset)
@@ -199,7 +199,7 @@ bool metainfo_slice_next(const struct metainfo *m, struct metainfo_slice *s)
     return true;
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------------- */
 
 void metainfo_put_path(
     const struct metainfo *m, uint32_t file, enum path_rule rule, struct builder *out)

@@ -188,7 +188,7 @@ struct metainfo_slice metainfo_slices(
     const struct metainfo *m, uint32_t piece, uint32_t offset, uint32_t length);
 bool metainfo_slice_next(const struct metainfo *m, struct metainfo_slice *s);
 
-/* ---- piece layers (v2) ----------------------------------------------------------------------- */
+/* ---- piece layers (v2) --------------------------------------------------------------------- */
 
 /* Does this file need a piece layer (longer than a piece)? Has it one? */
 bool metainfo_needs_layer(const struct metainfo *m, uint32_t file);

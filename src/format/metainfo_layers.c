@@ -101,7 +101,7 @@ int metainfo_set_piece_layer(struct metainfo *m, uint32_t file, struct bytes has
     return 0;
 }
 
-/* ---- the `piece layers` of a .torrent -------------------------------------------------------- */
+/* ---- the `piece layers` of a .torrent ------------------------------------------------------ */
 
 /* A file that wants a layer; sorted by root, so that each entry of the dictionary finds its files
  * without walking a million of them. */

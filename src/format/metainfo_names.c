@@ -4,7 +4,7 @@
 #include "format/metainfo_parts.h"
 #include <stdlib.h>
 
-/* ---- a path that grows ----------------------------------------------------------------------- */
+/* ---- a path that grows --------------------------------------------------------------------- */
 
 void naming_init(struct naming *n)
 {
@@ -58,7 +58,7 @@ void naming_pop(struct naming *n)
     n->portable.size = mark->portable;
 }
 
-/* ---- adding a file --------------------------------------------------------------------------- */
+/* ---- adding a file ------------------------------------------------------------------------- */
 
 static int make_room(struct metainfo_parser *p)
 {
@@ -131,7 +131,7 @@ int metainfo_add_file(struct metainfo_parser *p, const struct file_facts *facts)
     return 0;
 }
 
-/* ---- distinct paths -------------------------------------------------------------------------- */
+/* ---- distinct paths ------------------------------------------------------------------------ */
 
 static const char **path_under(struct metainfo_file *f, enum path_rule rule)
 {
@@ -182,7 +182,7 @@ static int make_distinct(struct metainfo_parser *p, enum path_rule rule)
     return err;
 }
 
-/* ---- links ----------------------------------------------------------------------------------- */
+/* ---- links --------------------------------------------------------------------------------- */
 
 static int compare_bytes_at(const void *left, const void *right)
 {
@@ -275,7 +275,7 @@ static int resolve_links(struct metainfo_parser *p)
     return err;
 }
 
-/* ---- all together ---------------------------------------------------------------------------- */
+/* ---- all together -------------------------------------------------------------------------- */
 
 /* The torrent's own name. A name that is empty becomes the info-hash, which at least is distinct.
  */

@@ -39,7 +39,7 @@ static bool url_of(struct bencode_value v, struct bytes *url)
     return url->size > 0 && url->size <= METAINFO_URL_MAX;
 }
 
-/* ---- trackers -------------------------------------------------------------------------------- */
+/* ---- trackers ------------------------------------------------------------------------------ */
 
 static int add_tracker(
     struct metainfo *m, struct metainfo_tracker *trackers, struct bencode_value v, uint32_t tier)
@@ -108,7 +108,7 @@ static int parse_trackers(struct metainfo *m, struct bencode_value torrent)
     return err;
 }
 
-/* ---- web seeds ------------------------------------------------------------------------------- */
+/* ---- web seeds ----------------------------------------------------------------------------- */
 
 static int add_url(struct metainfo *m, struct url_list *list, struct bencode_value v)
 {
@@ -162,7 +162,7 @@ static int parse_web_seeds(struct metainfo *m, struct bencode_value torrent)
     return err;
 }
 
-/* ---- nodes ----------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 /* A [host, port] pair, well-formed or not. */
 static bool node_of(struct bencode_value pair, struct bytes *host, uint16_t *port)
@@ -202,7 +202,7 @@ static int parse_nodes(struct metainfo *m, struct bencode_value torrent)
     return 0;
 }
 
-/* ---- texts ----------------------------------------------------------------------------------- */
+/* ---- texts --------------------------------------------------------------------------------- */
 
 static int keep_text(struct metainfo *m, struct bencode_value dict, const char *utf8_key,
     const char *key, struct bytes *out)

@@ -142,7 +142,7 @@ static bool is_single_file(struct bencode_value tree)
     return bencode_count(tree) == 1 && bencode_next(&i) && is_leaf(i.value, &properties);
 }
 
-/* ---- v2 alone -------------------------------------------------------------------------------- */
+/* ---- v2 alone ------------------------------------------------------------------------------ */
 
 /* Each file that is not empty begins at a piece of its own. */
 static int place_file(struct metainfo_parser *p, struct metainfo_file *f, uint32_t index)
@@ -179,7 +179,7 @@ int metainfo_parse_v2(struct metainfo_parser *p)
     return 0;
 }
 
-/* ---- hybrids --------------------------------------------------------------------------------- */
+/* ---- hybrids ------------------------------------------------------------------------------- */
 
 /* The next v1 file from `from` on that is not a pad. */
 static uint32_t skip_pads(const struct metainfo *m, uint32_t from)

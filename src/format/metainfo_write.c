@@ -6,7 +6,7 @@
 #include "format/draft_parts.h"
 #include <stdlib.h>
 
-/* ---- the outer dictionary -------------------------------------------------------------------- */
+/* ---- the outer dictionary ------------------------------------------------------------------ */
 
 /* Everything of a .torrent but the info dictionary and the piece layers. Keys are written in the
  * order of their bytes; `info` and `piece layers` stand among them, so each is a step of its own.
@@ -94,7 +94,7 @@ static void put_before_info(struct builder *b, const struct outer *o)
     put_urls(b, "httpseeds", o->http_seeds, o->http_seed_count);
 }
 
-/* ---- piece layers ---------------------------------------------------------------------------- */
+/* ---- piece layers -------------------------------------------------------------------------- */
 
 /* Files with equal roots have equal layers: one entry serves all of them. */
 static int compare_layers(const void *left, const void *right)
@@ -118,7 +118,7 @@ static void put_layers(struct builder *b, struct draft_layer *layers, size_t cou
     bencode_end(b);
 }
 
-/* ---- drafts ---------------------------------------------------------------------------------- */
+/* ---- drafts -------------------------------------------------------------------------------- */
 
 static struct bytes text_of(const char *text)
 {
@@ -180,7 +180,7 @@ int torrent_write(const struct torrent_draft *d, struct builder *out, struct for
     return builder_ok(out) ? 0 : format_fail(error, ERR_LIMIT, "the torrent is too large");
 }
 
-/* ---- metainfos ------------------------------------------------------------------------------- */
+/* ---- metainfos ----------------------------------------------------------------------------- */
 
 static int put_known_layers(struct builder *b, const struct metainfo *m)
 {

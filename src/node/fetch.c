@@ -1,6 +1,6 @@
 /* What a user names by its address on the web, mostly a .torrent: fetched as the node fetches, so
  * that whatever binds or hides its traffic binds and hides this too. See kith.h. */
-#include "node/egress.h"
+#include "node/net/egress.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"

@@ -1,8 +1,8 @@
 /* What kith.h lets people look at: status, files, peers, links. See node_internal.h. */
-#include "node/egress.h"
-#include "node/network.h"
+#include "node/net/egress.h"
+#include "node/net/network.h"
+#include "node/net/outside.h"
 #include "node/node_internal.h"
-#include "node/outside.h"
 
 #include "base/err.h"
 #include "base/text.h"
@@ -41,8 +41,7 @@ struct kith_torrent *kith_torrent_find(struct kith_node *n, const char *hex)
     return k;
 }
 
-/* ---- status
- * -------------------------------------------------------------------------------------------- */
+/* ---- status -------------------------------------------------------------------------------- */
 
 static int state_of(const struct kith_torrent *k, const struct torrent_stats *s)
 {
@@ -290,8 +289,7 @@ int kith_peer(struct kith_torrent *k, uint32_t index, struct kith_peer *given)
     return 0;
 }
 
-/* ---- links and files
- * ------------------------------------------------------------------------------------- */
+/* ---- links and files ----------------------------------------------------------------------- */
 
 /* The addresses at which a port is reached: its own, or those of its interface or of the machine.
  */

@@ -1,6 +1,6 @@
 /* What a node remembers between two runs: its torrents, how far their data can be trusted, and the
- * torrents of shares that may be asked for again. All of it goes through store/state.h; a node
- * without a state file remembers nothing and works the same. See node_internal.h. */
+ * torrents of shares that may be asked for again. All of it goes through store/state/state.h; a
+ * node without a state file remembers nothing and works the same. See node_internal.h. */
 #include "node/node_internal.h"
 
 #include "base/err.h"
@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- opening and closing
- * --------------------------------------------------------------------------- */
+/* ---- opening and closing ------------------------------------------------------------------- */
 
 static void tick(struct timer *timer, usec now)
 {
@@ -64,8 +63,7 @@ bool memory_is_quiet(struct kith_node *n)
     return false;
 }
 
-/* ---- torrents
- * -------------------------------------------------------------------------------------- */
+/* ---- torrents ------------------------------------------------------------------------------ */
 
 static void fill_outline(struct kith_torrent *k, struct state_torrent *out)
 {
@@ -199,8 +197,7 @@ void memory_forget(struct kith_torrent *k)
         (void)state_remove_torrent(k->node->state, k->id, NULL, NULL);
 }
 
-/* ---- restoring
- * ------------------------------------------------------------------------------------- */
+/* ---- restoring ----------------------------------------------------------------------------- */
 
 static void load_record(struct kith_torrent *k)
 {

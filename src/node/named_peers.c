@@ -1,8 +1,8 @@
 /* Peers that go by a name: of a link's x.pe, or of who runs us (-p). Each name is looked up when
  * its torrent begins, and again while that fails; where names are not looked up at all (egress.h)
  * that is said. See node_internal.h. */
-#include "node/dht_io.h"
-#include "node/egress.h"
+#include "node/discovery/dht_io.h"
+#include "node/net/egress.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"

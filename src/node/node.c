@@ -1,14 +1,14 @@
 /* A node's birth, events, stopping and death, in whatever world it is given. See
  * node_internal.h; real.c puts it into the real one. */
-#include "node/block_list.h"
-#include "node/egress.h"
-#include "node/lsd_io.h"
-#include "node/network.h"
+#include "node/discovery/lsd_io.h"
+#include "node/discovery/tracker_call.h"
+#include "node/net/block_list.h"
+#include "node/net/egress.h"
+#include "node/net/network.h"
+#include "node/net/port_mapping.h"
+#include "node/net/utp_io.h"
 #include "node/node_env.h"
 #include "node/node_internal.h"
-#include "node/port_mapping.h"
-#include "node/tracker_call.h"
-#include "node/utp_io.h"
 
 #include "base/err.h"
 #include <assert.h>
@@ -19,8 +19,7 @@
 
 #define PEER_ID_PREFIX "-KI0100-" /* Azureus style: client KI, version 0.1.0 */
 
-/* ---- errors and events
- * ------------------------------------------------------------------------------ */
+/* ---- errors and events --------------------------------------------------------------------- */
 
 int node_fail(struct kith_node *n, int err, const char *format, ...)
 {
@@ -70,8 +69,7 @@ const char *kith_last_error(struct kith_node *n)
     return n->error;
 }
 
-/* ---- the loop
- * -------------------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------------------------ */
 
 static void wake(void *user, usec now)
 {
@@ -90,9 +88,7 @@ void node_arm(struct kith_node *n)
     env_wake_at(n->env, deadline, wake, n);
 }
 
-/* ---- birth
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- birth --------------------------------------------------------------------------------- */
 
 static void write_log(
     struct log *log, enum log_level level, const char *subsystem, const char *text)
@@ -194,8 +190,7 @@ void kith_set_rates(struct kith_node *n, uint64_t download_max, uint64_t upload_
     token_bucket_set(&n->limits.upload, upload_max, env_now(n->env));
 }
 
-/* ---- stopping and death
- * ------------------------------------------------------------------------------------------ */
+/* ---- stopping and death -------------------------------------------------------------------- */
 
 void node_maybe_stopped(struct kith_node *n)
 {

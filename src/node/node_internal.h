@@ -1,39 +1,43 @@
 /* The whole of a node, for the files of node/ only.
  *
- *   node.c     birth, stopping and death; event_queue.c: what waits to be told
- *   ports.c    listening: TCP and UDP on one port, and whose a datagram is
- *   egress.c   what may leave this machine: every socket is opened there
- *   block_list.c   addresses that nothing is said to
+ *   node.c             birth, stopping and death; event_queue.c: what waits to be told
+ *   real.c             the node in the real world: its loop
+ *   inspect.c          what kith.h lets people look at: status, files, peers, links
+ *   memory.c           what is remembered from one run to the next
+ *   fetch.c            what the user names by its address on the web
+ *   web_seeds.c        fetching for web seeds
+ *   named_peers.c      peers that go by a host's name
+ *
+ * entry/: one torrent of the node
+ *   entry.c            born, found by its hashes, removed
+ *   entry_add.c        added by a link or a file, or restored; entry_share.c: made of data
+ *   entry_control.c    paused, limited, given its turn
+ *   entry_host.c       what the swarm asks of it
+ *   entry_index.c      all of them by their hashes
+ *   entry_data.c       its data: opened, judged, checked, let go. entry_data.h draws it, and names
+ *                      the files that share it
+ *   entry_sleep.c      seeds that nobody asks for are put away, and woken
+ *
+ * net/: connections and datagrams
+ *   egress.c           what may leave this machine: every socket is opened there
+ *   block_list.c       addresses that nothing is said to
  *   proxy_stream.c, proxy_udp.c   streams and datagrams through a proxy
- *   real.c     the node in the real world: its loop
- *   entry.c    one torrent of the node: born, found by its hashes, removed
- *   entry_add.c    added by a link or a file, or restored
- *   entry_control.c  paused, limited, given its turn
- *   entry_host.c   what the swarm asks of it
- *   entry_index.c  torrents by their hashes
- *   entry_data.c   its data: opened, judged, checked, let go (entry_data.h draws it)
- *   entry_record.c   what is remembered of it; entry_trouble.c: a disk that fails
- *   entry_conflict.c   somebody else's files; entry_files.c: checked again, moved, deleted
- *   entry_share.c  data that becomes a torrent
- *   entry_sleep.c  seeds that nobody asks for are put away, and woken
- *   memory.c   what is remembered from one run to the next
- *   stream.c   a byte stream to a peer, whatever carries it
- *   link.c     between such a stream and the greeting or peer behind it
- *   trackers.c announces: carrying out what the announcers decide
- *   tracker_call.c one question to a tracker and its answer, over HTTP or UDP
- *   tracker_calls.c   all that are under way: whose an answer is, whose turn it is
- *   scrapes.c  what trackers count that do not say so when they are told
- *   web_seeds.c fetching for web seeds
- *   network.c  the networks that we are on, and their changes
- *   utp_io.c   byte streams over uTP: between src/utp and the ports
- *   race.c     a connection attempt by both carriers
- *   lsd_io.c   local service discovery
- *   port_mapping.c our port on the home router
- *   dht_io.c   the DHT; dht_hosts.c: its first contacts; dht_api.c: searches of kith.h
- *   dht_members.c   the torrents in it, by dht_queue.c's turns; dht_items.c: items that are kept
- *   outside.c  how we look from outside
- *   fetch.c    what the user names by its address on the web
- *   inspect.c  what kith.h lets people look at: status, files, peers, links */
+ *   ports.c            listening: TCP and UDP on one port, and whose a datagram is
+ *   stream.c           a byte stream to a peer, whatever carries it; utp_io.c: over uTP
+ *   race.c             a connection attempt by both carriers
+ *   link.c             between such a stream and the greeting or peer behind it
+ *   network.c          the networks that we are on, and their changes
+ *   outside.c          how we look from outside
+ *   port_mapping.c     our port on the home router
+ *
+ * discovery/: who has it
+ *   trackers.c         announces: carrying out what the announcers decide
+ *   tracker_call.c     one question to a tracker and its answer, over HTTP or UDP
+ *   tracker_calls.c    all that are under way: whose an answer is, whose turn it is
+ *   scrapes.c          what trackers count that do not say so when they are told
+ *   dht_io.c           the DHT; dht_hosts.c: its first contacts; dht_api.c: searches of kith.h
+ *   dht_members.c      the torrents in it, by dht_queue.c's turns; dht_items.c: items that are kept
+ *   lsd_io.c           local service discovery */
 #ifndef KITH_NODE_NODE_INTERNAL_H
 #define KITH_NODE_NODE_INTERNAL_H
 
@@ -44,17 +48,17 @@
 #include "base/text_pool.h"
 #include "env/env.h"
 #include "format/metainfo.h"
-#include "node/dht_io.h"
-#include "node/entry_index.h"
+#include "node/discovery/dht_io.h"
+#include "node/discovery/tracker_calls.h"
+#include "node/entry/entry_index.h"
 #include "node/event_queue.h"
-#include "node/ports.h"
-#include "node/race.h"
-#include "node/tracker_calls.h"
+#include "node/net/ports.h"
+#include "node/net/race.h"
 #include "store/chunk.h"
-#include "store/create.h"
+#include "store/create/create.h"
 #include "store/file_cache.h"
 #include "store/resume.h"
-#include "store/state.h"
+#include "store/state/state.h"
 #include "store/storage.h"
 #include "swarm/announcer.h"
 #include "swarm/greeting.h"
@@ -285,16 +289,14 @@ static inline void node_fill(void *given, size_t given_size, const void *out, si
         memset((char *)given + size, 0, given_size - size);
 }
 
-/* ---- node.c
- * -------------------------------------------------------------------------------------- */
+/* ---- node.c -------------------------------------------------------------------------------- */
 void node_event(struct kith_node *, int type, struct kith_torrent *, int error, const char *text);
 void node_arm(struct kith_node *); /* the env's deadline follows the timer heap */
 int node_fail(struct kith_node *, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void node_maybe_stopped(struct kith_node *);
 
-/* ---- entry.c
- * -------------------------------------------------------------------------------------- */
+/* ---- entry.c ------------------------------------------------------------------------------- */
 extern const struct swarm_host_ops entry_host_ops;
 struct magnet;
 struct kith_torrent *entry_new(struct kith_node *, const char *folder); /* NULL: no memory */
@@ -332,8 +334,7 @@ bool entry_find(void *user, const struct handshake *theirs, struct greeting_answ
 bool entry_find_name(
     void *user, const struct sha1_digest *name, struct info_hash *skey, void **torrent);
 
-/* ---- entry_data.c
- * --------------------------------------------------------------------------------- */
+/* ---- entry_data.c -------------------------------------------------------------------------- */
 void entry_open_data(struct kith_torrent *);
 void entry_open_hashed(struct kith_torrent *);
 void entry_reopen(struct kith_torrent *);
@@ -343,27 +344,23 @@ void entry_look(struct timer *, usec now);
 void entry_look_soon(struct kith_torrent *);
 void entry_swarm_stopped(struct kith_torrent *); /* the swarm tells, as below */
 
-/* ---- entry_record.c
- * ------------------------------------------------------------------------------- */
+/* ---- entry_record.c ------------------------------------------------------------------------ */
 void entry_checkpoint(struct timer *, usec now);
 void entry_piece_written(struct kith_torrent *);
 void entry_complete(struct kith_torrent *);
 /* Saves what a clean stop saves, if it is not saved yet. done() comes later, or at once. */
 void entry_save_clean(struct kith_torrent *, void (*done)(struct kith_torrent *, int err));
 
-/* ---- entry_trouble.c
- * ------------------------------------------------------------------------------ */
+/* ---- entry_trouble.c ----------------------------------------------------------------------- */
 void entry_trouble(struct kith_torrent *, int err, const char *text);
 void entry_retry(struct timer *, usec now);
 void entry_torrent_failed(struct kith_torrent *, int err, const char *text);
 void entry_torrent_recovered(struct kith_torrent *);
 
-/* ---- entry_files.c
- * -------------------------------------------------------------------------------- */
+/* ---- entry_files.c ------------------------------------------------------------------------- */
 bool entry_delete_data(struct kith_torrent *);
 
-/* ---- entry_sleep.c
- * --------------------------------------------------------------------------------- */
+/* ---- entry_sleep.c ------------------------------------------------------------------------- */
 /* Of the metainfo that is in memory. */
 void entry_take_outline(struct kith_torrent *);
 /* Nothing happens at it: if that goes on, it is put away. */
@@ -377,8 +374,7 @@ bool entry_fall_asleep(struct kith_torrent *);
 int entry_wake(struct kith_torrent *);
 void entry_sleep_timer(struct timer *, usec now);
 
-/* ---- trackers.c
- * ----------------------------------------------------------------------------------- */
+/* ---- trackers.c ---------------------------------------------------------------------------- */
 /* Once the swarm exists; again after a stop and trackers_free. */
 void trackers_start(struct kith_torrent *);
 void trackers_completed(struct kith_torrent *);
@@ -396,8 +392,7 @@ void trackers_network_changed(struct kith_node *);
 void trackers_counts(
     const struct kith_torrent *, int64_t *seeders, int64_t *leechers, int64_t *completed);
 
-/* ---- scrapes.c
- * ------------------------------------------------------------------------------------ */
+/* ---- scrapes.c ----------------------------------------------------------------------------- */
 void scrapes_init(struct kith_node *);
 void scrapes_close(struct kith_node *);
 /* Its announcers may want to know something. */
@@ -405,16 +400,14 @@ void scrapes_want(struct kith_torrent *);
 /* Its announcers are gone. */
 void scrapes_forget(struct kith_torrent *);
 
-/* ---- web_seeds.c
- * ---------------------------------------------------------------------------------- */
+/* ---- web_seeds.c --------------------------------------------------------------------------- */
 void web_seeds_add(struct kith_torrent *);
 bool web_fetch_start(struct kith_torrent *, uint32_t seed, const char *url, uint64_t first,
     uint64_t range, uint64_t size);
 /* Before the swarm is paused or stopped. */
 void web_seeds_cancel(struct kith_torrent *);
 
-/* ---- named_peers.c
- * -------------------------------------------------------------------------------- */
+/* ---- named_peers.c ------------------------------------------------------------------------- */
 /* A peer of that name; what it leads to is judged as `source`'s. ERR_LIMIT: too many wait. */
 int named_peers_add(struct kith_torrent *, struct bytes host, uint16_t port, enum addr_source);
 /* "HOST:PORT" of the user's, a number or a name. ERR_SYNTAX: it is neither. */
@@ -422,12 +415,10 @@ int named_peers_meet(struct kith_torrent *, struct bytes text);
 void named_peers_cancel(struct kith_torrent *);
 bool named_peers_wait(const struct kith_torrent *); /* some are being looked up */
 
-/* ---- fetch.c
- * --------------------------------------------------------------------------------------- */
+/* ---- fetch.c ------------------------------------------------------------------------------- */
 void fetch_free(struct kith_node *);
 
-/* ---- memory.c
- * ------------------------------------------------------------------------------------- */
+/* ---- memory.c ------------------------------------------------------------------------------ */
 int memory_open(struct kith_node *, const char *path);
 int memory_restore(struct kith_node *);
 void memory_arm(struct kith_node *);
@@ -445,8 +436,7 @@ void memory_forget_wait(struct entry_awake *);
 int memory_save_record(struct kith_torrent *, struct bytes record, state_done *, void *user);
 void memory_forget(struct kith_torrent *);
 
-/* ---- link.c
- * --------------------------------------------------------------------------------------- */
+/* ---- link.c -------------------------------------------------------------------------------- */
 /* Opens a connection for a torrent; false if there is none to spare. */
 bool link_open(struct kith_node *, struct kith_torrent *, const struct endpoint *);
 /* The same by uTP alone: the other side does it at this moment, too (BEP 55). */

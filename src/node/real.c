@@ -1,6 +1,6 @@
 /* A node in the real world: opened on libuv, driven by its embedder, closed when its jobs have
  * ended. The only file of node/ that knows which world it is in. */
-#include "node/block_list.h"
+#include "node/net/block_list.h"
 #include "node/node_env.h"
 #include "node/node_internal.h"
 

@@ -4,8 +4,7 @@
 #include "base/err.h"
 #include <assert.h>
 
-/* ---- what we say
- * --------------------------------------------------------------------------------- */
+/* ---- what we say --------------------------------------------------------------------------- */
 
 static void put_base64(struct builder *b, struct bytes raw)
 {
@@ -72,8 +71,7 @@ void http_connect_sent(struct http_connect *h, size_t size)
     h->out_sent += size;
 }
 
-/* ---- what we hear
- * -------------------------------------------------------------------------------- */
+/* ---- what we hear -------------------------------------------------------------------------- */
 
 /* The end of the head that begins at `used`: past its empty line (lines end in CRLF, or LF as RFC
  * 9112 2.2 lets us take them). 0: not here yet. Each byte is looked at once. */

@@ -15,7 +15,7 @@ struct endpoint lsd_group(enum addr_family family)
     return family == ADDR_V4 ? endpoint_from_ip4(v4, LSD_PORT) : endpoint_from_ip6(v6, LSD_PORT);
 }
 
-/* ---- writing */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 void lsd_put(struct builder *b, enum addr_family family, const struct lsd_announce *a)
 {
@@ -34,7 +34,7 @@ void lsd_put(struct builder *b, enum addr_family family, const struct lsd_announ
     builder_str(b, "\r\n\r\n");
 }
 
-/* ---- reading */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 /* Up to the next line feed; the end of the datagram ends a line, too. */
 static struct bytes take_line(struct cursor *c)

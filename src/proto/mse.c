@@ -96,7 +96,7 @@ static int put_request(struct mse *m, struct builder *out)
     return put_head(m, m->config.methods, out);
 }
 
-/* ---- what we read --------------------------------------------------------------------------- */
+/* ---- what we read -------------------------------------------------------------------------- */
 
 /* The next `size` bytes, deciphered; NULL: not all here. */
 static const uint8_t *take(struct mse *m, uint8_t *in, size_t size, size_t want)
@@ -238,8 +238,7 @@ static int step(struct mse *m, uint8_t *in, size_t size, struct builder *out)
     return err ? err : 1;
 }
 
-/* ---- the outside ------------------------------------------------------------------------------
- */
+/* ---- the outside --------------------------------------------------------------------------- */
 
 int mse_init(struct mse *m, const struct mse_config *config, struct builder *out)
 {

@@ -31,8 +31,7 @@ void port_map_init(struct port_map *m, const struct port_map_config *config, use
     }
 }
 
-/* ---- asking
- * ---------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 /* Until the router has spoken, the first two tries are PCP's and then each has its turn: some
  * routers do not answer what they do not know. */
@@ -123,8 +122,7 @@ usec port_map_deadline(const struct port_map *m)
     return due;
 }
 
-/* ---- being answered
- * ------------------------------------------------------------------------------ */
+/* ---- being answered ------------------------------------------------------------------------ */
 
 /* A router that was started anew has forgotten us, and its clock shows it (RFC 6887, section 8.5).
  */
@@ -267,8 +265,7 @@ bool port_map_receive(
     return false;
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------------- */
 
 void port_map_remove(struct port_map *m, usec now)
 {

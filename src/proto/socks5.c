@@ -14,8 +14,7 @@
 #define ADDRESS_V6 4
 #define REPLY_HEAD 5 /* version, reply, reserved, kind of address, its first byte */
 
-/* ---- addresses, section 5 ----------------------------------------------------------------------
- */
+/* ---- addresses, section 5 ------------------------------------------------------------------ */
 
 static void put_address(struct builder *b, const struct proxy_target *t)
 {
@@ -54,8 +53,7 @@ static bool take_address(struct cursor *c, struct endpoint *out)
     return cursor_ok(c);
 }
 
-/* ---- what we say
- * --------------------------------------------------------------------------------- */
+/* ---- what we say --------------------------------------------------------------------------- */
 
 static void say(struct socks5 *s, const struct builder *b)
 {
@@ -131,8 +129,7 @@ void socks5_sent(struct socks5 *s, size_t size)
     s->out_sent += size;
 }
 
-/* ---- what we hear
- * -------------------------------------------------------------------------------- */
+/* ---- what we hear -------------------------------------------------------------------------- */
 
 /* Section 6. */
 static int error_of_reply(uint8_t reply)
@@ -249,8 +246,7 @@ bool socks5_is_proxys_fault(int err)
     return err == ERR_PROTOCOL || err == ERR_PERMISSION;
 }
 
-/* ---- datagrams, section 7
- * ------------------------------------------------------------------------ */
+/* ---- datagrams, section 7 ------------------------------------------------------------------ */
 
 void socks5_put_header(struct builder *b, const struct proxy_target *t)
 {

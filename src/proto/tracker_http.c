@@ -9,8 +9,7 @@
 #define TOKENS_MAX 16384u /* of an answer: 1000 peers as dictionaries are 9000 */
 #define SCRAPE_URL_MAX 16384u
 
-/* ---- asking
- * ------------------------------------------------------------------------------------------ */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 static const char *event_name(enum tracker_event event)
 {
@@ -72,8 +71,7 @@ int tracker_http_scrape_url(
     return 0;
 }
 
-/* ---- the answer
- * -------------------------------------------------------------------------------------- */
+/* ---- the answer ---------------------------------------------------------------------------- */
 
 static void take_text(struct bencode_value root, const char *key, char *out, size_t max)
 {

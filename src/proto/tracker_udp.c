@@ -7,8 +7,7 @@
 
 enum action { ACTION_CONNECT, ACTION_ANNOUNCE, ACTION_SCRAPE, ACTION_ERROR };
 
-/* ---- the exchange
- * ------------------------------------------------------------------------------------ */
+/* ---- the exchange -------------------------------------------------------------------------- */
 
 static uint32_t next_transaction(struct tracker_udp *t)
 {
@@ -68,8 +67,7 @@ void tracker_udp_tick(struct tracker_udp *t, usec now)
     enter(t, fresh ? TRACKER_UDP_ASKING : TRACKER_UDP_CONNECTING, now);
 }
 
-/* ---- out
- * --------------------------------------------------------------------------------------------- */
+/* ---- out ----------------------------------------------------------------------------------- */
 
 static void put_announce(const struct tracker_udp *t, struct builder *out)
 {
@@ -109,8 +107,7 @@ bool tracker_udp_send(struct tracker_udp *t, struct builder *out, usec now)
     return true;
 }
 
-/* ---- in
- * ---------------------------------------------------------------------------------------------- */
+/* ---- in ------------------------------------------------------------------------------------ */
 
 static void read_announce(struct tracker_udp *t, struct cursor *c, struct tracker_reply *r)
 {

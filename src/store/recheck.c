@@ -55,7 +55,7 @@ static int check_by_reading(struct storage *s, uint32_t piece, bool *right)
     return is_simply_missing(err) ? 0 : err;
 }
 
-/* ---- together -------------------------------------------------------------------------------- */
+/* ---- together ------------------------------------------------------------------------------ */
 
 struct batch {
     struct storage *storage;
@@ -144,7 +144,7 @@ static int check_together(struct storage *s, struct recheck_room *room, const ui
     return err;
 }
 
-/* ---- in step --------------------------------------------------------------------------------- */
+/* ---- in step ------------------------------------------------------------------------------- */
 
 struct stepping {
     struct storage *storage;

@@ -7,8 +7,7 @@
 #define RESUME_MAGIC 0x6b726531u /* "kre1" */
 #define RESUME_FILE_SIZE 25u
 
-/* ---- the record on disk
- * ------------------------------------------------------------------------------- */
+/* ---- the record on disk -------------------------------------------------------------------- */
 
 void resume_free(struct resume *r)
 {
@@ -81,8 +80,7 @@ int resume_read(struct bytes record, const struct metainfo *m, struct resume *ou
     return err;
 }
 
-/* ---- what it is worth
- * --------------------------------------------------------------------------------- */
+/* ---- what it is worth ---------------------------------------------------------------------- */
 
 void resume_verdict_free(struct resume_verdict *v)
 {

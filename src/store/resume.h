@@ -4,7 +4,7 @@
  * as they stood then. It is `live` while the torrent may still write: after a crash a live record's
  * claims hold (nothing that was claimed is ever written again), and only what it does not claim has
  * to be hashed. The record of a clean stop is not live: whatever differs from it was changed by
- * somebody else, and is hashed. Pure; called by node/entry_data.c. */
+ * somebody else, and is hashed. Pure; called by node/entry/entry_data.c. */
 #ifndef KITH_STORE_RESUME_H
 #define KITH_STORE_RESUME_H
 

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- birth and death
- * ------------------------------------------------------------------------------ */
+/* ---- birth and death ----------------------------------------------------------------------- */
 
 /* "root/path" or "root" for every file, with the root's name of the caller's choice. */
 static int make_paths(struct storage *s, const char *root)
@@ -99,9 +98,7 @@ const char *storage_error(const struct storage *s)
     return s->error;
 }
 
-/* ---- jobs
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- jobs ---------------------------------------------------------------------------------- */
 
 void storage_submit(struct storage *s, enum env_lane lane, struct env_job *job)
 {
@@ -151,8 +148,7 @@ void storage_let_go(struct storage *s)
     s->dir = NULL;
 }
 
-/* ---- opening
- * ------------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------- */
 
 struct open_job {
     struct env_job job;
@@ -255,8 +251,7 @@ int storage_open(struct storage *s,
     return 0;
 }
 
-/* ---- preparing
- * ------------------------------------------------------------------------------------------ */
+/* ---- preparing ----------------------------------------------------------------------------- */
 
 struct simple_job {
     struct env_job job;
@@ -326,9 +321,7 @@ int storage_prepare(struct storage *s, void (*done)(void *user, int err), void *
     return 0;
 }
 
-/* ---- syncing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- syncing ------------------------------------------------------------------------------- */
 
 struct sync_job {
     struct env_job job;

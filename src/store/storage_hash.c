@@ -108,8 +108,7 @@ int storage_hash_piece(
     return err;
 }
 
-/* ---- leaves for peers
- * ------------------------------------------------------------------------------- */
+/* ---- leaves for peers ---------------------------------------------------------------------- */
 
 struct leaves_job {
     struct env_job job;

@@ -66,8 +66,7 @@ struct storage {
     char error[STORAGE_ERROR_MAX];
 };
 
-/* ---- storage.c
- * ------------------------------------------------------------------------------------- */
+/* ---- storage.c ----------------------------------------------------------------------------- */
 /* env_submit, but later while the data is being moved; each done() says when it has ended. */
 void storage_submit(struct storage *, enum env_lane, struct env_job *);
 void storage_job_ended(struct storage *);
@@ -75,13 +74,11 @@ void storage_release_held(struct storage *);
 /* The files are not where they were, or not looked after any more: the next sync looks again. */
 void storage_forget_records(struct storage *);
 
-/* ---- storage_move.c
- * -------------------------------------------------------------------------------- */
+/* ---- storage_move.c ------------------------------------------------------------------------ */
 /* The last job that was running when a move was asked for has ended. */
 void storage_move_begin(struct storage *);
 
-/* ---- storage_parts.c: inside jobs
- * ------------------------------------------------------------------ */
+/* ---- storage_parts.c: inside jobs ---------------------------------------------------------- */
 /* As read_file and write_file of storage_io.c, in the sidecar. */
 int storage_parts_read(
     struct storage *, uint32_t file, uint64_t offset, const struct iovec *iov, int n);
@@ -90,16 +87,14 @@ int storage_parts_write(
 int storage_parts_sync(struct storage *);
 #define STORAGE_PARTS_FILE UINT32_MAX /* its number in the file cache */
 
-/* ---- storage_hash.c: inside jobs
- * ------------------------------------------------------------------- */
+/* ---- storage_hash.c: inside jobs ----------------------------------------------------------- */
 /* Is the piece right? Its bytes are taken from the disk, those that `pb` (may be NULL) has in
  * memory from there. Needs memory for a slice, not for the piece. Errors as of storage_read_range,
  * and ERR_NOMEM. */
 int storage_hash_piece(
     struct storage *, uint32_t piece, const struct piece_buffer *pb, bool *right);
 
-/* ---- storage_io.c: inside jobs
- * ------------------------------------------------------------------- */
+/* ---- storage_io.c: inside jobs ------------------------------------------------------------- */
 /* Remembers in words what failed where; returns err. */
 int storage_note_error(struct storage *, int err, const char *doing, uint32_t file);
 /* A range of a piece to or from memory; `iov` is used up. Pads read as zeros and are not written.

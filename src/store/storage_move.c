@@ -7,8 +7,7 @@
 
 #define COPY_SIZE (1u << 20)
 
-/* ---- paths ------------------------------------------------------------------------------------
- */
+/* ---- paths --------------------------------------------------------------------------------- */
 
 /* What is to be moved: the files, then the sidecar. */
 static uint32_t path_count(const struct storage *s)
@@ -53,8 +52,7 @@ static void remove_empty_parents(struct env_dir *dir, const char *path)
     free(parent);
 }
 
-/* ---- moving -----------------------------------------------------------------------------------
- */
+/* ---- moving -------------------------------------------------------------------------------- */
 
 struct move_job {
     struct env_job job;
@@ -258,8 +256,7 @@ int storage_move(
     return 0;
 }
 
-/* ---- deleting ---------------------------------------------------------------------------------
- */
+/* ---- deleting ------------------------------------------------------------------------------ */
 
 struct delete_job {
     struct env_job job;

@@ -52,8 +52,7 @@ int storage_parts_sync(struct storage *s)
     return err;
 }
 
-/* ---- a file becomes wanted
- * ---------------------------------------------------------------------------- */
+/* ---- a file becomes wanted ----------------------------------------------------------------- */
 
 struct want_job {
     struct env_job job;

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- finish: verify, then write
- * ------------------------------------------------------------------- */
+/* ---- finish: verify, then write ------------------------------------------------------------ */
 
 struct finish {
     struct list_link link;
@@ -215,8 +214,7 @@ void storage_finish_now(struct storage *s)
     start_finish(s);
 }
 
-/* ---- spill
- * ------------------------------------------------------------------------------------------- */
+/* ---- spill --------------------------------------------------------------------------------- */
 
 struct spill_job {
     struct env_job job;

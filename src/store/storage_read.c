@@ -74,8 +74,7 @@ void storage_read_failed(struct storage *s, uint32_t piece, int err)
     storage_note_error(s, err, "reading", any ? slice.file : UINT32_MAX);
 }
 
-/* ---- what goes together ----------------------------------------------------------------------
- */
+/* ---- what goes together -------------------------------------------------------------------- */
 
 /* Does the block lie in one file that is worth lending? */
 static bool may_lend(const struct storage *s, uint32_t piece, uint32_t begin, uint32_t length,
@@ -145,8 +144,7 @@ bool storage_read_add(
     return true;
 }
 
-/* ---- lent ------------------------------------------------------------------------------------
- */
+/* ---- lent ---------------------------------------------------------------------------------- */
 
 /* The next run of blocks that lie one behind the other in the file, from block *i on; *i moves
  * behind it. */
@@ -230,8 +228,7 @@ static int lend(struct storage_read *r)
     return err == ERR_ABSENT ? ERR_NOT_FOUND : err;
 }
 
-/* ---- copied ----------------------------------------------------------------------------------
- */
+/* ---- copied -------------------------------------------------------------------------------- */
 
 int storage_read_runs(const struct storage_read *r, unsigned i, struct bytes *runs)
 {
@@ -329,8 +326,7 @@ static void copy(struct storage_read *r)
     }
 }
 
-/* ---- the job ---------------------------------------------------------------------------------
- */
+/* ---- the job ------------------------------------------------------------------------------- */
 
 static void read_run(struct env_job *job)
 {

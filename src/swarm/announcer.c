@@ -12,8 +12,7 @@ static uint32_t chance(struct announcer *a, uint32_t bound)
     return (uint32_t)((a->random >> 33) * bound >> 31);
 }
 
-/* ---- the list
- * ----------------------------------------------------------------------------------------- */
+/* ---- the list ------------------------------------------------------------------------------ */
 
 void announcer_init(struct announcer *a, uint64_t seed)
 {
@@ -136,8 +135,7 @@ static void shuffle(struct announcer *a, struct announcer_tier *t)
         swap(&a->trackers[t->first + i - 1], &a->trackers[t->first + chance(a, i)]);
 }
 
-/* ---- its life
- * ---------------------------------------------------------------------------------------- */
+/* ---- its life ------------------------------------------------------------------------------ */
 
 void announcer_start(struct announcer *a, bool complete, usec now)
 {
@@ -237,8 +235,7 @@ bool announcer_next(struct announcer *a, usec now, struct announcer_request *out
     return false;
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------------- */
 
 static usec clamp(usec value, usec low, usec high)
 {
@@ -383,8 +380,7 @@ void announcer_answered(struct announcer *a, const struct announcer_request *r,
     plan_next(a, t, reply, now);
 }
 
-/* ---- scrapes
- * ------------------------------------------------------------------------------------------ */
+/* ---- scrapes ------------------------------------------------------------------------------- */
 
 usec announcer_scrape_deadline(const struct announcer *a, const char **url)
 {

@@ -2,7 +2,7 @@
  *
  * Of each tier one tracker is told, the one that answered last; the others stand in for it. All
  * tiers are told. Pure: facts and the time come in, the next announce and deadline go out; the node
- * (node/trackers.c) carries them out. */
+ * (node/discovery/trackers.c) carries them out. */
 #ifndef KITH_SWARM_ANNOUNCER_H
 #define KITH_SWARM_ANNOUNCER_H
 

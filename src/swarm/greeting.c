@@ -73,7 +73,7 @@ static int open_up(struct greeting *g)
     return g->config.encryption == GREETING_REQUIRE ? ERR_REFUSED : 0;
 }
 
-/* ---- the handshake -------------------------------------------------------------------------- */
+/* ---- the handshake ------------------------------------------------------------------------- */
 
 int greeting_init(struct greeting *g, const struct greeting_config *config)
 {

@@ -83,8 +83,7 @@ void layer_fetch_free(struct layer_fetch *f)
     free(f);
 }
 
-/* ---- asking
- * ----------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 /* The smallest power of two that covers what is left of the layer; a request is for two at least.
  */
@@ -136,8 +135,7 @@ bool layer_fetch_next(struct layer_fetch *f, uint32_t peer, usec now, struct has
     return false;
 }
 
-/* ---- answers
- * ---------------------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------- */
 
 static struct run *find(struct layer_fetch *f, uint32_t peer, const struct hash_request *q)
 {

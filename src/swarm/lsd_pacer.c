@@ -89,7 +89,7 @@ void lsd_pacer_restart(struct lsd_pacer *p, usec now)
     }
 }
 
-/* ---- listening */
+/* ---- listening ----------------------------------------------------------------------------- */
 
 bool lsd_pacer_hears(struct lsd_pacer *p, usec now)
 {
@@ -113,7 +113,7 @@ struct lsd_member *lsd_pacer_asked(struct lsd_pacer *p, const struct info_hash *
     return m;
 }
 
-/* ---- speaking */
+/* ---- speaking ------------------------------------------------------------------------------ */
 
 static void refill(struct lsd_pacer *p, usec now)
 {

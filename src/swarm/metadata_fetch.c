@@ -54,8 +54,7 @@ void metadata_fetch_free(struct metadata_fetch *f)
     free(f);
 }
 
-/* ---- peers ------------------------------------------------------------------------------------
- */
+/* ---- peers --------------------------------------------------------------------------------- */
 
 static const struct witness *known(const struct metadata_fetch *f, uint32_t peer)
 {
@@ -82,8 +81,7 @@ static bool may_ask(const struct metadata_fetch *f, uint32_t peer, usec now)
     return !w || (!w->liar && now >= w->rests_until);
 }
 
-/* ---- attempts -----------------------------------------------------------------------------------
- */
+/* ---- attempts ------------------------------------------------------------------------------ */
 
 /* A place for one of this size; those that have had their turn make room. */
 static struct attempt *make_room(struct metadata_fetch *f, uint64_t size, usec now)

@@ -130,8 +130,7 @@ int peer_offend(struct peer *p, const char *what)
     return ERR_PROTOCOL;
 }
 
-/* ---- the link
- * ------------------------------------------------------------------------------------ */
+/* ---- the link ------------------------------------------------------------------------------ */
 
 int peer_receive_layout(struct peer *p, struct iovec iov[RECEIVER_IOV_MAX], usec now)
 {
@@ -214,8 +213,7 @@ void peer_link_lost(struct peer *p, int err)
     peer_hang_up(p, err, "connection lost");
 }
 
-/* ---- looking
- * --------------------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------------------------- */
 
 void peer_info(struct peer *p, usec now, struct peer_info *out)
 {

@@ -28,7 +28,7 @@ struct peer_intro {
     bool utp; /* the link is uTP: its remote port is where the peer is reached by it */
 };
 
-/* ---- for the link ---------------------------------------------------------------------------- */
+/* ---- for the link -------------------------------------------------------------------------- */
 
 /* Where to read to: 0 vectors when it does not want to read now (no memory, rate limit); then the
  * link drops its read interest until pump() is called. */
@@ -46,8 +46,7 @@ void peer_send_failed(struct peer *, int err);
 /* The link is dead. The peer is gone afterwards (hang_up is called). */
 void peer_link_lost(struct peer *, int err);
 
-/* ---- for those who look ------------------------------------------------------------------------
- */
+/* ---- for those who look -------------------------------------------------------------------- */
 
 struct peer_info {
     struct endpoint address;

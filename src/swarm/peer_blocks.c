@@ -6,8 +6,7 @@
 #define DEPTH_IN_A_CROWD 2u
 #define PICK_MAX 64u /* blocks asked of the picker at once */
 
-/* ---- the receiver asks ------------------------------------------------------------------------
- */
+/* ---- the receiver asks --------------------------------------------------------------------- */
 
 static bool predict(void *user, unsigned nth, struct receiver_block *out)
 {
@@ -92,8 +91,7 @@ const struct receiver_ops peer_receiver_ops = {
     .check = check,
 };
 
-/* ---- asking -------------------------------------------------------------------------------------
- */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 static void send_request(struct peer *p, const struct picker_block *b, usec now)
 {

@@ -66,8 +66,7 @@ void peer_tick_extensions(struct peer *p, usec now)
     peer_tick_pex(p, now);
 }
 
-/* ---- dispatch
- * ------------------------------------------------------------------------------------------- */
+/* ---- dispatch ------------------------------------------------------------------------------ */
 
 static int hear_donthave(struct peer *p, struct bytes payload)
 {

@@ -6,8 +6,7 @@
 #include "swarm/torrent_internal.h"
 #include <stdlib.h>
 
-/* ---- what it has
- * ---------------------------------------------------------------------------------- */
+/* ---- what it has --------------------------------------------------------------------------- */
 
 static int early_reserve(struct peer *p, size_t size)
 {
@@ -90,8 +89,7 @@ void peer_learn_sizes(struct peer *p)
     torrent_peer_known(p->torrent, p);
 }
 
-/* ---- choking
- * ----------------------------------------------------------------------------------------- */
+/* ---- choking ------------------------------------------------------------------------------- */
 
 static int hear_choke(struct peer *p)
 {
@@ -139,8 +137,7 @@ static int hear_allowed_fast(struct peer *p, uint32_t piece)
     return 0;
 }
 
-/* ---- dispatch
- * ------------------------------------------------------------------------------------------- */
+/* ---- dispatch ------------------------------------------------------------------------------ */
 
 static int hear_core(struct peer *p, int id, struct bytes payload)
 {

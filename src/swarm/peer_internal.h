@@ -139,8 +139,7 @@ static inline bool peer_wants_slot(const struct peer *p)
     return p->interested_in_us || p->presumed;
 }
 
-/* ---- peer_say.c: each queues a message; on overflow the peer hangs up
- * ------------------------------ */
+/* ---- peer_say.c: each queues a message; on overflow the peer hangs up ---------------------- */
 void peer_say_opening(struct peer *); /* extension handshake, bitfield or have-all/none */
 void peer_say_choke(struct peer *, bool choke);
 void peer_say_interested(struct peer *, bool interested);
@@ -156,15 +155,13 @@ void peer_say_keep_alive(struct peer *);
 void peer_say_extended(struct peer *, uint8_t id, struct bytes payload);
 void peer_say_raw(struct peer *, struct bytes message);
 
-/* ---- peer_hear.c
- * ----------------------------------------------------------------------------------- */
+/* ---- peer_hear.c --------------------------------------------------------------------------- */
 int peer_hear(struct peer *, int id, struct bytes payload);
 int peer_check_length(struct peer *, uint8_t id, uint32_t length);
 /* The metadata has become known: what was said before is read again with it. */
 void peer_learn_sizes(struct peer *);
 
-/* ---- peer_blocks.c
- * ----------------------------------------------------------------------------------- */
+/* ---- peer_blocks.c ------------------------------------------------------------------------- */
 extern const struct receiver_ops peer_receiver_ops;
 /* Asks for more blocks if the pipeline has room. */
 void peer_ask(struct peer *, usec now);
@@ -178,8 +175,7 @@ void peer_cancel_block(struct peer *, uint32_t piece, uint32_t begin);
 void peer_drop_piece(struct peer *, uint32_t piece);
 void peer_update_interest(struct peer *);
 
-/* ---- peer_uploads.c
- * ------------------------------------------------------------------------------------ */
+/* ---- peer_uploads.c ------------------------------------------------------------------------ */
 int peer_asked(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
 void peer_ask_cancelled(struct peer *, uint32_t piece, uint32_t begin, uint32_t length);
 /* Moves requests into reads and reads into the send queue as far as there is room. */
@@ -189,14 +185,12 @@ void peer_read_ended(struct peer *, struct storage_read *, int err);
 void peer_set_choked(struct peer *, bool choked, usec now);
 void peer_drop_uploads(struct peer *, bool say_reject);
 
-/* ---- peer_extend.c
- * --------------------------------------------------------------------------------------- */
+/* ---- peer_extend.c ------------------------------------------------------------------------- */
 int peer_hear_extended(struct peer *, uint8_t id, struct bytes payload);
 void peer_say_extension_handshake(struct peer *);
 void peer_tick_extensions(struct peer *, usec now);
 
-/* ---- peer_pex.c
- * -------------------------------------------------------------------------------------- */
+/* ---- peer_pex.c ---------------------------------------------------------------------------- */
 int peer_hear_pex(struct peer *, struct bytes payload);
 void peer_tick_pex(struct peer *, usec now);
 /* Its handshake came: others may be told of it. And it is gone. */
@@ -208,9 +202,7 @@ bool peer_reachable_at(const struct peer *, struct endpoint *out);
  * may not send us to it. */
 enum addr_source peer_word(const struct peer *);
 
-/* ---- peer.c
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- peer.c -------------------------------------------------------------------------------- */
 struct peer *peer_new(struct torrent *, const struct peer_intro *, void *link, usec now);
 /* Ends it: everything it held is given back, the link is told, it is freed when its reads are done.
  */

@@ -16,8 +16,7 @@ static bool is_private(const struct torrent *t)
     return t->metainfo && t->metainfo->is_private;
 }
 
-/* ---- hearing
- * --------------------------------------------------------------------------------------- */
+/* ---- hearing ------------------------------------------------------------------------------- */
 
 enum addr_source peer_word(const struct peer *p)
 {
@@ -60,8 +59,7 @@ int peer_hear_pex(struct peer *p, struct bytes payload)
     return 0;
 }
 
-/* ---- telling
- * ----------------------------------------------------------------------------------------- */
+/* ---- telling ------------------------------------------------------------------------------- */
 
 /* An incoming peer's port is its own only with uTP, where all connections share it: that is where a
  * hole can be punched. Over TCP it tells where it listens. */

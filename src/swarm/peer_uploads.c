@@ -6,8 +6,7 @@
 #include "swarm/torrent_internal.h"
 #include <stdlib.h>
 
-/* ---- the queue ---------------------------------------------------------------------------------
- */
+/* ---- the queue ----------------------------------------------------------------------------- */
 
 static struct upload_request *queue_at(struct upload_queue *q, uint32_t i)
 {
@@ -68,8 +67,7 @@ static bool queue_remove(struct upload_queue *q, uint32_t piece, uint32_t begin,
     return false;
 }
 
-/* ---- being asked
- * --------------------------------------------------------------------------------- */
+/* ---- being asked --------------------------------------------------------------------------- */
 
 /* Whoever has as many pieces as a set has something to trade with (BEP 6). */
 static bool in_fast_set(const struct peer *p, uint32_t piece)
@@ -147,8 +145,7 @@ void peer_set_choked(struct peer *p, bool choked, usec now)
         peer_drop_uploads(p, true);
 }
 
-/* ---- serving
- * ---------------------------------------------------------------------------------------- */
+/* ---- serving ------------------------------------------------------------------------------- */
 
 /* Requests from the front, as many as go into one read of about so many bytes; NULL: no buffer
  * memory, the end of another read serves us. */
@@ -191,8 +188,7 @@ void peer_serve(struct peer *p)
     }
 }
 
-/* ---- what was read ---------------------------------------------------------------------------
- */
+/* ---- what was read ------------------------------------------------------------------------- */
 
 static int send_block(struct peer *p, struct storage_read *read, unsigned i)
 {

@@ -84,8 +84,7 @@ void picker_free(struct picker *p)
     free(p);
 }
 
-/* ---- availability
- * -------------------------------------------------------------------------------- */
+/* ---- availability -------------------------------------------------------------------------- */
 
 void picker_add_peer(struct picker *p, const struct bitfield *have)
 {
@@ -123,8 +122,7 @@ uint32_t picker_copies(const struct picker *p, uint32_t piece)
     return piece_order_copies(p->order, piece);
 }
 
-/* ---- what we want
- * --------------------------------------------------------------------------------- */
+/* ---- what we want -------------------------------------------------------------------------- */
 
 static void update_need(struct picker *p, uint32_t piece)
 {
@@ -193,8 +191,7 @@ bool picker_interesting(const struct picker *p, const struct bitfield *have)
     return have->size == p->unneeded.size && bitfield_any_missing(have, &p->unneeded);
 }
 
-/* ---- pieces begun
- * ------------------------------------------------------------------------------------ */
+/* ---- pieces begun -------------------------------------------------------------------------- */
 
 static struct partial *partial_of(const struct picker *p, uint32_t piece)
 {
@@ -343,8 +340,7 @@ uint32_t picker_partial_count(const struct picker *p)
     return p->partial_count;
 }
 
-/* ---- picking
- * ------------------------------------------------------------------------------------------- */
+/* ---- picking ------------------------------------------------------------------------------- */
 
 struct pick {
     struct picker *picker;

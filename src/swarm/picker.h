@@ -60,8 +60,7 @@ struct picker_peer {
 struct picker *picker_new(const struct picker_config *); /* NULL: no memory */
 void picker_free(struct picker *);
 
-/* ---- availability
- * -------------------------------------------------------------------------------- */
+/* ---- availability -------------------------------------------------------------------------- */
 /* A peer's whole bitfield comes (+1) or goes (-1). One that is full costs O(1). */
 void picker_add_peer(struct picker *, const struct bitfield *have);
 void picker_remove_peer(struct picker *, const struct bitfield *have);
@@ -70,8 +69,7 @@ void picker_peer_lost(struct picker *, uint32_t piece); /* of one that was not f
 uint32_t picker_availability(const struct picker *, uint32_t piece);
 uint32_t picker_copies(const struct picker *, uint32_t piece); /* the full ones not counted */
 
-/* ---- what we want
- * ----------------------------------------------------------------------------------- */
+/* ---- what we want -------------------------------------------------------------------------- */
 void picker_set_priority(struct picker *, uint32_t piece, unsigned priority); /* 0: unwanted */
 void picker_set_sequential(struct picker *, bool on);
 /* The piece is verified (or vouched for by a record); or no longer there. */
@@ -81,8 +79,7 @@ bool picker_wants(const struct picker *, uint32_t piece); /* wanted and not had 
 uint32_t picker_left(const struct picker *);              /* pieces wanted and not had */
 bool picker_interesting(const struct picker *, const struct bitfield *have);
 
-/* ---- blocks
- * ----------------------------------------------------------------------------------------- */
+/* ---- blocks -------------------------------------------------------------------------------- */
 /* At most `want` blocks to ask of this peer; they count as asked from now on. */
 uint32_t picker_pick(
     struct picker *, const struct picker_peer *, uint32_t want, struct picker_block *out);

@@ -83,8 +83,7 @@ void piece_order_free(struct piece_order *o)
     free(o);
 }
 
-/* ---- sorting
- * ------------------------------------------------------------------------------------------- */
+/* ---- sorting ------------------------------------------------------------------------------- */
 
 static void place(struct piece_order *o, uint32_t piece, uint32_t at)
 {
@@ -141,8 +140,7 @@ static void sort(struct piece_order *o)
     o->tidy_left = 0;
 }
 
-/* ---- moving
- * ------------------------------------------------------------------------------------------- */
+/* ---- moving -------------------------------------------------------------------------------- */
 
 static void swap(struct piece_order *o, uint32_t a, uint32_t b)
 {
@@ -283,8 +281,7 @@ void piece_order_set_priority(struct piece_order *o, uint32_t piece, unsigned pr
     o->priority[piece] = (uint8_t)priority;
 }
 
-/* ---- copies
- * ------------------------------------------------------------------------------------------- */
+/* ---- copies -------------------------------------------------------------------------------- */
 
 /* Eight pieces a step and no branch, so that the compiler makes vectors of it: a bitfield of
  * 100,000 pieces takes some 20 us. `sign` is 1, or -1 in the arithmetic of 16 bits. */
@@ -339,8 +336,7 @@ uint32_t piece_order_copies(const struct piece_order *o, uint32_t piece)
     return o->copies[piece];
 }
 
-/* ---- looking
- * ------------------------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------------------------- */
 
 void piece_order_tidy(struct piece_order *o)
 {

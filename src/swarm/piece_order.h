@@ -22,16 +22,14 @@ struct piece_order;
 struct piece_order *piece_order_new(uint32_t piece_count, unsigned priority, uint64_t seed);
 void piece_order_free(struct piece_order *);
 
-/* ---- copies: of the peers that do not have everything
- * ------------------------------------------------------------------------- */
+/* ---- copies: of the peers that do not have everything -------------------------------------- */
 void piece_order_add_peer(struct piece_order *, const struct bitfield *have);
 void piece_order_remove_peer(struct piece_order *, const struct bitfield *have);
 void piece_order_add_copy(struct piece_order *, uint32_t piece);
 void piece_order_remove_copy(struct piece_order *, uint32_t piece);
 uint32_t piece_order_copies(const struct piece_order *, uint32_t piece);
 
-/* ---- what stands in it
- * ------------------------------------------------------------------------------------------- */
+/* ---- what stands in it --------------------------------------------------------------------- */
 /* Both do nothing if it is so already. */
 void piece_order_put(struct piece_order *, uint32_t piece);
 void piece_order_take(struct piece_order *, uint32_t piece);
@@ -40,8 +38,7 @@ unsigned piece_order_priority(const struct piece_order *, uint32_t piece);
 /* Costs a sort before the order is looked at next, however many are set. */
 void piece_order_set_priority(struct piece_order *, uint32_t piece, unsigned priority);
 
-/* ---- looking
- * ------------------------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------------------------- */
 /* A decision is about to be made: some of what bitfields changed is put in order. */
 void piece_order_tidy(struct piece_order *);
 uint32_t piece_order_count(const struct piece_order *);

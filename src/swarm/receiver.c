@@ -229,7 +229,7 @@ static int parse_line(struct receiver *r, const uint8_t *data, size_t size)
     return 0;
 }
 
-/* ---- a read ---------------------------------------------------------------------------------- */
+/* ---- a read -------------------------------------------------------------------------------- */
 
 /* A walk over the bytes of a read, vector by vector. */
 struct walk {

@@ -135,7 +135,7 @@ int send_queue_block(struct send_queue *q, const struct send_block *block)
     return 0;
 }
 
-/* ---- the front as chunks -------------------------------------------------------------------- */
+/* ---- the front as chunks ------------------------------------------------------------------- */
 
 struct chunk_list {
     struct iovec *out;
@@ -222,8 +222,7 @@ static size_t advance(struct send_queue *q, size_t size)
     return payload;
 }
 
-/* ---- with a cipher ----------------------------------------------------------------------------
- */
+/* ---- with a cipher ------------------------------------------------------------------------- */
 
 /* Fills the empty stage. Mapped files never enter an encrypted queue: we would read them here. */
 static void fill_stage(struct send_queue *q)

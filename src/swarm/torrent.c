@@ -64,8 +64,7 @@ void torrent_free(struct torrent *t)
     free(t);
 }
 
-/* ---- states -------------------------------------------------------------------------------------
- */
+/* ---- states -------------------------------------------------------------------------------- */
 
 void torrent_tell(struct torrent *t, enum torrent_event event, struct peer *p)
 {
@@ -216,8 +215,7 @@ void torrent_maybe_stopped(struct torrent *t)
     torrent_tell(t, TORRENT_STOPPED, NULL);
 }
 
-/* ---- rates
- * ---------------------------------------------------------------------------------------- */
+/* ---- rates --------------------------------------------------------------------------------- */
 
 static uint64_t chain(struct token_bucket *a, struct token_bucket *b, uint64_t want, usec now)
 {
@@ -273,8 +271,7 @@ struct rate_limits *torrent_limits(struct torrent *t)
     return &t->limits;
 }
 
-/* ---- the clock
- * ------------------------------------------------------------------------------------- */
+/* ---- the clock ----------------------------------------------------------------------------- */
 
 usec torrent_deadline(const struct torrent *t)
 {
@@ -318,8 +315,7 @@ void torrent_tick(struct torrent *t, usec now)
         torrent_tick_at(t, t->peer_count > 0 ? t->next_walk : now + TORRENT_TICK);
 }
 
-/* ---- looking
- * ------------------------------------------------------------------------------------------ */
+/* ---- looking ------------------------------------------------------------------------------- */
 
 static void count_peers(struct torrent *t, struct torrent_stats *s, usec now)
 {

@@ -83,8 +83,7 @@ void torrent_retry(struct torrent *);
 usec torrent_deadline(const struct torrent *);
 void torrent_tick(struct torrent *, usec now);
 
-/* ---- peers ------------------------------------------------------------------------------------
- */
+/* ---- peers --------------------------------------------------------------------------------- */
 
 /* A candidate to connect to. */
 void torrent_add_candidate(struct torrent *, const struct endpoint *, enum addr_source);
@@ -96,8 +95,7 @@ struct peer *torrent_adopt(struct torrent *, const struct peer_intro *, void *li
 void torrent_connect_failed(struct torrent *, const struct endpoint *, int err);
 bool torrent_wants_incoming(const struct torrent *, const struct endpoint *from);
 
-/* ---- web seeds ----------------------------------------------------------------------------------
- */
+/* ---- web seeds ----------------------------------------------------------------------------- */
 
 /* BEP 19's addresses of files, or BEP 17's of pieces. ERR_LIMIT, ERR_NOMEM. */
 int torrent_add_web_seed(struct torrent *, const char *url, bool by_pieces);
@@ -109,8 +107,7 @@ uint32_t torrent_web_seeds(const struct torrent *); /* that have not been given 
 /* What the first one that does not serve says; NULL: all is well. Foreign: escape. */
 const char *torrent_web_trouble(const struct torrent *);
 
-/* ---- control ------------------------------------------------------------------------------------
- */
+/* ---- control ------------------------------------------------------------------------------- */
 
 /* 0: unwanted; 1 to 7. Takes effect at once; pieces shared with a wanted file stay wanted. */
 int torrent_set_file_priority(struct torrent *, uint32_t file, int priority);
@@ -122,8 +119,7 @@ void torrent_set_listen_port(struct torrent *, uint16_t port);
 struct rate_limits *torrent_limits(struct torrent *);
 struct storage *torrent_storage(struct torrent *);
 
-/* ---- looking ------------------------------------------------------------------------------------
- */
+/* ---- looking ------------------------------------------------------------------------------- */
 
 struct torrent_stats {
     enum torrent_state state;

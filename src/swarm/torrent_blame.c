@@ -29,8 +29,7 @@ static bool is_suspect(const struct torrent *t, const struct peer *p)
     return suspects_hold(&t->suspects, &p->address);
 }
 
-/* ---- keeping suspects apart ---------------------------------------------------------------------
- */
+/* ---- keeping suspects apart ---------------------------------------------------------------- */
 
 static bool gave_all_of(const struct piece_buffer *pb, uint32_t giver)
 {
@@ -133,8 +132,7 @@ bool torrent_take_over(struct torrent *t, struct peer *p, const struct picker_pe
     return true;
 }
 
-/* ---- what was found -----------------------------------------------------------------------------
- */
+/* ---- what was found ------------------------------------------------------------------------ */
 
 static void remember_blocks(
     struct torrent *t, const struct piece_buffer *pb, const struct endpoint *from)

@@ -82,8 +82,7 @@ static int asked(struct torrent *t, struct peer *p, const struct hash_request *q
     return 0;
 }
 
-/* ---- fetching
- * --------------------------------------------------------------------------------------------- */
+/* ---- fetching ------------------------------------------------------------------------------ */
 
 bool torrent_lacks_layers(const struct torrent *t)
 {

@@ -137,8 +137,7 @@ struct torrent {
     uint64_t checked, check_total;
 };
 
-/* ---- torrent.c ----------------------------------------------------------------------------------
- */
+/* ---- torrent.c ----------------------------------------------------------------------------- */
 static inline void torrent_set_now(struct torrent *t, usec now)
 {
     t->now = now;
@@ -155,8 +154,7 @@ void torrent_fail(struct torrent *, int err, const char *text);
 void torrent_maybe_stopped(struct torrent *);
 void torrent_recover(struct torrent *); /* the disk works again */
 
-/* ---- torrent_peers.c
- * ------------------------------------------------------------------------------ */
+/* ---- torrent_peers.c ----------------------------------------------------------------------- */
 void torrent_peer_left(struct torrent *, struct peer *, int err);
 /* A peer, interested in us until now or from now on, was choked or unchoked; or its interest
  * changed. */
@@ -170,22 +168,19 @@ struct peer *torrent_peer_by_id(struct torrent *, uint32_t id);
 void torrent_hang_up_all(struct torrent *, const char *why);
 void torrent_wake_starved(struct torrent *);
 
-/* ---- torrent_turnover.c
- * ------------------------------------------------------------------------------ */
+/* ---- torrent_turnover.c -------------------------------------------------------------------- */
 void torrent_turnover(struct torrent *);
 
 /* A candidate of which more is known. */
 void torrent_add_hinted(struct torrent *, const struct endpoint *, const struct peer_hint *);
 
-/* ---- torrent_punch.c
- * --------------------------------------------------------------------------------- */
+/* ---- torrent_punch.c ----------------------------------------------------------------------- */
 bool torrent_punches(const struct torrent *);
 int torrent_hear_holepunch(struct torrent *, struct peer *, struct bytes payload);
 /* It does not answer, or hardly will: asks whoever named it to introduce us, if that may help. */
 void torrent_ask_introduction(struct torrent *, const struct endpoint *);
 
-/* ---- torrent_pieces.c
- * ------------------------------------------------------------------------------ */
+/* ---- torrent_pieces.c ---------------------------------------------------------------------- */
 int torrent_pieces_init(struct torrent *, const struct bitfield *have);
 void torrent_pieces_free(struct torrent *);
 void torrent_peer_known(struct torrent *, struct peer *);  /* its bitfield is complete */
@@ -211,8 +206,7 @@ void torrent_progress(const struct torrent *, struct torrent_stats *);
 bool torrent_memory_ready(struct torrent *); /* false: spilling, the peer is woken later */
 void torrent_spill_all(struct torrent *);
 
-/* ---- torrent_blame.c
- * --------------------------------------------------------------------------------- */
+/* ---- torrent_blame.c ----------------------------------------------------------------------- */
 void torrent_blame_bad(struct torrent *, const struct piece_buffer *);
 void torrent_blame_departed(struct torrent *, const struct peer *);
 void torrent_blame_good(struct torrent *, const struct piece_buffer *);
@@ -225,39 +219,33 @@ bool torrent_may_give(struct torrent *, uint32_t giver, uint32_t piece);
  * anew. False: there is none. */
 bool torrent_take_over(struct torrent *, struct peer *, const struct picker_peer *);
 
-/* ---- torrent_unveil.c
- * --------------------------------------------------------------------------------- */
+/* ---- torrent_unveil.c ---------------------------------------------------------------------- */
 bool torrent_is_veiled(const struct torrent *); /* peers are told of our pieces one by one */
 void torrent_unveil_next(struct torrent *, struct peer *);
 void torrent_unveil_seen(struct torrent *, struct peer *by, uint32_t piece);
 
-/* ---- torrent_suggest.c
- * --------------------------------------------------------------------------------- */
+/* ---- torrent_suggest.c --------------------------------------------------------------------- */
 void torrent_suggest_first(struct torrent *, struct peer *);                /* it was unchoked */
 void torrent_suggest_next(struct torrent *, struct peer *, uint32_t piece); /* that it asks for */
 
-/* ---- torrent_web.c
- * --------------------------------------------------------------------------------- */
+/* ---- torrent_web.c ------------------------------------------------------------------------- */
 void torrent_web_tick(struct torrent *);
 void torrent_web_stop(struct torrent *);
 bool torrent_web_has_work(const struct torrent *);
 bool torrent_web_condemn(struct torrent *, uint32_t id); /* false: it is no web seed's */
 void torrent_web_free(struct torrent *);
 
-/* ---- torrent_reads.c
- * --------------------------------------------------------------------------------- */
+/* ---- torrent_reads.c ----------------------------------------------------------------------- */
 /* Takes over the read; peer_read_ended follows, perhaps inside the call. */
 void torrent_read_for(struct torrent *, struct peer *, struct storage_read *);
 /* A block that was lent could not be sent. */
 void torrent_block_unreadable(struct torrent *, uint32_t piece, int err);
 
-/* ---- torrent_metadata.c
- * ------------------------------------------------------------------------------ */
+/* ---- torrent_metadata.c -------------------------------------------------------------------- */
 int torrent_hear_metadata(struct torrent *, struct peer *, struct bytes payload);
 void torrent_metadata_tick(struct torrent *);
 
-/* ---- torrent_hashes.c
- * ----------------------------------------------------------------------------------- */
+/* ---- torrent_hashes.c ---------------------------------------------------------------------- */
 int torrent_hear_hashes(struct torrent *, struct peer *, int id, struct bytes payload);
 void torrent_layers_tick(struct torrent *);
 void torrent_layers_peer_left(struct torrent *, struct peer *);
@@ -268,8 +256,7 @@ void torrent_say_hashes(struct peer *, const struct hash_request *,
     const struct sha256_digest *hashes, size_t there, const struct sha256_digest *uncles,
     size_t uncle_count);
 
-/* ---- torrent_leaves.c
- * ----------------------------------------------------------------------------------- */
+/* ---- torrent_leaves.c ---------------------------------------------------------------------- */
 /* False: nothing that we can answer; true: answered, or it will be. */
 bool torrent_leaves_asked(struct torrent *, struct peer *, const struct hash_request *);
 /* A piece was bad and had several givers: asks for its leaves, if they prove anything. */

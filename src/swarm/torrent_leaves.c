@@ -67,8 +67,7 @@ void torrent_leaves_free(struct torrent *t)
     t->leaves = NULL;
 }
 
-/* ---- answering
- * -------------------------------------------------------------------------------------- */
+/* ---- answering ----------------------------------------------------------------------------- */
 
 /* The pieces whose leaves a request needs: those that it covers, or the one that it lies in, for
  * its uncles are there as well. False: not a request for leaves that we have. */
@@ -225,8 +224,7 @@ bool torrent_leaves_asked(struct torrent *t, struct peer *p, const struct hash_r
     return true;
 }
 
-/* ---- asking
- * ----------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 static bool may_ask(const struct question *q, const struct peer *p)
 {

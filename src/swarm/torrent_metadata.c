@@ -14,8 +14,7 @@ static void say_metadata(struct peer *p, const struct ut_metadata *m)
     builder_free(&b);
 }
 
-/* ---- serving
- * --------------------------------------------------------------------------------------- */
+/* ---- serving ------------------------------------------------------------------------------- */
 
 static void serve(struct torrent *t, struct peer *p, uint32_t piece)
 {
@@ -32,8 +31,7 @@ static void serve(struct torrent *t, struct peer *p, uint32_t piece)
     say_metadata(p, &answer);
 }
 
-/* ---- fetching
- * ------------------------------------------------------------------------------------------ */
+/* ---- fetching ------------------------------------------------------------------------------ */
 
 static void whole_arrived(struct torrent *t)
 {

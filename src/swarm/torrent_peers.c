@@ -4,8 +4,7 @@
 #include "base/err.h"
 #include <stdlib.h>
 
-/* ---- candidates
- * ------------------------------------------------------------------------------------ */
+/* ---- candidates ---------------------------------------------------------------------------- */
 
 void torrent_add_candidate(
     struct torrent *t, const struct endpoint *endpoint, enum addr_source source)
@@ -79,8 +78,7 @@ bool torrent_wants_incoming(const struct torrent *t, const struct endpoint *from
     return wants_peers(t) && !peer_list_banned(t->candidates, from);
 }
 
-/* ---- joining and leaving
- * -------------------------------------------------------------------------------- */
+/* ---- joining and leaving ------------------------------------------------------------------- */
 
 /* Two connections to one peer: the side with the greater id keeps the one it opened (as libtorrent
  * and transmission do), so that both sides close the same one. */
@@ -206,9 +204,7 @@ struct peer *torrent_peer_by_id(struct torrent *t, uint32_t id)
     return NULL;
 }
 
-/* ---- choking
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- choking ------------------------------------------------------------------------------- */
 
 static void run_choker(struct torrent *t)
 {
@@ -280,8 +276,7 @@ void torrent_presume_no_more(struct torrent *t, struct peer *p)
     torrent_slot_freed(t);
 }
 
-/* ---- the second hand
- * -------------------------------------------------------------------------------------------- */
+/* ---- the second hand ----------------------------------------------------------------------- */
 
 static void tick_peer(struct torrent *t, struct peer *p)
 {

@@ -5,8 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* ---- beginning and end --------------------------------------------------------------------------
- */
+/* ---- beginning and end --------------------------------------------------------------------- */
 
 static uint32_t piece_size(const void *user, uint32_t piece)
 {
@@ -144,8 +143,7 @@ void torrent_progress(const struct torrent *t, struct torrent_stats *s)
     s->bytes_done = s->bytes_total - s->bytes_left;
 }
 
-/* ---- availability
- * ----------------------------------------------------------------------------------- */
+/* ---- availability -------------------------------------------------------------------------- */
 
 void torrent_peer_known(struct torrent *t, struct peer *p)
 {
@@ -215,8 +213,7 @@ bool torrent_finds_interesting(struct torrent *t, struct peer *p)
     return t->picker && p->have.bits && picker_interesting(t->picker, &p->have);
 }
 
-/* ---- asking
- * --------------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 /* What others were asked for, too, has a part of the pipeline, and one block at least: enough to go
  * round whoever is slow, and not everything from everybody. */
@@ -260,9 +257,7 @@ void torrent_block_abandoned(struct torrent *t, struct peer *p, uint32_t piece, 
         picker_abandoned(t->picker, piece, begin / METAINFO_BLOCK_SIZE, p->id);
 }
 
-/* ---- buffers
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- buffers ------------------------------------------------------------------------------- */
 
 struct piece_buffer *torrent_buffer_of(const struct torrent *t, uint32_t piece)
 {
@@ -323,9 +318,7 @@ void torrent_block_unbegun(struct torrent *t, uint32_t piece, uint32_t begin)
         piece_buffer_unbegin(pb, begin / METAINFO_BLOCK_SIZE);
 }
 
-/* ---- memory
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- memory -------------------------------------------------------------------------------- */
 
 static void spilled(void *user, struct piece_buffer *pb, int err)
 {
@@ -390,8 +383,7 @@ void torrent_spill_all(struct torrent *t)
     }
 }
 
-/* ---- a piece is whole
- * ---------------------------------------------------------------------------------------------- */
+/* ---- a piece is whole ---------------------------------------------------------------------- */
 
 static void piece_proved(struct torrent *t, uint32_t piece)
 {

@@ -39,8 +39,7 @@ static struct peer *peer_at(const struct torrent *t, const struct endpoint *e)
     return NULL;
 }
 
-/* ---- the relay
- * --------------------------------------------------------------------------------------- */
+/* ---- the relay ----------------------------------------------------------------------------- */
 
 static int introduce(struct torrent *t, struct peer *from, const struct endpoint *to)
 {
@@ -66,8 +65,7 @@ static int introduce(struct torrent *t, struct peer *from, const struct endpoint
     return 0;
 }
 
-/* ---- both
- * -------------------------------------------------------------------------------------------- */
+/* ---- both ---------------------------------------------------------------------------------- */
 
 static int connect_now(struct torrent *t, struct peer *relay, const struct endpoint *to)
 {
@@ -86,8 +84,7 @@ static int connect_now(struct torrent *t, struct peer *relay, const struct endpo
     return 0;
 }
 
-/* ---- who wants
- * --------------------------------------------------------------------------------------- */
+/* ---- who wants ----------------------------------------------------------------------------- */
 
 void torrent_ask_introduction(struct torrent *t, const struct endpoint *to)
 {

@@ -35,8 +35,7 @@ void torrent_web_free(struct torrent *t)
     bitfield_free(&t->web_have);
 }
 
-/* ---- blocks
- * ---------------------------------------------------------------------------------------- */
+/* ---- blocks -------------------------------------------------------------------------------- */
 
 static void give_back(struct torrent *t, struct web_seed *w)
 {
@@ -77,8 +76,7 @@ static bool deliver(struct torrent *t, struct web_seed *w)
     return true;
 }
 
-/* ---- fetching
- * -------------------------------------------------------------------------------------- */
+/* ---- fetching ------------------------------------------------------------------------------ */
 
 static void add_zeros(struct web_seed *w, uint64_t size)
 {

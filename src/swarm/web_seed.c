@@ -30,8 +30,7 @@ void web_seed_free(struct web_seed *w)
     *w = (struct web_seed){0};
 }
 
-/* ---- addresses
- * ------------------------------------------------------------------------------------- */
+/* ---- addresses ----------------------------------------------------------------------------- */
 
 /* Each component by itself: a slash in a name must not become one of the path. */
 static void put_path(struct builder *b, struct bytes path)
@@ -79,8 +78,7 @@ static void put_piece_url(const struct web_seed *w, const struct metainfo *m, ui
         b, "&piece=%" PRIu32 "&ranges=%" PRIu64 "-%" PRIu64, piece, first, first + size - 1);
 }
 
-/* ---- ranges
- * ---------------------------------------------------------------------------------------- */
+/* ---- ranges -------------------------------------------------------------------------------- */
 
 static uint32_t size_of(const struct metainfo *m, const struct picker_block *b)
 {
@@ -145,8 +143,7 @@ bool web_seed_range(const struct web_seed *w, const struct metainfo *m, struct w
     return w->kind == WEB_SEED_PIECES ? piece_range(w, m, out) : file_range(w, m, out);
 }
 
-/* ---- bytes
- * ----------------------------------------------------------------------------------------- */
+/* ---- bytes --------------------------------------------------------------------------------- */
 
 int web_seed_data(struct web_seed *w, struct bytes data)
 {
@@ -182,8 +179,7 @@ void web_seed_block_taken(struct web_seed *w)
     w->next++;
 }
 
-/* ---- ends
- * ------------------------------------------------------------------------------------------ */
+/* ---- ends ---------------------------------------------------------------------------------- */
 
 void web_seed_condemn(struct web_seed *w, const char *why)
 {

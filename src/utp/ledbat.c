@@ -26,8 +26,7 @@ void ledbat_set_packet(struct ledbat *l, size_t packet)
     l->window = bounded(l, l->window);
 }
 
-/* ---- slow start
- * -------------------------------------------------------------------------------------- */
+/* ---- slow start ---------------------------------------------------------------------------- */
 
 static void become_careful(struct ledbat *l, usec queue)
 {
@@ -83,8 +82,7 @@ static void slow_start(struct ledbat *l, double bytes, usec queue, bool limited,
     }
 }
 
-/* ---- afterwards
- * -------------------------------------------------------------------------------------- */
+/* ---- afterwards ---------------------------------------------------------------------------- */
 
 /* Bytes a round trip. */
 static double gain(const struct ledbat *l, usec now)

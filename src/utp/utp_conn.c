@@ -3,8 +3,7 @@
 
 #include "base/err.h"
 
-/* ---- birth and end
- * ------------------------------------------------------------------------------------ */
+/* ---- birth and end ------------------------------------------------------------------------- */
 
 static void begin(struct utp_conn *c, struct utp_pool *pool, const struct endpoint *remote,
     uint16_t seq, uint32_t clock_offset, usec now)
@@ -96,8 +95,7 @@ void utp_conn_close(struct utp_conn *c, usec now)
     c->linger_until = now + UTP_LINGER;
 }
 
-/* ---- the stream
- * -------------------------------------------------------------------------------------- */
+/* ---- the stream ---------------------------------------------------------------------------- */
 
 uint32_t utp_conn_receive_room(const struct utp_conn *c)
 {
@@ -172,8 +170,7 @@ ssize_t utp_conn_writev(struct utp_conn *c, const struct iovec *v, int count, bo
     return total > 0 ? (ssize_t)total : ERR_AGAIN;
 }
 
-/* ---- time
- * -------------------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 usec utp_conn_deadline(const struct utp_conn *c)
 {

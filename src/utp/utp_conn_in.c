@@ -7,8 +7,7 @@
 /* Clocks that jump by more than this are not drifting. */
 #define DRIFT_STEP_MAX 10000u
 
-/* ---- clocks
- * ------------------------------------------------------------------------------------------ */
+/* ---- clocks -------------------------------------------------------------------------------- */
 
 /* Their clock runs slower than ours if what we measure of their packets falls: what they measure of
  * ours rises at the same pace, and is no queue. */
@@ -33,8 +32,7 @@ static void take_times(struct utp_conn *c, const struct utp_packet *p, usec now)
         delay_history_add(&c->ours, p->difference, now);
 }
 
-/* ---- acknowledgements
- * -------------------------------------------------------------------------------- */
+/* ---- acknowledgements ---------------------------------------------------------------------- */
 
 /* How long our packets queue. What the peer says can be wrong, because its clock was set or drifts;
  * it is never more than what the round trip, by our own clock, is above the shortest. Who reports
@@ -92,8 +90,7 @@ static void take_ack(struct utp_conn *c, const struct utp_packet *p, usec now)
     take_news(c, &a, now);
 }
 
-/* ---- data
- * -------------------------------------------------------------------------------------------- */
+/* ---- data ---------------------------------------------------------------------------------- */
 
 /* After the owner has let go, nobody reads: it counts as read. `stays`: while the loan is open.
  * False: no memory. */
@@ -180,8 +177,7 @@ static void take_fin(struct utp_conn *c, const struct utp_packet *p, usec now)
     acknowledge_soon(c, false, now);
 }
 
-/* ---- opening and resets
- * ------------------------------------------------------------------------------ */
+/* ---- opening and resets -------------------------------------------------------------------- */
 
 /* Only who has seen a packet of ours knows its number. */
 static void take_reset(struct utp_conn *c, const struct utp_packet *p)

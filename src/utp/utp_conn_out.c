@@ -6,8 +6,7 @@
  * With fewer it goes at once, so that requests are not held up. */
 #define COMPANY 4u
 
-/* ---- what may be sent
- * --------------------------------------------------------------------------------- */
+/* ---- what may be sent ---------------------------------------------------------------------- */
 
 static size_t full_payload(const struct utp_conn *c)
 {
@@ -75,8 +74,7 @@ bool utp_conn_has_output(const struct utp_conn *c)
     return c->syn_due || c->ack_due || may_send_lost(c) || may_send_new(c) || may_send_fin(c);
 }
 
-/* ---- packets
- * ------------------------------------------------------------------------------------------ */
+/* ---- packets ------------------------------------------------------------------------------- */
 
 static struct utp_packet make(struct utp_conn *c, enum utp_type type, uint16_t seq, usec now)
 {
@@ -182,8 +180,7 @@ static void put_fin(struct utp_conn *c, struct utp_batch *b, usec now)
     put(c, b, UTP_FIN, seq, 0, 0, false, now);
 }
 
-/* ---- in order
- * ----------------------------------------------------------------------------------------- */
+/* ---- in order ------------------------------------------------------------------------------ */
 
 /* Nothing is under way and the peer has no room: ask it now and then, because its word that it has
  * may be lost. */

@@ -5,8 +5,7 @@
 
 #define CAPACITY_FIRST 32u
 
-/* ---- the pool
- * --------------------------------------------------------------------------------------------- */
+/* ---- the pool ------------------------------------------------------------------------------ */
 
 void utp_pool_free(struct utp_pool *p)
 {
@@ -42,8 +41,7 @@ void utp_pool_give(struct utp_pool *p, struct utp_held *h)
     p->used--;
 }
 
-/* ---- the packets of one connection
- * ------------------------------------------------------------------------ */
+/* ---- the packets of one connection --------------------------------------------------------- */
 
 void utp_reorder_free(struct utp_reorder *r, struct utp_pool *pool)
 {

@@ -38,8 +38,7 @@ static uint16_t draw(struct utp_socket *s)
     return (uint16_t)siphash13(&s->drawn, sizeof s->drawn, s->key);
 }
 
-/* ---- the table
- * --------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------- */
 
 static void make_key(uint8_t key[KEY_SIZE], const struct endpoint *remote, uint16_t id)
 {
@@ -104,8 +103,7 @@ static void conn_free(struct utp_socket *s, struct utp_conn *c)
     free(c);
 }
 
-/* ---- birth and end
- * ------------------------------------------------------------------------------------- */
+/* ---- birth and end ------------------------------------------------------------------------- */
 
 struct utp_socket *utp_socket_new(const uint8_t seed[16], usec now)
 {
@@ -155,8 +153,7 @@ void utp_socket_free(struct utp_socket *s)
     free(s);
 }
 
-/* ---- settling
- * ---------------------------------------------------------------------------------------- */
+/* ---- settling ------------------------------------------------------------------------------ */
 
 static void fire(struct timer *timer, usec now)
 {
@@ -242,8 +239,7 @@ void utp_socket_tick(struct utp_socket *s, usec now)
     timer_heap_run(&s->timers, now);
 }
 
-/* ---- callers and other strangers
- * --------------------------------------------------------------------------------------- */
+/* ---- callers and other strangers ----------------------------------------------------------- */
 
 /* To what belongs to nothing, so that its sender does not wait in vain. Never to a reset, or two
  * ends could go on for ever. */
@@ -396,8 +392,7 @@ void utp_socket_give_back(struct utp_socket *s)
     utp_loan_end(&s->pool.loan, UTP_INBOX_MAX, no_memory);
 }
 
-/* ---- out
- * --------------------------------------------------------------------------------------------- */
+/* ---- out ----------------------------------------------------------------------------------- */
 
 static void put_resets(struct utp_socket *s, struct utp_batch *b, usec now)
 {
@@ -433,8 +428,7 @@ void utp_probe_refused(struct utp_socket *s, struct utp_conn *c, usec now)
     touch(s, c);
 }
 
-/* ---- owners
- * ------------------------------------------------------------------------------------------ */
+/* ---- owners -------------------------------------------------------------------------------- */
 
 int utp_connect(struct utp_socket *s, const struct endpoint *to, usec now, struct utp_conn **out)
 {

@@ -1,6 +1,6 @@
 /* All uTP connections behind the node's UDP ports: finds the one that a packet belongs to, answers
  * strangers within bounds, says whom the owner should look after. Pure: datagrams and time in,
- * batches of datagrams and a deadline out. node/utp_io.c ties it to sockets.
+ * batches of datagrams and a deadline out. node/net/utp_io.c ties it to sockets.
  *
  * A stranger gets one STATE for each SYN and one RESET for each packet that belongs to nothing,
  * never more bytes than came, and no connection is handed out before it has proved that it hears

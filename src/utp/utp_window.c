@@ -40,8 +40,7 @@ static int grow(struct utp_window *w)
     return 0;
 }
 
-/* ---- out
- * -------------------------------------------------------------------------------------------- */
+/* ---- out ----------------------------------------------------------------------------------- */
 
 int utp_window_send(struct utp_window *w, size_t size, bool fin, bool probe, usec now)
 {
@@ -88,8 +87,7 @@ void utp_window_resent(struct utp_window *w, uint16_t seq, usec now)
     w->in_flight += s->size;
 }
 
-/* ---- round trips (RFC 6298)
- * ------------------------------------------------------------------------------- */
+/* ---- round trips (RFC 6298) ---------------------------------------------------------------- */
 
 void utp_window_rtt(struct utp_window *w, usec rtt)
 {
@@ -117,8 +115,7 @@ usec utp_window_rto(const struct utp_window *w, unsigned timeouts)
     return rto < UTP_RTO_MAX ? rto : UTP_RTO_MAX;
 }
 
-/* ---- acknowledgements
- * --------------------------------------------------------------------------------------- */
+/* ---- acknowledgements ---------------------------------------------------------------------- */
 
 /* A retransmission cannot be answered sooner than the fastest round trip: the first one was only
  * late. */

@@ -71,7 +71,7 @@ static void applying_twice_gives_the_text_back(void **state)
     assert_memory_equal(text, out, sizeof text);
 }
 
-/* ---- against the textbook ------------------------------------------------------------------- */
+/* ---- against the textbook ------------------------------------------------------------------ */
 
 static void textbook(struct rc4 *r, const uint8_t *in, uint8_t *out, size_t size)
 {

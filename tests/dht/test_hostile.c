@@ -59,7 +59,7 @@ static struct krpc_message question(enum krpc_method method)
     return m;
 }
 
-/* ---- reflection ---- */
+/* ---- reflection ---------------------------------------------------------------------------- */
 
 struct meter {
     size_t in, out;
@@ -163,7 +163,7 @@ static void the_longest_item_is_sent_within_the_budget(void **state)
     assert_true(meter.out <= (30 + 10) * 2048);
 }
 
-/* ---- tokens ---- */
+/* ---- tokens -------------------------------------------------------------------------------- */
 
 static void an_announce_needs_a_token_of_its_address(void **state)
 {
@@ -200,7 +200,7 @@ static void a_put_needs_a_token_too(void **state)
     assert_int_equal(r->error, KRPC_E_PROTOCOL);
 }
 
-/* ---- questions as they come ---- */
+/* ---- questions as they come ---------------------------------------------------------------- */
 
 static void an_unknown_question_with_a_target_is_led_on(void **state)
 {
@@ -279,7 +279,7 @@ static void noise_is_not_answered(void **state)
     net.tap = NULL;
 }
 
-/* ---- poison ---- */
+/* ---- poison -------------------------------------------------------------------------------- */
 
 struct poison {
     struct net *net;

@@ -27,7 +27,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- vectors ---- */
+/* ---- vectors ------------------------------------------------------------------------------- */
 
 static void check_vector(const char *salt, const char *target, const char *signature)
 {
@@ -89,7 +89,7 @@ static void the_vectors_of_rfc_8032_hold(void **state)
     assert_false(ed25519_verify(&key, bytes_of(message, 1), &signature));
 }
 
-/* ---- the store ---- */
+/* ---- the store ----------------------------------------------------------------------------- */
 
 static struct krpc_message message(const struct dht_item *item)
 {

@@ -72,7 +72,7 @@ static int keep(struct keeper *k, const struct dht_item *item)
     return keeper_keep(k, &target, item, net.now);
 }
 
-/* ---- what the network says */
+/* ---- what the network says ----------------------------------------------------------------- */
 
 static int64_t found_seq;
 

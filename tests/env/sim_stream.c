@@ -17,7 +17,7 @@ void stream_fill(uint64_t seed, uint64_t position, uint8_t *out, size_t size)
     }
 }
 
-/* ---- source */
+/* ---- source -------------------------------------------------------------------------------- */
 
 static void source_finish(struct stream_source *s)
 {
@@ -82,7 +82,7 @@ void stream_source_stop(struct stream_source *s)
     s->tcp = NULL;
 }
 
-/* ---- sink */
+/* ---- sink ---------------------------------------------------------------------------------- */
 
 static void sink_wakes(void *user, usec now)
 {

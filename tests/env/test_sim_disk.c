@@ -276,7 +276,7 @@ static void an_open_file_outlives_its_name(void **state)
     bench_free(&b);
 }
 
-/* ---- faults */
+/* ---- faults -------------------------------------------------------------------------------- */
 
 static void the_nth_call_fails_and_only_that_one(void **state)
 {
@@ -343,7 +343,7 @@ static void a_short_write_leaves_its_beginning(void **state)
     bench_free(&b);
 }
 
-/* ---- the loss of power */
+/* ---- the loss of power --------------------------------------------------------------------- */
 
 static void what_was_synced_survives_and_every_sector_is_old_or_new(void **state)
 {
@@ -511,7 +511,7 @@ static void a_crash_can_come_at_any_call(void **state)
     bench_free(&b);
 }
 
-/* ---- volumes */
+/* ---- volumes ------------------------------------------------------------------------------- */
 
 static void a_volume_that_vanishes_is_absent_and_not_empty(void **state)
 {

@@ -236,7 +236,7 @@ static void a_cancelled_or_refused_body_ends_quietly(void **state)
     fetch_free(&f);
 }
 
-/* ---- names */
+/* ---- names --------------------------------------------------------------------------------- */
 
 struct question {
     int err;

@@ -265,7 +265,7 @@ static void a_carriers_nat_stands_above_those_of_homes(void **state)
     assert_false(punch(SIM_NAT_PORT_RESTRICTED, SIM_NAT_PORT_RESTRICTED, &carrier));
 }
 
-/* ---- TCP */
+/* ---- TCP ----------------------------------------------------------------------------------- */
 
 struct call {
     struct sim_world *world;

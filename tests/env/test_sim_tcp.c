@@ -468,7 +468,7 @@ static void loopback_reaches_only_the_host_itself(void **state)
     pair_free(&p);
 }
 
-/* ---- mapped files */
+/* ---- mapped files -------------------------------------------------------------------------- */
 
 static void a_mapped_file_is_written_like_memory(void **state)
 {

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-/* ---- a run with a little of everything */
+/* ---- a run with a little of everything ----------------------------------------------------- */
 
 enum { HOSTS = 6 };
 
@@ -132,7 +132,7 @@ static void one_seed_is_one_run_and_another_seed_another(void **state)
     }
 }
 
-/* ---- time */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 struct waker {
     struct env *env;
@@ -279,7 +279,7 @@ static void the_script_is_played_at_its_times(void **state)
     sim_world_free(w);
 }
 
-/* ---- lives */
+/* ---- lives --------------------------------------------------------------------------------- */
 
 static void the_dead_hear_nothing_and_a_new_life_draws_other_randomness(void **state)
 {
@@ -308,7 +308,7 @@ static void the_dead_hear_nothing_and_a_new_life_draws_other_randomness(void **s
     sim_world_free(w);
 }
 
-/* ---- jobs */
+/* ---- jobs ---------------------------------------------------------------------------------- */
 
 enum { JOBS = 40 };
 

@@ -133,8 +133,7 @@ static void of_a_mapped_file_that_was_cut_what_is_left_goes_out_and_then_it_says
     end(&w);
 }
 
-/* ---- fast streams
- * ---------------------------------------------------------------------------------------- */
+/* ---- fast streams -------------------------------------------------------------------------- */
 
 #define PART 100000u
 static unsigned times_told;

@@ -314,7 +314,7 @@ static const struct hostile not_info[] = {
     {"d6:lengthi01e4:name1:a12:piece lengthi016384e6:pieces" H1 "e", 0, "a\n"},
 };
 
-/* ---- running the table ----------------------------------------------------------------------- */
+/* ---- running the table --------------------------------------------------------------------- */
 
 static void put_paths(const struct metainfo *m, struct builder *b)
 {
@@ -426,7 +426,7 @@ static void there_are_enough_hostile_cases(void **state)
     assert_true(count >= 200);
 }
 
-/* ---- too large for a table ------------------------------------------------------------------- */
+/* ---- too large for a table ----------------------------------------------------------------- */
 
 static int parse_built(struct builder *b, struct format_error *error, struct metainfo **m)
 {

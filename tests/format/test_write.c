@@ -13,8 +13,7 @@
 
 #include "files.h"
 
-/* ---- a small hasher, in place of store/create -------------------------------------------------
- */
+/* ---- a small hasher, in place of store/create ---------------------------------------------- */
 
 #define FILES_MAX 16
 #define PIECES_MAX_HERE 64
@@ -143,7 +142,7 @@ static struct metainfo *write_and_parse(const struct torrent_draft *d)
     return m;
 }
 
-/* ---- tests ----------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------------------------- */
 
 static void check_same_info(struct made *made, const char *vector)
 {

@@ -83,8 +83,7 @@ static double chance(uint64_t *state)
     return (double)((z ^ z >> 31) >> 11) / (double)(1ull << 53);
 }
 
-/* ---- devices
- * ------------------------------------------------------------------------------------------ */
+/* ---- devices ------------------------------------------------------------------------------- */
 
 /* A descriptor of a TUN device that stands in the named namespace. */
 static int tun_in(const char *name)
@@ -102,8 +101,7 @@ static int tun_in(const char *name)
     return fd;
 }
 
-/* ---- packets on their way
- * ------------------------------------------------------------------------------ */
+/* ---- packets on their way ------------------------------------------------------------------ */
 
 static bool is_sooner(const struct packet *a, const struct packet *b)
 {
@@ -143,8 +141,7 @@ static struct packet pop(struct way *w)
     return first;
 }
 
-/* ---- the line
- * ----------------------------------------------------------------------------------------- */
+/* ---- the line ------------------------------------------------------------------------------ */
 
 static void take(struct way *w, struct settings *s, const uint8_t *data, size_t size, int64_t now)
 {
@@ -203,8 +200,7 @@ static void wait_for_news(struct way ways[2], int64_t now)
     ppoll(fds, 2, &t, NULL);
 }
 
-/* ---- what happened
- * ------------------------------------------------------------------------------------- */
+/* ---- what happened ------------------------------------------------------------------------- */
 
 /* The wait, in milliseconds, that `share` of the packets did not exceed. */
 static unsigned quantile(const struct way *w, double share)

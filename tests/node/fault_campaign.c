@@ -70,8 +70,7 @@ static void fail(struct run *r, const char *why)
         snprintf(r->why, sizeof r->why, "%s", why);
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------- */
 
 static uint8_t byte_of(size_t file, size_t at)
 {
@@ -120,8 +119,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-/* ---- nodes
- * ------------------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 static void hear(struct run *r)
 {
@@ -270,8 +268,7 @@ static void end(struct run *r)
     nftw(r->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* ---- what must hold
- * ------------------------------------------------------------------------------------------ */
+/* ---- what must hold ------------------------------------------------------------------------ */
 
 static bool all_done(struct run *r)
 {
@@ -383,8 +380,7 @@ static uint64_t count_calls(void)
 
 enum { RUN_FAILED = 1, RUN_MET_TROUBLE = 2 }; /* exit codes of a run */
 
-/* ---- the campaign
- * ---------------------------------------------------------------------------------------- */
+/* ---- the campaign -------------------------------------------------------------------------- */
 
 /* In a process of its own; its words go to standard output, whole lines. */
 static pid_t start(uint64_t index, unsigned fault, enum mode mode)

@@ -34,8 +34,7 @@ static struct kith_torrent *wanted;
 static unsigned completes, obstacles, moves, removals, readies;
 static unsigned runs, refused, fetched, failed;
 
-/* ---- hostile words
- * ------------------------------------------------------------------------------------------ */
+/* ---- hostile words ------------------------------------------------------------------------- */
 
 static const char *const evil[] = {"..", ".", "/", "/etc", "../..", "../canary", "../../canary",
     "..\\canary", "\\", "C:", "C:\\x", "\\\\server\\c", "a/../../canary", "a\nb", "\x1b[31m",
@@ -139,8 +138,7 @@ static void make_torrent(struct builder *b, enum shape shape, const char *word, 
     builder_format(b, "6:source%zu:%04uee", (size_t)4, number % 10000); /* each its own info-hash */
 }
 
-/* ---- files
- * ---------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------- */
 
 static void path_of(char out[PATH_ROOM], const char *name)
 {
@@ -232,8 +230,7 @@ static void make_world(void)
         put(canaries[i], CANARY);
 }
 
-/* ---- nodes
- * ---------------------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 static void hear(struct kith_node *n)
 {
@@ -344,8 +341,7 @@ static void open_nodes(void)
         abort();
 }
 
-/* ---- one torrent
- * ----------------------------------------------------------------------------------------- */
+/* ---- one torrent --------------------------------------------------------------------------- */
 
 static void tell(const char *what, enum shape shape, const char *word)
 {
@@ -405,8 +401,7 @@ static void run(enum shape shape, const char *word)
     clean("moved");
 }
 
-/* ---- a folder that is swapped for a link
- * ------------------------------------------------------------------ */
+/* ---- a folder that is swapped for a link --------------------------------------------------- */
 
 static atomic_uint swaps;
 static atomic_bool enough;

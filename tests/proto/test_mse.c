@@ -23,8 +23,7 @@ static bool find(void *user, const struct sha1_digest *name, struct info_hash *o
     return sha1_equal(&its, name);
 }
 
-/* ---- the other side, by hand
- * ----------------------------------------------------------------------------- */
+/* ---- the other side, by hand --------------------------------------------------------------- */
 
 struct other {
     uint8_t private_key[DH768_PRIVATE_SIZE], ours[DH768_SIZE], secret[DH768_SIZE];
@@ -90,8 +89,7 @@ static void other_answers(struct other *o, struct builder *to, uint32_t select)
     other_puts(o, to, head, sizeof head);
 }
 
-/* ---- our side
- * ------------------------------------------------------------------------------------------- */
+/* ---- our side ------------------------------------------------------------------------------ */
 
 static struct mse_random randomness;
 static struct builder said; /* by us */

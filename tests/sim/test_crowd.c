@@ -26,7 +26,7 @@ static struct trials_report try_out(struct crowd *c, size_t count)
     return trials_end(trials, count);
 }
 
-/* ---- the wheel */
+/* ---- the wheel ----------------------------------------------------------------------------- */
 
 struct mark {
     struct wheel_event event;
@@ -69,7 +69,7 @@ static void events_come_at_their_time_in_their_order_however_far_they_lie(void *
     wheel_free(&w);
 }
 
-/* ---- networks */
+/* ---- networks ------------------------------------------------------------------------------ */
 
 static void two_nodes_of_which_one_knows_the_others_address_are_a_network(void **state)
 {
@@ -125,7 +125,7 @@ static void one_seed_is_one_run(void **state)
     assert_int_equal(lost[0], lost[1]);
 }
 
-/* ---- items through days of churn */
+/* ---- items through days of churn ----------------------------------------------------------- */
 
 static void an_item_dies_in_hours_without_a_keeper_and_lives_for_days_with_one(void **state)
 {
@@ -145,7 +145,7 @@ static void an_item_dies_in_hours_without_a_keeper_and_lives_for_days_with_one(v
     crowd_free(&c);
 }
 
-/* ---- and those who are against them */
+/* ---- and those who are against them -------------------------------------------------------- */
 
 struct outcome {
     double found, said;

@@ -3,7 +3,7 @@
 #ifndef KITH_TESTS_STORE_CREATE_VECTORS_H
 #define KITH_TESTS_STORE_CREATE_VECTORS_H
 
-#include "store/create.h"
+#include "store/create/create.h"
 
 struct create_vector {
     const char *maker, *name;

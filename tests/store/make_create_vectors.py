@@ -30,7 +30,7 @@ HEAD = """/* Info-hashes that other makers give the files of test_create.c: the 
 #ifndef KITH_TESTS_STORE_CREATE_VECTORS_H
 #define KITH_TESTS_STORE_CREATE_VECTORS_H
 
-#include "store/create.h"
+#include "store/create/create.h"
 
 struct create_vector {
     const char *maker, *name;

@@ -4,7 +4,7 @@
 #define KITH_TESTS_STORE_SHARE_BENCH_H
 
 #include "env/sim/sim.h"
-#include "store/create.h"
+#include "store/create/create.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
 #include "base/text.h"
 #include "create_vectors.h"
 #include "env/uv/uv_env.h"
-#include "store/create.h"
-#include "store/create_read.h"
+#include "store/create/create.h"
+#include "store/create/create_read.h"
 #include "store/storage.h"
 #include <fcntl.h>
 #include <setjmp.h>
@@ -223,7 +223,7 @@ static void neighbours_in_a_file_share_one_window_and_both_hear_of_a_cut(void **
     real_free(&r);
 }
 
-/* ---- rechecking ------------------------------------------------------------------------------ */
+/* ---- rechecking ---------------------------------------------------------------------------- */
 
 struct recheck {
     unsigned right;

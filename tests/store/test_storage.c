@@ -25,8 +25,7 @@ static struct metainfo *metainfo;
 static struct builder content[FILES];
 static uint32_t piece_length;
 
-/* ---- the torrent
- * ---------------------------------------------------------------------------------------- */
+/* ---- the torrent --------------------------------------------------------------------------- */
 
 /* Files d/a, d/b, d/c; the stream of a hybrid is padded between them. */
 static void make_torrent(bool v1, bool v2, const size_t sizes[FILES])
@@ -135,8 +134,7 @@ static bool is_on_disk(unsigned f)
     return right;
 }
 
-/* ---- checking
- * ---------------------------------------------------------------------------------------- */
+/* ---- checking ------------------------------------------------------------------------------ */
 
 static unsigned right_count, checked_count;
 static int check_err;
@@ -210,8 +208,7 @@ static void what_is_not_there_is_not_right_and_no_error(void **state)
     }
 }
 
-/* ---- finishing
- * --------------------------------------------------------------------------------------- */
+/* ---- finishing ----------------------------------------------------------------------------- */
 
 static int finished;
 
@@ -353,8 +350,7 @@ static void what_was_spilled_and_is_gone_is_not_a_lie(void **state)
     end();
 }
 
-/* ---- somebody else's
- * --------------------------------------------------------------------------------- */
+/* ---- somebody else's ----------------------------------------------------------------------- */
 
 static int simple_err;
 
@@ -550,7 +546,7 @@ static void a_sync_looks_only_at_files_that_were_written_since_or_moved(void **s
     end();
 }
 
-/* ---- reading for peers ----------------------------------------------------------------------- */
+/* ---- reading for peers --------------------------------------------------------------------- */
 
 static bool was_read_later;
 static void read_ended(void *user, struct storage_read *read, int err)

@@ -271,7 +271,7 @@ static bool anybody(void *user, uint32_t piece, uint32_t alone_of)
     return alone_of != 0;
 }
 
-/* ---- bounded decisions */
+/* ---- bounded decisions --------------------------------------------------------------------- */
 
 #define MANY 20000u
 

@@ -152,8 +152,7 @@ static void one_peer_cannot_fill_the_queue_and_every_request_ends(void **state)
     bench_free(&b);
 }
 
-/* ---- asking
- * ------------------------------------------------------------------------------------------ */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 /* Two give the piece between them, the second of them false blocks. */
 static void give_a_bad_piece(struct bench_peer *honest, struct bench_peer *liar)

@@ -111,8 +111,7 @@ static struct endpoint listens(const struct bench_peer *p)
     return e;
 }
 
-/* ---- exchange
- * -------------------------------------------------------------------------------------- */
+/* ---- exchange ------------------------------------------------------------------------------ */
 
 static void who_joins_and_who_leaves_is_told_once_a_minute(void **state)
 {
@@ -204,8 +203,7 @@ static void of_one_machine_only_a_few_ports_are_tried(void **state)
     assert_int_equal(peer_list_count(b.torrent->candidates), PEER_LIST_PORTS_MAX);
 }
 
-/* ---- introductions
- * ------------------------------------------------------------------------------------ */
+/* ---- introductions ------------------------------------------------------------------------- */
 
 static void a_relay_tells_each_of_the_other(void **state)
 {

@@ -14,8 +14,7 @@ static const struct bench_config nearly = {
 static const struct bench_config seed = {
     .pieces = 16, .piece_length = PIECE, .v1 = true, .have = 16, .peers_max = 10};
 
-/* ---- two connections to one peer
- * -------------------------------------------------------------------------- */
+/* ---- two connections to one peer ----------------------------------------------------------- */
 
 static bool stays(char their_id, bool first_incoming, bool second_incoming)
 {
@@ -54,8 +53,7 @@ static void ourselves_are_no_peer(void **state)
     bench_free(&b);
 }
 
-/* ---- turnover
- * --------------------------------------------------------------------------------------- */
+/* ---- turnover ------------------------------------------------------------------------------ */
 
 /* Time in which every peer shows that it lives. */
 static void live(usec time)
@@ -110,8 +108,7 @@ static void nobody_has_to_go_while_nobody_waits(void **state)
     bench_free(&b);
 }
 
-/* ---- half-open connections
- * --------------------------------------------------------------------------------- */
+/* ---- half-open connections ----------------------------------------------------------------- */
 
 static void attempts_at_a_time_are_bounded_and_seeds_wait_to_be_found(void **state)
 {
@@ -139,8 +136,7 @@ static void attempts_at_a_time_are_bounded_and_seeds_wait_to_be_found(void **sta
     bench_free(&b);
 }
 
-/* ---- liars
- * ------------------------------------------------------------------------------------------ */
+/* ---- liars --------------------------------------------------------------------------------- */
 
 static void whoever_alone_gave_a_bad_piece_is_out_and_stays_out(void **state)
 {
@@ -205,8 +201,7 @@ static void a_liar_that_leaves_before_its_lie_shows_is_banned_none_the_less(void
     bench_free(&b);
 }
 
-/* ---- floods
- * ------------------------------------------------------------------------------------------- */
+/* ---- floods -------------------------------------------------------------------------------- */
 
 static void requests_past_the_bound_are_rejected_and_those_for_nothing_end_it(void **state)
 {
@@ -234,8 +229,7 @@ static void requests_past_the_bound_are_rejected_and_those_for_nothing_end_it(vo
     bench_free(&b);
 }
 
-/* ---- what is late
- * ----------------------------------------------------------------------------------------- */
+/* ---- what is late -------------------------------------------------------------------------- */
 
 static void a_slow_taker_may_still_change_its_mind_about_most_of_what_it_asked(void **state)
 {
@@ -309,8 +303,7 @@ static void pieces_that_come_fast_are_hashed_together(void **state)
     bench_free(&b);
 }
 
-/* ---- the allowed-fast set (BEP 6)
- * ---------------------------------------------------------------- */
+/* ---- the allowed-fast set (BEP 6) ---------------------------------------------------------- */
 
 static void a_seed_offers_nothing_past_its_slots_and_a_leecher_does(void **state)
 {
@@ -386,8 +379,7 @@ static void whoever_has_something_to_trade_gets_nothing_past_the_slots(void **st
     }
 }
 
-/* ---- slots
- * ---------------------------------------------------------------------------------------- */
+/* ---- slots --------------------------------------------------------------------------------- */
 
 static void a_newcomer_finds_the_slot_open_that_is_free_and_asks_at_once(void **state)
 {
@@ -444,8 +436,7 @@ static void who_has_nothing_presumes_nothing(void **state)
     bench_free(&b);
 }
 
-/* ---- rates
- * ---------------------------------------------------------------------------------------- */
+/* ---- rates --------------------------------------------------------------------------------- */
 
 static void what_is_sent_keeps_within_the_limit(void **state)
 {

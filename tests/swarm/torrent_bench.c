@@ -6,8 +6,7 @@
 #include "format/metainfo_write.h"
 #include <stdlib.h>
 
-/* ---- the host
- * ------------------------------------------------------------------------------------------ */
+/* ---- the host ------------------------------------------------------------------------------ */
 
 static bool host_connect(void *user, struct torrent *t, const struct endpoint *to)
 {
@@ -86,8 +85,7 @@ static const struct swarm_host_ops host_ops = {.connect = host_connect,
     .punch = host_punch,
     .seen_at = host_seen_at};
 
-/* ---- the torrent
- * ---------------------------------------------------------------------------------------- */
+/* ---- the torrent --------------------------------------------------------------------------- */
 
 static void fill_content(struct bench *b, size_t size)
 {
@@ -224,8 +222,7 @@ void bench_free(struct bench *b)
     sim_world_free(b->world);
 }
 
-/* ---- peers
- * ---------------------------------------------------------------------------------------------- */
+/* ---- peers --------------------------------------------------------------------------------- */
 
 struct peer_intro bench_intro(struct bench *b, char id)
 {

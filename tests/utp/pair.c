@@ -52,8 +52,7 @@ usec pair_clock(const struct pair *p, int end)
     return p->end[end].clock_zero + (usec)((double)p->now * p->end[end].clock_rate);
 }
 
-/* ---- packets on their way
- * ------------------------------------------------------------------------------- */
+/* ---- packets on their way ------------------------------------------------------------------ */
 
 static bool is_sooner(const struct pair_packet *a, const struct pair_packet *b)
 {
@@ -172,9 +171,7 @@ static void send_all(struct pair *p)
                 send_run(p, i, &p->batch.runs[r]);
 }
 
-/* ---- time
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 /* When an end's clock shows `deadline`. */
 static usec when(const struct pair *p, int end)
@@ -263,8 +260,7 @@ bool pair_connect(struct pair *p)
     return true;
 }
 
-/* ---- streams
- * ------------------------------------------------------------------------------------------ */
+/* ---- streams ------------------------------------------------------------------------------- */
 
 static uint8_t byte_at(int from, uint64_t position)
 {

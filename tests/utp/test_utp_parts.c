@@ -13,8 +13,7 @@
 
 static const struct bytes nothing = {NULL, 0};
 
-/* ---- the ring
- * ------------------------------------------------------------------------------------- */
+/* ---- the ring ------------------------------------------------------------------------------ */
 
 static void a_ring_gives_back_what_was_put_in_whatever_the_sizes(void **state)
 {
@@ -58,8 +57,7 @@ static void an_empty_ring_gives_its_memory_back(void **state)
     assert_int_equal(utp_ring_reserve(&r, 65537, 65536), ERR_LIMIT);
 }
 
-/* ---- the inbox
- * ------------------------------------------------------------------------------------ */
+/* ---- the inbox ----------------------------------------------------------------------------- */
 
 static void no_memory(struct utp_inbox *in)
 {
@@ -164,8 +162,7 @@ static void an_inbox_holds_no_more_than_its_bound(void **state)
     utp_loan_free(&loan);
 }
 
-/* ---- the reorder buffer
- * --------------------------------------------------------------------------- */
+/* ---- the reorder buffer -------------------------------------------------------------------- */
 
 static void what_came_early_is_kept_once_and_told_in_the_mask(void **state)
 {
@@ -225,8 +222,7 @@ static void one_connection_cannot_take_the_whole_pool(void **state)
     utp_pool_free(&pool);
 }
 
-/* ---- the room for what comes
- * ------------------------------------------------------------------------ */
+/* ---- the room for what comes --------------------------------------------------------------- */
 
 static void room_grows_while_the_path_fills_it_and_the_reader_keeps_up(void **state)
 {
@@ -265,8 +261,7 @@ static void all_connections_share_the_room_beyond_their_first(void **state)
     assert_true(extra > UTP_ROOM_EXTRA_MAX / 2);
 }
 
-/* ---- running the queue empty
- * ------------------------------------------------------------------------ */
+/* ---- running the queue empty --------------------------------------------------------------- */
 
 static void a_queue_is_let_run_empty_once_a_minute_unless_it_was_seen_empty(void **state)
 {
@@ -295,8 +290,7 @@ static void a_queue_is_let_run_empty_once_a_minute_unless_it_was_seen_empty(void
     }
 }
 
-/* ---- the pace
- * --------------------------------------------------------------------------------------- */
+/* ---- the pace ------------------------------------------------------------------------------ */
 
 /* Sends for a second whenever it may, looking at the clock every `step`; bytes that left. */
 static size_t paced(struct utp_pacer *p, usec from, usec step, size_t *burst)
@@ -365,8 +359,7 @@ static void without_a_rate_nothing_rests(void **state)
     }
 }
 
-/* ---- the window
- * ------------------------------------------------------------------------------------ */
+/* ---- the window ---------------------------------------------------------------------------- */
 
 static struct utp_window w;
 
@@ -490,8 +483,7 @@ static void timeouts_double_up_to_a_bound(void **state)
     assert_int_equal(utp_window_rto(&w, 60), UTP_RTO_MAX);
 }
 
-/* ---- the path's MTU
- * --------------------------------------------------------------------------------- */
+/* ---- the path's MTU ------------------------------------------------------------------------ */
 
 /* Searches over a path that carries `path` bytes; how many probes it took. */
 static unsigned search(struct utp_mtu *m, size_t path)

@@ -45,8 +45,7 @@ static void hear(struct meter *m, const struct endpoint *from, const struct utp_
     utp_socket_input(m->socket, from, bytes_of(out, size), now);
 }
 
-/* ---- strangers
- * ----------------------------------------------------------------------------------- */
+/* ---- strangers ----------------------------------------------------------------------------- */
 
 static void nobody_can_make_us_send_more_than_he_sends(void **state)
 {
@@ -211,8 +210,7 @@ static void who_is_not_accepting_answers_no_call(void **state)
     free(m);
 }
 
-/* ---- forgeries
- * ----------------------------------------------------------------------------------- */
+/* ---- forgeries ----------------------------------------------------------------------------- */
 
 /* Guesses about a connection whose ids and address he knows. */
 static void forge(
@@ -322,8 +320,7 @@ static void a_fin_in_the_distance_ends_nothing_before_its_time(void **state)
     pair_free(&p);
 }
 
-/* ---- liars
- * --------------------------------------------------------------------------------------- */
+/* ---- liars --------------------------------------------------------------------------------- */
 
 /* Every packet that arrives at the sender says what a liar wants it to say. */
 static bool lie(void *user, struct pair *p, struct pair_packet *packet)
@@ -360,8 +357,7 @@ static void whatever_a_peer_says_of_times_and_windows_the_stream_arrives(void **
     }
 }
 
-/* ---- good manners
- * -------------------------------------------------------------------------------- */
+/* ---- good manners -------------------------------------------------------------------------- */
 
 /* Sends for so long, and says how many bytes a second arrived in the second half. */
 static double saturate(struct pair_stream *s, usec time)

@@ -30,7 +30,7 @@ static void reset_arrives(struct sim_event *event)
         sim_conn_settle(conn);
 }
 
-/* ---- dialling */
+/* ---- dialling ------------------------------------------------------------------------------ */
 
 struct sim_conn *sim_conn_dial(
     struct sim_env *env, const struct endpoint *source, const struct endpoint *to)
@@ -160,7 +160,7 @@ static void dial_accepted(struct sim_event *event)
     }
 }
 
-/* ---- ending */
+/* ---- ending -------------------------------------------------------------------------------- */
 
 void sim_conn_close(struct sim_conn *conn, unsigned side)
 {

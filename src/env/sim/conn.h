@@ -103,17 +103,17 @@ struct sim_listener {
     void *user;
 };
 
-/* ---- listen.c */
+/* ---- listen.c ------------------------------------------------------------------------------ */
 struct sim_listener *sim_listener_find(struct sim_host *, const struct endpoint *to);
 /* Gives the connection's end 1 to the listener's owner; callback. */
 void sim_listener_accept(struct sim_listener *, struct sim_conn *);
 
-/* ---- tcp.c */
+/* ---- tcp.c --------------------------------------------------------------------------------- */
 struct sim_tcp *sim_tcp_new(struct sim_env *, struct sim_conn *, unsigned side);
 /* Something may have changed for the node: calls it back soon, if it wants to know. */
 void sim_tcp_poke(struct sim_tcp *);
 
-/* ---- conn.c */
+/* ---- conn.c -------------------------------------------------------------------------------- */
 struct sim_conn *sim_conn_dial(
     struct sim_env *, const struct endpoint *source, const struct endpoint *to);
 bool sim_conn_passes(const struct sim_conn *);
@@ -131,7 +131,7 @@ void sim_conns_forgotten_by(struct sim_nat *);
 /* Addresses of the host came or went. */
 void sim_conns_replug(struct sim_host *);
 
-/* ---- flow.c */
+/* ---- flow.c -------------------------------------------------------------------------------- */
 void sim_flow_init(struct sim_flow *, struct sim_conn *, unsigned from);
 /* Stops its events and queues; segments in flight find out by themselves. */
 void sim_flow_stop(struct sim_flow *);

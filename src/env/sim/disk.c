@@ -34,7 +34,7 @@ const char *sim_disk_call_name(enum sim_disk_call call)
     return call_names[call];
 }
 
-/* ---- life */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 struct sim_disk *sim_disk_new(struct sim_host *host, uint64_t size_bytes)
 {
@@ -64,7 +64,7 @@ void sim_disk_crash(struct sim_disk *disk, enum sim_crash kind)
         sim_volume_crash(v, &disk->rng);
 }
 
-/* ---- faults */
+/* ---- faults -------------------------------------------------------------------------------- */
 
 int sim_disk_fault_add(struct sim_host *host, const struct sim_disk_fault *fault)
 {
@@ -120,7 +120,7 @@ static const struct sim_disk_fault *spring(
     return &sprung->fault;
 }
 
-/* ---- time */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 static void spend(struct sim_env *env, usec time)
 {
@@ -147,7 +147,7 @@ static void spend_call(struct sim_env *env, enum sim_disk_call call, size_t byte
         spend(env, sim_rng_between(&disk->rng, 0, c->disk_sync_max));
 }
 
-/* ---- the beginning of every call */
+/* ---- the beginning of every call ----------------------------------------------------------- */
 
 int sim_disk_begin(
     struct sim_env *env, enum sim_disk_call call, const char *path, size_t bytes, size_t *partial)

@@ -54,7 +54,7 @@ void sim_disk_crash(struct sim_disk *, enum sim_crash);
 int sim_disk_begin(
     struct sim_env *, enum sim_disk_call, const char *path, size_t bytes, size_t *partial);
 
-/* ---- walking (path.c) */
+/* ---- walking (path.c) ---------------------------------------------------------------------- */
 
 /* A place that a relative path names, beneath a folder, without following any symlink. */
 struct sim_place {
@@ -90,7 +90,7 @@ int sim_path_list(struct env_dir *, const char *path,
 int sim_dir_reach(struct sim_dir *, enum sim_disk_call, const char *path, enum sim_missing,
     struct sim_place *out);
 
-/* ---- file.c */
+/* ---- file.c -------------------------------------------------------------------------------- */
 int sim_file_open(struct env_dir *, const char *path, unsigned flags, struct env_file **out);
 void sim_file_close(struct env_file *);
 int sim_file_preadv(struct env_file *, const struct iovec *, int count, uint64_t offset);

@@ -49,7 +49,7 @@ static int file_begin(
     return err;
 }
 
-/* ---- opening */
+/* ---- opening ------------------------------------------------------------------------------- */
 
 static int open_place(struct sim_place *place, unsigned flags)
 {
@@ -108,7 +108,7 @@ void sim_file_close(struct env_file *face)
     sim_handle_close(&f->handle);
 }
 
-/* ---- content */
+/* ---- content ------------------------------------------------------------------------------- */
 
 static size_t iovec_size(const struct iovec *iov, int count)
 {

@@ -73,7 +73,7 @@ static usec least_round_trip(const struct sim_flow *f)
     return 2 * sim_net_latency(writer(f)->host, reader(f)->host);
 }
 
-/* ---- the window */
+/* ---- the window ---------------------------------------------------------------------------- */
 
 static void slow_down(struct sim_flow *f)
 {
@@ -102,7 +102,7 @@ static void speed_up(struct sim_flow *f, uint64_t size, uint64_t in_flight)
         f->window = most;
 }
 
-/* ---- silence */
+/* ---- silence ------------------------------------------------------------------------------- */
 
 /* What is in flight is given up; it will be sent again when a probe finds the path open. */
 static void stall(struct sim_flow *f)
@@ -143,7 +143,7 @@ static void retry(struct sim_event *event)
     }
 }
 
-/* ---- sending */
+/* ---- sending ------------------------------------------------------------------------------- */
 
 static struct sim_segment *segment_new(struct sim_flow *f, size_t size)
 {
@@ -271,7 +271,7 @@ static void up_sent(struct sim_source *source, usec at)
     sim_schedule(f->conn->world, &s->event, arrival);
 }
 
-/* ---- arriving */
+/* ---- arriving ------------------------------------------------------------------------------ */
 
 /* False (and the segment is gone) if the segment has no future. */
 static bool still_good(struct sim_segment *s)
@@ -339,7 +339,7 @@ static void down_sent(struct sim_source *source, usec at)
     land(s, at);
 }
 
-/* ---- delivery and its acknowledgement */
+/* ---- delivery and its acknowledgement ------------------------------------------------------ */
 
 static void delivers(struct sim_event *event)
 {
@@ -397,7 +397,7 @@ static void acknowledged(struct sim_event *event)
     segment_free(s);
 }
 
-/* ---- the receive window */
+/* ---- the receive window -------------------------------------------------------------------- */
 
 void sim_flow_was_read(struct sim_flow *f)
 {
@@ -427,7 +427,7 @@ static void window_update(struct sim_event *event)
     sim_flow_push(f);
 }
 
-/* ---- life */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 void sim_flow_init(struct sim_flow *f, struct sim_conn *conn, unsigned from)
 {

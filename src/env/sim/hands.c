@@ -105,7 +105,7 @@ uint64_t sim_disk_dirty_pages(const struct sim_host *host)
     return count;
 }
 
-/* ---- volumes */
+/* ---- volumes ------------------------------------------------------------------------------- */
 
 struct sim_volume *sim_host_volume(struct sim_host *host)
 {

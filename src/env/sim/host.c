@@ -10,7 +10,7 @@
 #define WORKERS 2
 #define PORT_FIRST 32768 /* of the ephemeral ones, as on Linux */
 
-/* ---- handles */
+/* ---- handles ------------------------------------------------------------------------------- */
 
 void sim_handle_open(struct sim_handle *h, const struct sim_handle_kind *kind, struct sim_env *env)
 {
@@ -38,7 +38,7 @@ bool sim_handle_leave(struct sim_handle *h)
     return false;
 }
 
-/* ---- the env's small calls */
+/* ---- the env's small calls ----------------------------------------------------------------- */
 
 usec sim_now(struct env *face)
 {
@@ -116,7 +116,7 @@ size_t sim_local_addresses(struct env *face, struct endpoint *out, size_t max)
     return count;
 }
 
-/* ---- lives */
+/* ---- lives --------------------------------------------------------------------------------- */
 
 static struct sim_env *new_life(struct sim_host *host)
 {

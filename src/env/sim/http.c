@@ -38,7 +38,7 @@ struct sim_http {
     struct sim_event step, watchdog;
 };
 
-/* ---- servers */
+/* ---- servers ------------------------------------------------------------------------------- */
 
 void sim_http_serve(struct sim_world *w, const char *url_prefix,
     void (*handler)(void *user, const struct sim_http_request *, struct sim_http_reply *),
@@ -92,7 +92,7 @@ void sim_http_reply_content(
     }
 }
 
-/* ---- the exchange */
+/* ---- the exchange -------------------------------------------------------------------------- */
 
 static struct sim_world *world_of(const struct sim_http *h)
 {
@@ -292,7 +292,7 @@ static void ask(struct sim_event *event)
     sim_schedule(w, &h->step, w->now + h->reply.delay);
 }
 
-/* ---- the calls */
+/* ---- the calls ----------------------------------------------------------------------------- */
 
 static void http_crash(struct sim_handle *handle, enum sim_crash kind)
 {

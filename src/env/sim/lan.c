@@ -62,7 +62,7 @@ void sim_upnp_cancel(struct env_upnp *upnp)
     (void)upnp;
 }
 
-/* ---- watching */
+/* ---- watching ------------------------------------------------------------------------------ */
 
 struct sim_watch {
     struct sim_handle handle;

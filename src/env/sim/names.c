@@ -20,7 +20,7 @@ struct sim_resolve {
     void *user;
 };
 
-/* ---- the table */
+/* ---- the table ----------------------------------------------------------------------------- */
 
 static struct sim_name *name_find(struct sim_world *w, const char *name)
 {
@@ -81,7 +81,7 @@ int sim_names_find(struct sim_world *w, const char *host, uint16_t port, struct 
     return n->count == 0 ? ERR_NOT_FOUND : (int)n->count;
 }
 
-/* ---- the resolver */
+/* ---- the resolver -------------------------------------------------------------------------- */
 
 static void resolve_crash(struct sim_handle *h, enum sim_crash kind)
 {

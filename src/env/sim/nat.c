@@ -59,7 +59,7 @@ static struct heard_key heard_key(
     return key;
 }
 
-/* ---- mappings */
+/* ---- mappings ------------------------------------------------------------------------------ */
 
 static bool lives(const struct sim_nat *nat, const struct mapping *m)
 {
@@ -148,7 +148,7 @@ static struct mapping *mapping_for(struct sim_nat *nat, enum sim_protocol protoc
     return port == 0 ? NULL : mapping_make(nat, protocol, inner, remote, port);
 }
 
-/* ---- who may answer */
+/* ---- who may answer ------------------------------------------------------------------------ */
 
 static void heard_sweep(struct sim_nat *nat)
 {
@@ -184,7 +184,7 @@ static bool lets_in(struct sim_nat *nat, const struct mapping *m, const struct e
     return h != NULL && h->until > nat->world->now;
 }
 
-/* ---- packets */
+/* ---- packets ------------------------------------------------------------------------------- */
 
 bool sim_nat_out(struct sim_nat *nat, enum sim_protocol protocol, struct endpoint *from,
     const struct endpoint *to)
@@ -216,7 +216,7 @@ bool sim_nat_in(struct sim_nat *nat, enum sim_protocol protocol, const struct en
     return m != NULL && lets_in(nat, m, from) && sim_nat_aim(nat, protocol, to);
 }
 
-/* ---- life */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 static void forget(struct sim_nat *nat, bool forwarded_too)
 {

@@ -84,7 +84,7 @@ static bool is_loopback(const struct endpoint *e)
     return endpoint_class(e) == ADDR_LOOPBACK;
 }
 
-/* ---- through the NATs */
+/* ---- through the NATs ---------------------------------------------------------------------- */
 
 bool sim_net_leave(struct sim_host *host, enum sim_protocol protocol, struct endpoint *from,
     const struct endpoint *to, struct sim_crossing *out)
@@ -152,7 +152,7 @@ bool sim_net_is_behind(
     return false;
 }
 
-/* ---- the paths between hosts */
+/* ---- the paths between hosts --------------------------------------------------------------- */
 
 /* One switch, no access line between them. */
 static bool same_lan(const struct sim_host *from, const struct sim_host *to)
@@ -304,7 +304,7 @@ uint16_t sim_net_port(struct sim_host *host)
     return host->next_port++;
 }
 
-/* ---- the scenario's hands */
+/* ---- the scenario's hands ------------------------------------------------------------------ */
 
 static struct endpoint parse_ip(const char *ip)
 {

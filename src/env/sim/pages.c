@@ -168,7 +168,7 @@ void sim_pages_sync(struct sim_pages *p)
     p->durable_size = p->size;
 }
 
-/* ---- the loss of power */
+/* ---- the loss of power --------------------------------------------------------------------- */
 
 enum survival { NOTHING, EVERYTHING, SOME_PAGES, SOME_SECTORS, SURVIVALS };
 
@@ -219,7 +219,7 @@ void sim_pages_crash(struct sim_pages *p, struct sim_rng *rng)
     sim_pages_sync(p);
 }
 
-/* ---- looking */
+/* ---- looking ------------------------------------------------------------------------------- */
 
 bool sim_pages_next_data(const struct sim_pages *p, uint64_t from, uint64_t *start, uint64_t *end)
 {

@@ -6,7 +6,7 @@
 
 #define SYMLINKS_MAX 40 /* followed in one walk, as Linux */
 
-/* ---- walking */
+/* ---- walking ------------------------------------------------------------------------------- */
 
 struct sim_inode *sim_through(struct sim_inode *inode)
 {
@@ -140,7 +140,7 @@ int sim_walk_absolute(
     return walk_links(disk, folder, path, missing, &links);
 }
 
-/* ---- open folders */
+/* ---- open folders -------------------------------------------------------------------------- */
 
 static struct sim_dir *dir_of(struct env_dir *face)
 {
@@ -267,7 +267,7 @@ int sim_dir_sync(struct env_dir *face, const char *path)
     return err;
 }
 
-/* ---- names */
+/* ---- names --------------------------------------------------------------------------------- */
 
 int sim_path_stat(struct env_dir *face, const char *path, struct env_stat *out)
 {

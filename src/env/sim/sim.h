@@ -18,8 +18,7 @@ struct sim_host;
 struct sim_nat;
 struct sim_volume;
 
-/* ---- the world ---------------------------------------------------------------------------------
- */
+/* ---- the world ----------------------------------------------------------------------------- */
 
 /* Start from sim_config_calm or sim_config_rough and change what the scenario is about.
  * Probabilities are 0 to 1. Every draw comes from `seed`. */
@@ -110,8 +109,7 @@ enum sim_end sim_world_run_until(
 /* One line about the last end that was not SIM_REACHED: which, when, who. */
 const char *sim_world_complaint(const struct sim_world *);
 
-/* ---- hosts
- * --------------------------------------------------------------------------------------- */
+/* ---- hosts --------------------------------------------------------------------------------- */
 
 #define SIM_HOST_ADDRESSES_MAX 8
 #define SIM_MTU 1500u
@@ -175,8 +173,7 @@ struct sim_host_stats {
 };
 struct sim_host_stats sim_host_stats(const struct sim_host *);
 
-/* ---- paths between hosts
- * --------------------------------------------------------------------------- */
+/* ---- paths between hosts ------------------------------------------------------------------- */
 
 /* One-way latency and loss of a pair, both ways, instead of the drawn ones. */
 void sim_path_set(struct sim_host *, struct sim_host *, usec latency, double packet_loss);
@@ -197,8 +194,7 @@ unsigned sim_path_reset(struct sim_host *, struct sim_host *);
 /* No more random misfortunes from now on: sets every network probability to 0 (liveness mode). */
 void sim_world_calm_down(struct sim_world *);
 
-/* ---- NATs
- * ---------------------------------------------------------------------------------------- */
+/* ---- NATs ---------------------------------------------------------------------------------- */
 
 /* Who is let in through a mapping that a packet from inside has made. */
 enum sim_nat_kind {
@@ -226,8 +222,7 @@ void sim_nat_forward(struct sim_nat *, uint16_t outer_port, const struct endpoin
 /* It restarts: mappings are gone, forwarded ports stay, connections through it are silent. */
 void sim_nat_forget(struct sim_nat *);
 
-/* ---- names and HTTP servers
- * ---------------------------------------------------------------------------- */
+/* ---- names and HTTP servers ---------------------------------------------------------------- */
 
 /* The name has this address too. */
 void sim_name_add(struct sim_world *, const char *name, const char *ip);
@@ -262,8 +257,7 @@ void sim_http_serve(struct sim_world *, const char *url_prefix,
 void sim_http_reply_content(
     struct sim_http_reply *, const struct sim_http_request *, struct bytes content);
 
-/* ---- disks
- * --------------------------------------------------------------------------------------------- */
+/* ---- disks --------------------------------------------------------------------------------- */
 
 /* Kinds of disk calls, to count them and to make them fail. */
 enum sim_disk_call {

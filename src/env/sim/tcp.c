@@ -66,7 +66,7 @@ static void notify(struct sim_event *event)
         sim_schedule(t->conn->world, &t->notify, t->conn->world->now + t->conn->world->config.turn);
 }
 
-/* ---- fast streams: what a low water mark does, with the patience of env/uv */
+/* ---- fast streams: what a low water mark does, with the patience of env/uv ----------------- */
 
 static void watch_mark(struct sim_tcp *t)
 {
@@ -93,7 +93,7 @@ void sim_tcp_expect(struct env_tcp *face, size_t bytes)
     sim_tcp_poke(t);
 }
 
-/* ---- life */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 static void tcp_crash(struct sim_handle *h, enum sim_crash kind)
 {
@@ -196,7 +196,7 @@ void sim_tcp_remote(struct env_tcp *face, struct endpoint *out)
     *out = tcp_of(face)->remote;
 }
 
-/* ---- bytes */
+/* ---- bytes --------------------------------------------------------------------------------- */
 
 static size_t iovec_size(const struct iovec *iov, int count)
 {

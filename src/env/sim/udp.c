@@ -45,7 +45,7 @@ static struct sim_host *host_of(const struct sim_udp *u)
     return u->handle.env->host;
 }
 
-/* ---- queues */
+/* ---- queues -------------------------------------------------------------------------------- */
 
 static void queue_put(struct packet_queue *q, struct sim_datagram *d)
 {
@@ -89,7 +89,7 @@ void sim_datagrams_free(struct sim_world *w)
         datagram_free(list_entry(link, struct sim_datagram, all));
 }
 
-/* ---- arriving */
+/* ---- arriving ------------------------------------------------------------------------------ */
 
 static void poke(struct sim_udp *u)
 {
@@ -175,7 +175,7 @@ static void arrives(struct sim_event *event)
     }
 }
 
-/* ---- leaving */
+/* ---- leaving ------------------------------------------------------------------------------- */
 
 /* What is larger than the path's packets goes in fragments, of which each may be lost, or not at
  * all: silently, as where a firewall eats the ICMP that would say so. */
@@ -390,7 +390,7 @@ int sim_udp_receive(struct env_udp *face, struct env_datagram *datagrams, int co
     return got > 0 ? got : ERR_AGAIN;
 }
 
-/* ---- life */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 static void udp_crash(struct sim_handle *h, enum sim_crash kind)
 {

@@ -13,7 +13,7 @@ struct sim_name_change {
     struct sim_inode *inode; /* held */
 };
 
-/* ---- inodes */
+/* ---- inodes -------------------------------------------------------------------------------- */
 
 static struct sim_inode *inode_new(struct sim_volume *v, enum sim_kind kind)
 {
@@ -92,7 +92,7 @@ void sim_inode_stat(const struct sim_inode *i, struct env_stat *out)
     };
 }
 
-/* ---- content */
+/* ---- content ------------------------------------------------------------------------------- */
 
 size_t sim_inode_write(
     struct sim_inode *i, uint64_t offset, const void *data, size_t size, int *err)
@@ -146,7 +146,7 @@ void sim_inode_sync(struct sim_inode *i)
     i->durable_mtime_ns = i->mtime_ns;
 }
 
-/* ---- entries, without the journal */
+/* ---- entries, without the journal ---------------------------------------------------------- */
 
 static size_t entry_place(const struct sim_inode *folder, const char *name, bool *found)
 {
@@ -212,7 +212,7 @@ struct sim_inode *sim_folder_find(const struct sim_inode *folder, const char *na
     return found ? folder->entries[at].inode : NULL;
 }
 
-/* ---- the journal of names */
+/* ---- the journal of names ------------------------------------------------------------------ */
 
 static void journal_add(struct sim_volume *v, struct sim_name_change change)
 {
@@ -321,7 +321,7 @@ void sim_volume_sync(struct sim_volume *v)
         sim_inode_sync(i);
 }
 
-/* ---- life */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 struct sim_volume *sim_volume_new(struct sim_host *host, uint64_t device, uint64_t size_bytes)
 {

@@ -54,7 +54,7 @@ struct sim_volume {
 struct sim_volume *sim_volume_new(struct sim_host *, uint64_t device, uint64_t size_bytes);
 void sim_volume_free(struct sim_volume *);
 
-/* ---- names: each returns 0 or a negative enum kith_err */
+/* ---- names: each returns 0 or a negative enum kith_err ------------------------------------- */
 struct sim_inode *sim_folder_find(const struct sim_inode *folder, const char *name);
 /* A new inode under a new name. ERR_NO_SPACE. */
 int sim_folder_create(
@@ -71,7 +71,7 @@ void sim_volume_sync(struct sim_volume *);
 /* Power is lost. */
 void sim_volume_crash(struct sim_volume *, struct sim_rng *);
 
-/* ---- inodes */
+/* ---- inodes -------------------------------------------------------------------------------- */
 void sim_inode_hold(struct sim_inode *);
 void sim_inode_drop(struct sim_inode *);
 void sim_inode_touch(struct sim_inode *);

@@ -139,12 +139,12 @@ static inline struct env *sim_env_face(struct sim_env *env)
     return (struct env *)(void *)env;
 }
 
-/* ---- memory: zeroed, or the process ends */
+/* ---- memory: zeroed, or the process ends --------------------------------------------------- */
 void *sim_alloc(size_t size);
 void *sim_realloc(void *old, size_t size);
 char *sim_dup(const char *text);
 
-/* ---- events */
+/* ---- events -------------------------------------------------------------------------------- */
 static inline void sim_event_init(
     struct sim_event *e, const char *what, struct sim_host *host, void (*fire)(struct sim_event *))
 {
@@ -164,7 +164,7 @@ void sim_record(struct sim_world *, struct sim_host *, const char *what, uint64_
 /* A fingerprint of bytes for sim_record: fast, not cryptographic. */
 uint64_t sim_fingerprint(const void *data, size_t size);
 
-/* ---- handles (host.c) */
+/* ---- handles (host.c) ---------------------------------------------------------------------- */
 void sim_handle_open(struct sim_handle *, const struct sim_handle_kind *, struct sim_env *);
 /* Frees it, now or when its callback returns. */
 void sim_handle_close(struct sim_handle *);
@@ -175,7 +175,7 @@ static inline void sim_handle_enter(struct sim_handle *h)
 }
 bool sim_handle_leave(struct sim_handle *h);
 
-/* ---- the parts of an env's life that other files do */
+/* ---- the parts of an env's life that other files do ---------------------------------------- */
 void sim_jobs_init(struct sim_env *);
 void sim_jobs_crash(struct sim_env *);
 void sim_crash_now(struct sim_host *, enum sim_crash);

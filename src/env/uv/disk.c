@@ -14,8 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* ---- faults
- * ---------------------------------------------------------------------------------------- */
+/* ---- faults -------------------------------------------------------------------------------- */
 
 void real_disk_init(struct real_disk *d, const struct uv_env_fault *fault)
 {
@@ -80,8 +79,7 @@ int real_disk_fault(const struct real_dir *dir, enum uv_env_disk_call kind, size
     return error;
 }
 
-/* ---- folders
- * ------------------------------------------------------------------------------------------ */
+/* ---- folders ------------------------------------------------------------------------------- */
 
 static struct real_dir *dir_of(struct env_dir *d)
 {
@@ -239,9 +237,7 @@ int real_dir_sync(struct env_dir *dir, const char *path)
     return error ? err_from_errno(error) : 0;
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- files --------------------------------------------------------------------------------- */
 
 static int open_flags(unsigned flags)
 {

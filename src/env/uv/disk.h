@@ -48,8 +48,7 @@ int real_disk_fault(const struct real_dir *, enum uv_env_disk_call, size_t *size
 int real_dir_take(struct real_dir *);
 void real_dir_give(struct real_dir *);
 
-/* ---- beneath.c: both return a descriptor or -errno
- * ------------------------------------------------ */
+/* ---- beneath.c: both return a descriptor or -errno ----------------------------------------- */
 int real_open_beneath(int folder, const char *path, int flags, mode_t mode);
 /* Opens the folder of the path's last component and points *name at it; makes it if asked to. The
  * caller closes the descriptor. */

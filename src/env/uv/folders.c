@@ -91,7 +91,7 @@ static void note_idle(struct real_folders *f, struct real_folder *d)
     close_unused(f);
 }
 
-/* ---- opened and closed ----------------------------------------------------------------------- */
+/* ---- opened and closed --------------------------------------------------------------------- */
 
 static struct real_folder *folder_new(const char *path, const struct stat *st)
 {
@@ -162,7 +162,7 @@ void real_folder_close(struct real_folders *f, struct real_folder *d)
     free(d);
 }
 
-/* ---- used ------------------------------------------------------------------------------------ */
+/* ---- used ---------------------------------------------------------------------------------- */
 
 /* Counted as a user already, so that it stays. Outside the lock: a volume may be slow. */
 static int reopen(struct real_folders *f, struct real_folder *d)

@@ -58,8 +58,7 @@ struct env_http {
     char detail[HTTP_DETAIL_MAX];
 };
 
-/* ---- on the thread
- * ------------------------------------------------------------------------------------ */
+/* ---- on the thread ------------------------------------------------------------------------- */
 
 static bool is_redirect(struct env_http *h)
 {
@@ -295,8 +294,7 @@ static void http_run(struct env_job *job)
     curl_easy_cleanup(curl);
 }
 
-/* ---- on the loop
- * ---------------------------------------------------------------------------------------- */
+/* ---- on the loop --------------------------------------------------------------------------- */
 
 static void http_free(struct env_http *h)
 {

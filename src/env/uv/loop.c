@@ -19,8 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- clock and randomness ----------------------------------------------------------------------
- */
+/* ---- clock and randomness ------------------------------------------------------------------ */
 
 static usec read_clock(void)
 {
@@ -71,8 +70,7 @@ static void env_random_op(struct env *env, void *out, size_t size)
 
 static void arm_timer_fd(struct real_env *e, usec deadline);
 
-/* ---- deadlines
- * ----------------------------------------------------------------------------------- */
+/* ---- deadlines ----------------------------------------------------------------------------- */
 
 int real_timer_enter(struct real_env *e)
 {
@@ -114,8 +112,7 @@ static void env_wake_at_op(
     real_timer_set(e, &e->wake, deadline);
 }
 
-/* ---- the exported descriptor
- * --------------------------------------------------------------------- */
+/* ---- the exported descriptor --------------------------------------------------------------- */
 
 static void arm_timer_fd(struct real_env *e, usec deadline)
 {
@@ -182,8 +179,7 @@ int uv_env_fd(struct env *env)
     return poll_fd;
 }
 
-/* ---- turns
- * --------------------------------------------------------------------------------------- */
+/* ---- turns --------------------------------------------------------------------------------- */
 
 static int64_t deadline_ms(struct real_env *e)
 {
@@ -269,8 +265,7 @@ static void env_loop_wake_op(struct env *env)
     uv_async_send(&real_env_of(env)->async);
 }
 
-/* ---- small parts of the table
- * ---------------------------------------------------------------------- */
+/* ---- small parts of the table -------------------------------------------------------------- */
 
 bool real_descriptor_take(struct real_env *e)
 {
@@ -396,8 +391,7 @@ static const struct env_ops real_ops = {
     .path_list = real_path_list,
 };
 
-/* ---- birth and death
- * -------------------------------------------------------------------------------- */
+/* ---- birth and death ----------------------------------------------------------------------- */
 
 static unsigned default_descriptors_max(void)
 {

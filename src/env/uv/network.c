@@ -18,8 +18,7 @@
 #define RTF_GATEWAY_BIT 0x2u
 #define ROUTES_READ_MAX 4096u /* lines looked at: a full routing table is not for us */
 
-/* ---- networks
- * ------------------------------------------------------------------------------------------ */
+/* ---- networks ------------------------------------------------------------------------------ */
 
 static uint8_t prefix_bits(const struct sockaddr *mask, enum addr_family family)
 {
@@ -70,8 +69,7 @@ size_t real_device_addresses(struct env *env, const char *device, struct endpoin
     return socket_local_addresses(device, out, max);
 }
 
-/* ---- gateways
- * -------------------------------------------------------------------------------------- */
+/* ---- gateways ------------------------------------------------------------------------------ */
 
 struct route {
     struct endpoint gateway;
@@ -153,8 +151,7 @@ size_t real_gateways(struct env *env, struct endpoint *out, size_t max)
     return count;
 }
 
-/* ---- changes
- * --------------------------------------------------------------------------------------- */
+/* ---- changes ------------------------------------------------------------------------------- */
 
 struct env_network_watch {
     const struct env_ops *ops; /* first: env.c */

@@ -83,7 +83,7 @@ static void look_up(struct env_resolve *r)
     r->err = code ? error_of(code) : r->count ? 0 : ERR_NOT_FOUND;
 }
 
-/* ---- the threads ----------------------------------------------------------------------------- */
+/* ---- the threads --------------------------------------------------------------------------- */
 
 /* With the lock, which it gives back. The last one frees. */
 static void leave(struct real_resolver *resolver)
@@ -149,7 +149,7 @@ static bool start_thread(struct real_resolver *resolver)
     return started;
 }
 
-/* ---- the loop -------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------------------------ */
 
 int real_resolver_new(struct real_env *e, struct real_resolver **out)
 {

@@ -221,8 +221,7 @@ void real_tcp_want(struct env_tcp *tcp, bool read, bool write)
         follow_wishes(t);
 }
 
-/* ---- fast streams
- * ---------------------------------------------------------------------------------------- */
+/* ---- fast streams -------------------------------------------------------------------------- */
 
 static size_t buffer_size(int fd)
 {
@@ -268,9 +267,7 @@ void real_tcp_expect(struct env_tcp *tcp, size_t bytes)
     follow_mark(t);
 }
 
-/* ---- bytes
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- bytes --------------------------------------------------------------------------------- */
 
 static int clamp_count(int count)
 {

@@ -182,8 +182,7 @@ int real_udp_send(struct env_udp *u, const struct env_datagram *d, int count)
     return sent;
 }
 
-/* ---- runs
- * ---------------------------------------------------------------------------------------------- */
+/* ---- runs ---------------------------------------------------------------------------------- */
 
 /* The system's buffer is full, now. */
 static bool is_full(int e)

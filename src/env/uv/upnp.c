@@ -36,8 +36,7 @@ struct env_upnp {
     struct env_upnp_result result;
 };
 
-/* ---- whose URL is it?
- * ------------------------------------------------------------------------------ */
+/* ---- whose URL is it? ---------------------------------------------------------------------- */
 
 static bool is_routers(const char *url, const struct endpoint *router)
 {
@@ -70,8 +69,7 @@ static struct UPNPDev *only_routers(struct UPNPDev *list, const struct endpoint 
     return kept;
 }
 
-/* ---- one exchange, on its thread
- * ------------------------------------------------------------------- */
+/* ---- one exchange, on its thread ----------------------------------------------------------- */
 
 struct igd {
     struct UPNPUrls urls;
@@ -209,8 +207,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* ---- the loop's side
- * ------------------------------------------------------------------------------- */
+/* ---- the loop's side ----------------------------------------------------------------------- */
 
 static int start_thread(struct env_upnp *u)
 {

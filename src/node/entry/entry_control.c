@@ -1,0 +1,140 @@
+/* What the user may do with a torrent that is there, and whose turn it is to download. */
+#include "node/discovery/lsd_io.h"
+#include "node/node_internal.h"
+
+#include "base/err.h"
+
+/* ---- queueing ------------------------------------------------------------------------------ */
+
+static bool wants_a_turn(const struct kith_torrent *k)
+{
+    struct torrent_stats s;
+    if (!k->torrent || k->paused || k->removing || k->reopening || k->state != 0 ||
+        !torrent_storage(k->torrent))
+        return false;
+    torrent_stats(k->torrent, env_now(k->node->env), &s);
+    return !s.complete;
+}
+
+/* Those who came first download first. Who is complete seeds without a place in the queue. */
+void entry_queue(struct kith_node *n)
+{
+    unsigned running = 0;
+    if (n->downloads_max == 0)
+        return; /* nobody ever waits */
+    list_for_each(at, &n->torrents)
+    {
+        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
+        bool wants = wants_a_turn(k);
+        bool turn = !wants || running < n->downloads_max;
+        running += wants && turn;
+        if (turn == !k->queued)
+            continue;
+        k->queued = !turn;
+        if (!turn) {
+            web_seeds_cancel(k);
+            torrent_pause(k->torrent);
+        } else if (k->torrent && !k->paused)
+            torrent_resume(k->torrent);
+    }
+}
+
+/* ---- control ------------------------------------------------------------------------------- */
+
+/* One that sleeps is not woken for it. */
+void kith_pause(struct kith_torrent *k)
+{
+    k->paused = true;
+    web_seeds_cancel(k);
+    if (k->asleep)
+        timer_cancel(&k->node->timers, &k->drowsy); /* it need not greet its trackers */
+    if (k->torrent)
+        torrent_pause(k->torrent);
+    trackers_stop(k);
+    lsd_leave(k);
+    dht_io_leave(k);
+    entry_queue(k->node);
+    memory_save_entry(k);
+}
+
+/* Who sleeps and has trackers is woken to tell them. */
+void kith_resume(struct kith_torrent *k)
+{
+    if (k->outline.has_trackers)
+        (void)entry_wake(k);
+    k->paused = false;
+    if (k->asleep) {
+        lsd_join(k);
+        dht_io_join(k);
+    } else if (k->metadata_only && k->metainfo && !k->storage) {
+        k->metadata_only = false;
+        entry_open_data(k);
+    } else if (k->torrent) {
+        torrent_resume(k->torrent);
+        trackers_free(k);
+        trackers_start(k);
+        lsd_join(k);
+        dht_io_join(k);
+        entry_queue(k->node);
+    }
+    memory_save_entry(k);
+}
+
+int kith_add_peer(struct kith_torrent *k, const char *host_port)
+{
+    int err = entry_wake(k);
+    return err ? err : named_peers_meet(k, bytes_of_str(host_port));
+}
+
+/* What the sidecar held of a file that became wanted is in its place now. */
+static void file_completed(void *user, int err)
+{
+    struct kith_torrent *k = user;
+    if (err)
+        entry_trouble(k, err, storage_error(k->storage));
+}
+
+int kith_set_file_priority(struct kith_torrent *k, uint32_t file, int priority)
+{
+    int err = entry_wake(k);
+    if (err || !k->torrent || !k->metainfo)
+        return err ? err : ERR_AGAIN;
+    err = torrent_set_file_priority(k->torrent, file, priority);
+    if (!err)
+        err = entry_reserve_priorities(k);
+    if (err)
+        return err;
+    k->priorities[file] = (uint8_t)priority;
+    if (k->storage)
+        err = storage_set_wanted(k->storage, file, priority > 0, file_completed, k);
+    memory_save_entry(k);
+    return err < 0 ? err : 0;
+}
+
+void kith_set_torrent_rates(struct kith_torrent *k, uint64_t download_max, uint64_t upload_max)
+{
+    k->download_max = download_max;
+    k->upload_max = upload_max;
+    memory_save_entry(k);
+    if (!k->torrent)
+        return;
+    usec now = env_now(k->node->env);
+    token_bucket_set(&torrent_limits(k->torrent)->download, download_max, now);
+    token_bucket_set(&torrent_limits(k->torrent)->upload, upload_max, now);
+}
+
+void kith_set_sequential(struct kith_torrent *k, int on)
+{
+    k->sequential = on;
+    if (k->torrent)
+        torrent_set_sequential(k->torrent, on);
+    memory_save_entry(k);
+}
+
+void kith_set_super_seeding(struct kith_torrent *k, int on)
+{
+    k->super_seeding = on;
+    if (k->torrent)
+        torrent_set_super_seeding(k->torrent, on);
+    memory_save_entry(k);
+}

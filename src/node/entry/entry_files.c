@@ -1,0 +1,94 @@
+/* What people do with a torrent's files: have them checked again, moved, deleted. See entry_data.h.
+ */
+#include "node/entry/entry_data.h"
+
+#include "base/err.h"
+#include <stdlib.h>
+#include <string.h>
+
+int kith_recheck(struct kith_torrent *k)
+{
+    bool slept = k->asleep;
+    (void)entry_wake(k);
+    bool opening = slept && k->state == KITH_STATE_CHECKING;
+    bool rests = k->error == ERR_CHANGED && k->storage && storage_idle(k->storage);
+    bool started = k->torrent && torrent_storage(k->torrent);
+    if (!opening && (!k->torrent || (!started && !rests) || k->reopening))
+        return ERR_AGAIN;
+    k->quiet = false;
+    k->state = KITH_STATE_CHECKING;
+    k->existing = KITH_EXISTING_OVERWRITE; /* it is the torrent's own data */
+    if (opening) {                         /* without its record all of it is hashed */
+        entry_drop_record(k);
+        return 0;
+    }
+    if (!started) { /* it was given up over what stood there */
+        entry_drop_record(k);
+        entry_open_data(k);
+        return 0;
+    }
+    k->forget_record = true;
+    entry_reopen(k);
+    return 0;
+}
+
+static void moved(void *user, int err)
+{
+    struct kith_torrent *k = user;
+    k->moving = false;
+    if (!err) {
+        text_pool_give(k->node->folders, k->folder);
+        k->folder = text_pool_take(k->node->folders, storage_folder(k->storage));
+        memory_save_entry(k);
+        entry_save_record(k, true, NULL);
+    }
+    node_event(k->node, KITH_EVENT_MOVED, k, err, err ? storage_error(k->storage) : k->folder);
+    entry_stop_when_idle(k);
+}
+
+int kith_move(struct kith_torrent *k, const char *folder)
+{
+    (void)entry_wake(k);
+    if (!k->storage || k->moving || k->reopening)
+        return ERR_AGAIN;
+    int err = storage_move(k->storage, folder, moved, k);
+    k->moving = err == 0;
+    return err;
+}
+
+/* Only what kith wrote or verified is deleted: a file that was there before us goes only if all of
+ * it is right. */
+static void mark_deletable(const struct kith_torrent *k, uint8_t *which)
+{
+    const struct metainfo *m = k->metainfo;
+    const struct bitfield *have = torrent_have(k->torrent);
+    for (uint32_t f = 0; f < m->file_count; f++) {
+        bool all = true;
+        for (uint32_t i = 0; i < m->files[f].piece_count; i++)
+            all &= bitfield_get(have, m->files[f].first_piece + i);
+        which[f] = !(m->files[f].flags & METAINFO_PAD) && (all || !k->awake->file_existed[f]);
+    }
+}
+
+static void deleted(void *user, int err)
+{
+    struct kith_torrent *k = user;
+    if (err)
+        node_event(k->node, KITH_EVENT_TROUBLE, k, err, storage_error(k->storage));
+    k->delete_data = false;
+    entry_stopped(k);
+}
+
+/* False: there is nothing to delete. */
+bool entry_delete_data(struct kith_torrent *k)
+{
+    uint8_t *which = k->storage && k->torrent && torrent_storage(k->torrent)
+                         ? calloc(k->metainfo->file_count ? k->metainfo->file_count : 1, 1)
+                         : NULL;
+    if (!which)
+        return false;
+    mark_deletable(k, which);
+    int err = storage_delete(k->storage, which, deleted, k);
+    free(which);
+    return err == 0;
+}
