@@ -140,7 +140,7 @@ void memory_save_entry(struct kith_torrent *k)
 
 void memory_save_metainfo(struct kith_torrent *k)
 {
-    if (k->node->state && k->id)
+    if (k->node->state && k->id && !k->removing)
         (void)save_metainfo(k, NULL, NULL);
 }
 
@@ -195,6 +195,7 @@ void memory_forget(struct kith_torrent *k)
 {
     if (k->node->state && k->id)
         (void)state_remove_torrent(k->node->state, k->id, NULL, NULL);
+    k->id = 0;
 }
 
 /* ---- restoring ----------------------------------------------------------------------------- */

@@ -186,7 +186,7 @@ int storage_delete(
 /* Was anything read for peers, or to be checked, since the last look? */
 bool storage_was_read(const struct storage *);
 /* Looks at the files that were: done() is told which of them somebody else has written to since
- * they were opened or synced (valid during the callback; count 0: none). By size, time and inode:
+ * they were opened or synced (valid during the callback; count 0: none). By size and time:
  * who sets the time back is not found out. ERR_AGAIN: not now. */
 int storage_look(
     struct storage *, void (*done)(void *user, const uint32_t *files, size_t count), void *user);

@@ -187,6 +187,7 @@ const uint8_t *storage_map(struct storage *s, struct storage_window *w, uint32_t
         return NULL;
     uint64_t rest = s->metainfo->files[slice.file].length - slice.file_offset;
     length = length < rest ? length : rest;
+    storage_note_read(s, slice.file);
     if (length < VIEW_WORTH || file_cache_take(s->files, s, slice.file, s->dir,
                                    s->file[slice.file].path, ENV_OPEN_READ, &f))
         return NULL;

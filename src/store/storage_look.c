@@ -33,9 +33,11 @@ static bool is_comparable(struct storage_file *f)
            !atomic_load(&f->in_parts);
 }
 
-static bool is_other(const struct storage_file_record *then, const struct env_stat *now)
+/* Not by the inode's number: on FAT, and on much that comes by FUSE, it is another one whenever the
+ * system has forgotten the file. */
+static bool is_other(const struct storage_file_record *then, uint64_t size, int64_t mtime_ns)
 {
-    return then->size != now->size || then->mtime_ns != now->mtime_ns || then->inode != now->inode;
+    return then->size != size || then->mtime_ns != mtime_ns;
 }
 
 /* A file that is gone is the next read's to notice. */
@@ -46,9 +48,26 @@ static void look_run(struct env_job *job)
     for (size_t i = 0; i < j->count && s->dir; i++) {
         struct env_stat now;
         const struct looked_file *f = &j->files[i];
-        if (env_path_stat(s->dir, s->file[f->number].path, &now) == 0 && is_other(&f->then, &now))
+        if (env_path_stat(s->dir, s->file[f->number].path, &now) == 0 &&
+            is_other(&f->then, now.size, now.mtime_ns))
             j->changed[j->changed_count++] = f->number;
     }
+}
+
+/* Leaves out what we wrote ourselves while the job waited for its turn. */
+static void leave_out_ours(struct look_job *j)
+{
+    size_t kept = 0;
+    for (size_t i = 0, c = 0; i < j->count && c < j->changed_count; i++) {
+        struct storage_file *f = &j->storage->file[j->files[i].number];
+        if (j->files[i].number != j->changed[c])
+            continue;
+        if (!j->storage->syncs && is_comparable(f) &&
+            !is_other(&j->files[i].then, f->record.size, f->record.mtime_ns))
+            j->changed[kept++] = j->changed[c];
+        c++;
+    }
+    j->changed_count = kept;
 }
 
 static void look_done(struct env_job *job)
@@ -56,6 +75,7 @@ static void look_done(struct env_job *job)
     struct look_job *j = container_of(job, struct look_job, job);
     j->storage->jobs--;
     storage_job_ended(j->storage);
+    leave_out_ours(j);
     j->done(j->user, j->changed, j->changed_count);
     free(j->changed);
     free(j);
@@ -89,8 +109,10 @@ int storage_look(
     atomic_store(&s->was_read, false);
     size_t room = count_read(s);
     struct look_job *j = new_job(room);
-    if (!j)
+    if (!j) {
+        atomic_store(&s->was_read, true);
         return ERR_NOMEM;
+    }
     j->job = (struct env_job){.run = look_run, .done = look_done};
     j->storage = s;
     j->done = done;

@@ -20,12 +20,22 @@ static const char *path_at(const struct storage *s, uint32_t i)
     return i < s->metainfo->file_count ? s->file[i].path : s->parts_path;
 }
 
-static bool is_on_disk(const struct storage *s, uint32_t i)
+/* What is missing in a folder that cannot be reached is not missing: that is the error then. */
+static int is_missing(const struct storage *s, int err)
 {
     struct env_stat st;
+    return err == ERR_NOT_FOUND || err == ERR_ABSENT ? env_path_stat(s->dir, "", &st) : err;
+}
+
+static int is_on_disk(const struct storage *s, uint32_t i, bool *there)
+{
+    struct env_stat st;
+    *there = false;
     if (i < s->metainfo->file_count && s->metainfo->files[i].flags & METAINFO_PAD)
-        return false;
-    return env_path_stat(s->dir, path_at(s, i), &st) == 0;
+        return 0;
+    int err = env_path_stat(s->dir, path_at(s, i), &st);
+    *there = err == 0;
+    return is_missing(s, err);
 }
 
 static int make_parent(struct env_dir *dir, const char *path)
@@ -150,10 +160,15 @@ static int nothing_in_the_way(struct move_job *m)
 {
     struct storage *s = m->storage;
     struct env_stat st;
-    for (uint32_t i = 0; i < path_count(s); i++)
-        if (is_on_disk(s, i) && env_path_stat(m->to, path_at(s, i), &st) == 0)
+    bool there;
+    for (uint32_t i = 0; i < path_count(s); i++) {
+        int err = is_on_disk(s, i, &there);
+        if (!err && there && env_path_stat(m->to, path_at(s, i), &st) == 0)
+            err = ERR_EXISTS;
+        if (err)
             return storage_note_error(
-                s, ERR_EXISTS, "moving", i < s->metainfo->file_count ? i : UINT32_MAX);
+                s, err, "moving", i < s->metainfo->file_count ? i : UINT32_MAX);
+    }
     return 0;
 }
 
@@ -184,7 +199,9 @@ static void move_run(struct env_job *job)
     if (!m->err)
         m->err = nothing_in_the_way(m);
     for (uint32_t i = 0; i < path_count(s) && !m->err; i++) {
-        if (!is_on_disk(s, i))
+        bool there;
+        m->err = is_on_disk(s, i, &there);
+        if (m->err || !there)
             continue;
         m->err = move_path(m, i);
         m->moved[i] = m->err == 0;
@@ -275,8 +292,8 @@ static void delete_run(struct env_job *job)
     for (uint32_t i = 0; i < path_count(s) && !err; i++) {
         if (i < s->metainfo->file_count && !d->which[i])
             continue;
-        int gone = env_path_unlink(s->dir, path_at(s, i));
-        if (gone && gone != ERR_NOT_FOUND && gone != ERR_ABSENT && !d->err)
+        int gone = is_missing(s, env_path_unlink(s->dir, path_at(s, i)));
+        if (gone && !d->err)
             d->err = storage_note_error(s, gone, "deleting", i);
         remove_empty_parents(s->dir, path_at(s, i));
     }

@@ -113,9 +113,11 @@ static int hear_unchoke(struct peer *p)
 
 static int hear_interest(struct peer *p, bool interested)
 {
-    bool wanted = peer_wants_slot(p);
+    bool wanted = peer_wants_slot(p), was_presumed = p->presumed;
     p->interested_in_us = interested;
     p->presumed = false;
+    if (was_presumed && interested) /* now it is known what it has */
+        torrent_suggest_first(p->torrent, p);
     if (wanted == interested)
         return 0;
     if (p->choked_by_us && interested)

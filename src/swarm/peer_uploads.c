@@ -102,7 +102,8 @@ int peer_asked(struct peer *p, uint32_t piece, uint32_t begin, uint32_t length)
         peer_say_reject(p, piece, begin, length);
         return 0;
     }
-    torrent_suggest_next(p->torrent, p, piece);
+    if (begin == 0 && !p->choked_by_us)
+        torrent_suggest_next(p->torrent, p, piece);
     /* Served when all that came with it has been heard: requests are read in batches. */
     enum storage_way way = p->can_lend ? STORAGE_LEND : STORAGE_COPY;
     return queue_push(&p->uploads, (struct upload_request){piece, begin, length, way});
@@ -138,7 +139,7 @@ void peer_set_choked(struct peer *p, bool choked, usec now)
     else if (wants)
         torrent_slot_taken(p->torrent);
     peer_say_choke(p, choked);
-    if (!choked)
+    if (!choked && !p->presumed)
         torrent_suggest_first(p->torrent, p);
     /* Choke first, then the rejects (transmission's order, which everybody accepts). */
     if (choked)

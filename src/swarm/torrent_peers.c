@@ -187,6 +187,7 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
     t->starved -= p->starved;
     if (!p->choked_by_us && peer_wants_slot(p))
         torrent_slot_freed(t);
+    p->presumed = p->interested_in_us = false; /* its slot is free, whatever is still heard */
     torrent_tick_at(t, t->now);
 }
 
@@ -262,7 +263,8 @@ void torrent_slot_freed(struct torrent *t)
  * ask with theirs, a round trip earlier. (BEP 3 lets have who is not interested, too.) */
 void torrent_presume_interest(struct torrent *t, struct peer *p)
 {
-    if (p->gone || !torrent_is_serving(t) || t->have.count == 0 || t->slots_used >= CHOKER_SLOTS)
+    bool is_free = t->slots_used < CHOKER_SLOTS && !t->choke_soon; /* and nobody waits for it */
+    if (p->gone || !torrent_is_serving(t) || t->have.count == 0 || !is_free)
         return;
     p->presumed = true;
     peer_set_choked(p, false, t->now);

@@ -266,6 +266,32 @@ def data_that_is_changed_in_place_is_not_given_on(case):
     get.send_signal(signal.SIGINT)
 
 
+def a_change_that_was_noticed_is_not_forgotten(case):
+    case.data()
+    share = case.start("share", "Data", "--listen", "127.0.0.1", "--json")
+    link = next_of_type(share, "link")["link"]
+    port = free_port()
+    mine = ("get", link, "-o", "mine", "--listen", "127.0.0.1", "--json")
+    get = case.start(*mine, "--port", port)
+    next_of_type(get, "complete")
+    share.send_signal(signal.SIGINT)
+    share.communicate(timeout=BOUND_S)
+    with open(case.work / "mine/Data/film.bin", "r+b") as f:
+        f.seek(100_000)
+        f.write(b"another film")
+    reader = case.start("get", link, "-o", "other", "-p", f"127.0.0.1:{port}", "--listen", "127.0.0.1", "-q")
+    next_of_type(get, "trouble")
+    for process in (reader, get):
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=BOUND_S)
+    again = case.start(*mine)
+    line = json.loads(first_line(again))
+    while line["type"] != "complete" and line.get("state") != "getting":
+        line = json.loads(first_line(again))
+    expect(line["type"], "progress", "what the next run begins with")
+    again.send_signal(signal.SIGINT)
+
+
 def share_says_when_somebody_else_has_all_of_it(case):
     case.data()
     share = case.start("share", "Data", "--listen", "127.0.0.1", "--json")

@@ -5,10 +5,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 struct real_folder {
@@ -16,6 +18,7 @@ struct real_folder {
     char *path;
     dev_t device;
     ino_t inode;
+    bool lasting;        /* its inode is the same when it is opened again */
     int fd;              /* -1: closed for a while */
     unsigned references; /* who opened it */
     unsigned users;      /* who has taken its descriptor */
@@ -71,10 +74,28 @@ static void close_descriptor(struct real_folders *f, struct real_folder *d)
     f->open--;
 }
 
+/* File systems on which an inode has another number whenever the system has forgotten it. */
+static bool is_lasting(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0)
+        return false;
+    switch ((uint32_t)fs.f_type) {
+    case MSDOS_SUPER_MAGIC:
+    case 0x2011BAB0: /* exFAT */
+    case FUSE_SUPER_MAGIC:
+    case 0xFF534D42: /* CIFS */
+    case 0xFE534D42: /* SMB2 */
+        return false;
+    default:
+        return true;
+    }
+}
+
 /* A relative path may lead elsewhere when the process has changed its folder. */
 static bool may_reopen(const struct real_folder *d)
 {
-    return d->path[0] == '/';
+    return d->path[0] == '/' && d->lasting;
 }
 
 static void close_unused(struct real_folders *f)
@@ -93,7 +114,7 @@ static void note_idle(struct real_folders *f, struct real_folder *d)
 
 /* ---- opened and closed --------------------------------------------------------------------- */
 
-static struct real_folder *folder_new(const char *path, const struct stat *st)
+static struct real_folder *folder_new(const char *path, int fd, const struct stat *st)
 {
     struct real_folder *d = calloc(1, sizeof *d);
     char *copy = d ? strdup(path) : NULL;
@@ -101,20 +122,24 @@ static struct real_folder *folder_new(const char *path, const struct stat *st)
         free(d);
         return NULL;
     }
-    *d = (struct real_folder){.path = copy, .device = st->st_dev, .inode = st->st_ino, .fd = -1};
+    *d = (struct real_folder){.path = copy,
+        .device = st->st_dev,
+        .inode = st->st_ino,
+        .lasting = is_lasting(fd),
+        .fd = -1};
     list_init(&d->link);
     return d;
 }
 
 /* Under the lock. The one that is open already, or a new one; NULL: no memory. */
 static struct real_folder *find_or_make(
-    struct real_folders *f, const char *path, const struct stat *st)
+    struct real_folders *f, const char *path, int fd, const struct stat *st)
 {
     uint64_t key = key_of(path);
     struct real_folder *d = f->by_path ? map_get(f->by_path, &key) : NULL;
     if (d && strcmp(d->path, path) == 0 && is_same(d, st))
         return d;
-    d = folder_new(path, st);
+    d = folder_new(path, fd, st);
     if (d && f->by_path)
         (void)map_put(f->by_path, &key, d); /* without memory for it: it is not shared */
     return d;
@@ -127,7 +152,7 @@ int real_folder_open(struct real_folders *f, const char *path, struct real_folde
     if (fd < 0)
         return -fd;
     pthread_mutex_lock(&f->lock);
-    struct real_folder *d = find_or_make(f, path, &st);
+    struct real_folder *d = find_or_make(f, path, fd, &st);
     if (d && d->fd < 0) {
         d->fd = fd;
         f->open++;

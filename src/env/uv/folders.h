@@ -1,8 +1,9 @@
 /* Descriptors of open folders: one for all who opened the same, and at most so many. Thousands of
  * torrents lie in few folders; and where they lie in many, those that nobody is using right now are
  * closed, the longest unused first, and opened again by their path when they are needed. What
- * stands there then must be the same folder, else it is absent: nothing is ever looked for, or
- * written, in another one. Thread-safe. */
+ * stands there then must have the inode that it had, else it is absent: nothing is looked for, or
+ * written, in another folder. Where inodes change their numbers (FAT, FUSE) none is closed.
+ * Thread-safe. */
 #ifndef KITH_ENV_UV_FOLDERS_H
 #define KITH_ENV_UV_FOLDERS_H
 

@@ -166,7 +166,7 @@ static void count_bytes(const struct kith_torrent *k, struct tracker_announce *w
     if (k->asleep)
         w->left = 0;
     else
-        w->left = k->metainfo && s.pieces_total > 0 ? s.bytes_left : LEFT_UNKNOWN;
+        w->left = k->torrent && torrent_storage(k->torrent) ? s.bytes_left : LEFT_UNKNOWN;
 }
 
 static void fill(struct announce *a, const struct announcer_tracker *t)

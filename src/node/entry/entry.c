@@ -146,6 +146,7 @@ void entry_stopped(struct kith_torrent *k)
 /* Whatever is under way ends, and tells entry_stopped when it has. */
 void entry_stop(struct kith_torrent *k)
 {
+    bool is_put_away_next = k->falling_asleep && timer_armed(&k->drowsy); /* it has stopped */
     if (k->awake) {
         timer_cancel(&k->node->timers, &k->awake->save);
         timer_cancel(&k->node->timers, &k->awake->retry);
@@ -159,6 +160,8 @@ void entry_stop(struct kith_torrent *k)
     named_peers_cancel(k);
     if (k->awake && k->awake->create)
         create_cancel(k->awake->create);
+    else if (is_put_away_next)
+        entry_stopped(k);
     else if (k->torrent)
         torrent_stop(k->torrent);
     else if (!k->storage || storage_idle(k->storage))
@@ -172,6 +175,10 @@ void kith_remove(struct kith_torrent *k)
     if (k->removing)
         return;
     k->removing = true;
+    /* At once: what is added anew meanwhile is another row of the same hashes. Not before the data
+     * is gone that has to go with it. */
+    if (!k->delete_data)
+        memory_forget(k);
     entry_queue(k->node);
     entry_stop(k);
 }

@@ -69,7 +69,7 @@ void kith_resume(struct kith_torrent *k)
     } else if (k->metadata_only && k->metainfo && !k->storage) {
         k->metadata_only = false;
         entry_open_data(k);
-    } else if (k->torrent) {
+    } else if (k->torrent && k->state != KITH_STATE_CHECKING) { /* else its start does all that */
         torrent_resume(k->torrent);
         trackers_free(k);
         trackers_start(k);
@@ -82,7 +82,7 @@ void kith_resume(struct kith_torrent *k)
 
 int kith_add_peer(struct kith_torrent *k, const char *host_port)
 {
-    int err = entry_wake(k);
+    int err = k->falling_asleep ? ERR_AGAIN : entry_wake(k);
     return err ? err : named_peers_meet(k, bytes_of_str(host_port));
 }
 
@@ -96,7 +96,7 @@ static void file_completed(void *user, int err)
 
 int kith_set_file_priority(struct kith_torrent *k, uint32_t file, int priority)
 {
-    int err = entry_wake(k);
+    int err = k->falling_asleep ? ERR_AGAIN : entry_wake(k);
     if (err || !k->torrent || !k->metainfo)
         return err ? err : ERR_AGAIN;
     err = torrent_set_file_priority(k->torrent, file, priority);

@@ -9,6 +9,8 @@
 int kith_recheck(struct kith_torrent *k)
 {
     bool slept = k->asleep;
+    if (k->falling_asleep)
+        return ERR_AGAIN;
     (void)entry_wake(k);
     bool opening = slept && k->state == KITH_STATE_CHECKING;
     bool rests = k->error == ERR_CHANGED && k->storage && storage_idle(k->storage);
@@ -49,7 +51,7 @@ static void moved(void *user, int err)
 int kith_move(struct kith_torrent *k, const char *folder)
 {
     (void)entry_wake(k);
-    if (!k->storage || k->moving || k->reopening)
+    if (!k->storage || k->moving || k->reopening || k->falling_asleep)
         return ERR_AGAIN;
     int err = storage_move(k->storage, folder, moved, k);
     k->moving = err == 0;

@@ -24,18 +24,33 @@ static void tell(struct kith_torrent *k, uint32_t file, size_t count)
     node_event(k->node, KITH_EVENT_WARNING, k, ERR_CHANGED, text);
 }
 
+/* The record in memory is the reopening's, the saved one the next start's: neither may vouch for
+ * what somebody else has written. */
+static void distrust(struct kith_torrent *k, const uint32_t *files, size_t count)
+{
+    struct builder b = builder_heap(STATE_BLOB_MAX);
+    struct resume *r = &k->awake->record;
+    k->record_fits = false;
+    if (!k->has_record)
+        return;
+    for (size_t i = 0; i < count; i++)
+        resume_distrust(r, files[i]);
+    resume_write(r->live, &r->have, r->files, r->file_count, &b);
+    if (builder_ok(&b))
+        (void)memory_save_record(k, builder_bytes(&b), NULL, NULL);
+    builder_free(&b);
+}
+
 static void looked(void *user, const uint32_t *files, size_t count)
 {
     struct kith_torrent *k = user;
     bool asked = k->node->stopping || k->removing || k->reopening || k->stop_waits;
     if (count > 0 && !asked && torrent_storage(k->torrent)) {
         tell(k, files[0], count);
-        for (size_t i = 0; i < count && k->has_record; i++)
-            resume_distrust(&k->awake->record, files[i]);
+        distrust(k, files, count);
         k->awake->touched = true;
         k->awake->touched_file = files[0];
         k->awake->had = torrent_have(k->torrent)->count;
-        k->record_fits = false;
         entry_reopen(k);
     }
     entry_reopen_when_idle(k);
@@ -62,6 +77,7 @@ void entry_look_soon(struct kith_torrent *k)
     if (timer_armed(&a->look) || !k->storage || !storage_was_read(k->storage) || k->node->stopping)
         return;
     timer_set(&k->node->timers, &a->look, due > now ? due : now + LOOK_EVERY);
+    node_arm(k->node);
 }
 
 bool entry_was_changed(struct kith_torrent *k)

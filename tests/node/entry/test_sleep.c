@@ -149,6 +149,54 @@ static void a_sleeper_that_is_removed_with_its_data_leaves_nothing(void **state)
     end(&s);
 }
 
+static bool is_put_away_next(struct swarm *s)
+{
+    struct kith_torrent *k = s->nodes[0].torrent;
+    return k->falling_asleep && timer_armed(&k->drowsy);
+}
+
+static void one_that_is_removed_between_falling_asleep_and_being_put_away_is_removed(void **state)
+{
+    (void)state;
+    struct swarm s;
+    swarm_new(
+        &s, &(struct swarm_config){
+                .seed = 5, .file_sizes = {300000, 70000}, .piece_length = 32768, .remember = true});
+    swarm_start(swarm_add(&s, &(struct swarm_node_config){.seeder = true, .folder = "/d"}));
+    assert_true(swarm_run_until(&s, LONG_ENOUGH, is_put_away_next));
+    struct kith_torrent *k = s.nodes[0].torrent;
+    assert_int_equal(kith_recheck(k), KITH_E_AGAIN);
+    assert_int_equal(kith_move(k, "/e"), KITH_E_AGAIN);
+    kith_remove(k);
+    assert_true(is_removed(&s));
+    s.nodes[0].torrent = NULL;
+    end(&s);
+}
+
+/* Its row goes when it is asked to go, not when it is gone: the hashes of rows are unique. */
+static void what_is_added_again_while_it_is_being_removed_is_remembered(void **state)
+{
+    (void)state;
+    struct swarm s;
+    struct kith_add add;
+    begin(&s);
+    KITH_INIT(add);
+    add.torrent = s.torrent;
+    add.torrent_size = s.torrent_size;
+    add.folder = "/d";
+    struct swarm_node *n = &s.nodes[0];
+    assert_int_equal(entry_wake(n->torrent), 0);
+    kith_remove(n->torrent);
+    assert_false(is_removed(&s));
+    assert_int_equal(kith_add(n->node, &add, &n->torrent), 0);
+    swarm_pass(&s, SECONDS(30));
+    swarm_crash(n, SIM_POWER_LOSS);
+    swarm_start(n); /* which adds it once more, and is told that it is there */
+    assert_true(n->torrent->restored);
+    assert_true(swarm_run_until(&s, SECONDS(60), swarm_all_complete));
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +206,8 @@ int main(void)
         cmocka_unit_test(after_a_restart_it_is_asleep_at_once_and_nothing_is_hashed),
         cmocka_unit_test(what_was_changed_while_it_slept_is_not_given_to_anybody),
         cmocka_unit_test(a_sleeper_that_is_removed_with_its_data_leaves_nothing),
+        cmocka_unit_test(one_that_is_removed_between_falling_asleep_and_being_put_away_is_removed),
+        cmocka_unit_test(what_is_added_again_while_it_is_being_removed_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
