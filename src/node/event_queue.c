@@ -7,8 +7,8 @@
 
 #define TEXT_MAX 255u
 
-struct key {
-    uintptr_t torrent;
+struct key { /* hashed as it stands: no padding */
+    uint64_t torrent;
     uint64_t type;
 };
 
@@ -73,9 +73,10 @@ void event_queue_push(
     if (!e)
         return;
     struct key key = key_of(e);
-    if (!q->newest && q->count >= NODE_EVENTS_MAX)
+    bool full = q->count >= NODE_EVENTS_MAX;
+    if (full && !q->newest)
         make_map(q);
-    if (q->newest)
+    if (full && q->newest)
         repeated = map_get(q->newest, &key);
     if (repeated) {
         forget(q, repeated);

@@ -1,7 +1,7 @@
-/* What waits to be pulled by kith_next_event, in order. Once NODE_EVENTS_MAX wait, an event takes
+/* What waits to be pulled by kith_next_event, in order. While NODE_EVENTS_MAX wait, an event takes
  * the place of one that repeats it (the same type and torrent), and goes to the end: what was true
- * last is heard last. Others are never left out, so that each torrent's beginning and end is told;
- * there are as many as torrents and types at most. */
+ * last is heard last. Others are never left out, so that each torrent's beginning and end is told:
+ * beyond that many there is at most one of each torrent and type. */
 #ifndef KITH_NODE_EVENT_QUEUE_H
 #define KITH_NODE_EVENT_QUEUE_H
 
@@ -24,7 +24,8 @@ struct kith_event {
 struct event_queue {
     struct list_link events;
     size_t count;
-    struct map *newest; /* by type and torrent; made when NODE_EVENTS_MAX wait */
+    struct map *newest; /* by type and torrent; made when NODE_EVENTS_MAX wait, kept until
+                           none does */
     uint8_t seed[16];
 };
 

@@ -302,6 +302,11 @@ void announcer_failed(
     in_vain(a, r, now);
 }
 
+void announcer_cancelled(struct announcer *a, const struct announcer_request *r)
+{
+    a->tiers[r->tier].in_flight = false;
+}
+
 static void refused(struct announcer *a, const struct announcer_request *r,
     const struct tracker_reply *reply, usec now)
 {

@@ -80,7 +80,8 @@ void announcer_completed(struct announcer *, usec now);
 void announcer_hurry(struct announcer *, usec now);
 /* From now on only goodbyes, to those that were greeted. */
 void announcer_stop(struct announcer *, usec now);
-/* An announce that is due; it counts as under way until answered or failed. */
+/* An announce that is due; it counts as under way until answered, failed or
+ * cancelled. */
 bool announcer_next(struct announcer *, usec now, struct announcer_request *out);
 usec announcer_deadline(const struct announcer *);
 /* The answer, refusals included. */
@@ -89,6 +90,8 @@ void announcer_answered(
 /* None came; `why` in words. */
 void announcer_failed(
     struct announcer *, const struct announcer_request *, const char *why, usec now);
+/* It was never sent, and says nothing of the tracker: what was due is due. */
+void announcer_cancelled(struct announcer *, const struct announcer_request *);
 /* The next scrape of one of the trackers: those that answer announces and leave out how many there
  * are (BEP 48). NEVER: none. */
 usec announcer_scrape_deadline(const struct announcer *, const char **url);

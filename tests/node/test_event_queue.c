@@ -80,6 +80,23 @@ static void where_many_wait_what_repeats_itself_is_told_once_and_last(void **sta
     event_queue_free(&q);
 }
 
+static void where_few_wait_again_what_repeats_itself_is_told_each_time(void **state)
+{
+    struct event_queue q;
+    (void)state;
+    event_queue_init(&q, seed);
+    for (unsigned i = 0; i < NODE_EVENTS_MAX; i++)
+        event_queue_push(&q, 1, torrent(i), 0, "");
+    event_queue_push(&q, 5, torrent(7), 0, "first");
+    for (unsigned i = 0; i < NODE_EVENTS_MAX; i++)
+        assert_pulled(&q, 1, i, "");
+    event_queue_push(&q, 5, torrent(7), 0, "second");
+    assert_pulled(&q, 5, 7, "first");
+    assert_pulled(&q, 5, 7, "second");
+    assert_null(event_queue_pull(&q));
+    event_queue_free(&q);
+}
+
 static void a_long_text_is_cut(void **state)
 {
     struct event_queue q;
@@ -102,6 +119,7 @@ int main(void)
         cmocka_unit_test(what_happens_first_is_told_first),
         cmocka_unit_test(nothing_is_lost_however_many_torrents_have_something_to_tell),
         cmocka_unit_test(where_many_wait_what_repeats_itself_is_told_once_and_last),
+        cmocka_unit_test(where_few_wait_again_what_repeats_itself_is_told_each_time),
         cmocka_unit_test(a_long_text_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,6 +184,35 @@ static void a_goodbye_that_fails_is_not_repeated(void **state)
     assert_true(announcer_is_silent(&a));
 }
 
+static void a_goodbye_is_due_though_the_announce_before_it_was_never_sent(void **state)
+{
+    (void)state;
+    announcer_add(&a, "http://a/", 0);
+    announcer_start(&a, false, 0);
+    announcer_next(&a, 0, &r);
+    answer_at(0);
+    assert_true(announcer_next(&a, SECONDS(1800), &r)); /* waits for its turn */
+    announcer_stop(&a, SECONDS(1801));
+    announcer_cancelled(&a, &r);
+    assert_false(announcer_is_silent(&a));
+    assert_true(announcer_next(&a, SECONDS(1801), &r));
+    assert_int_equal(r.event, TRACKER_STOPPED);
+    answer_at(SECONDS(1801));
+    assert_true(announcer_is_silent(&a));
+}
+
+static void a_greeting_that_was_never_sent_needs_no_goodbye(void **state)
+{
+    (void)state;
+    announcer_add(&a, "http://a/", 0);
+    announcer_start(&a, false, 0);
+    announcer_next(&a, 0, &r);
+    announcer_stop(&a, 1);
+    announcer_cancelled(&a, &r);
+    assert_true(announcer_is_silent(&a));
+    assert_int_equal(a.trackers[r.tracker].failures, 0);
+}
+
 static void a_refusal_for_ever_is_respected(void **state)
 {
     (void)state;
@@ -265,6 +294,8 @@ int main(void)
         TEST(completed_is_said_once_and_never_by_who_began_complete),
         TEST(a_goodbye_goes_to_those_that_were_greeted),
         TEST(a_goodbye_that_fails_is_not_repeated),
+        TEST(a_goodbye_is_due_though_the_announce_before_it_was_never_sent),
+        TEST(a_greeting_that_was_never_sent_needs_no_goodbye),
         TEST(a_refusal_for_ever_is_respected),
         TEST(a_trackers_intervals_are_kept_within_reason),
     };

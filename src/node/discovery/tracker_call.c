@@ -273,6 +273,7 @@ static void resolved(void *user, int err, const struct endpoint *found, size_t c
     c->resolve = NULL;
     give_turn(c);
     if (err) {
+        heard_of(c, err); /* a name whose servers are silent holds up the other names */
         c->kind->failed(c, err, "its name is not known");
         return;
     }
@@ -336,8 +337,13 @@ static int ask_udp(struct tracker_call *c)
     return err;
 }
 
+/* Whoever waited for a turn learns only here what others found out meanwhile; and once, because to
+ * ask whether it may be asked takes the place of the one that tries. */
 static int ask(struct tracker_call *c)
 {
+    struct kith_node *n = c->node;
+    if (!tracker_hosts_may_ask(&n->calls, tracker_call_host(c->url), env_now(n->env)))
+        return ERR_TIMEOUT;
     return c->lane == TRACKER_LANE_NAMES ? ask_udp(c) : ask_http(c);
 }
 
@@ -352,9 +358,6 @@ int tracker_call_start(struct kith_node *n)
 
 int tracker_call_begin(struct tracker_call *c)
 {
-    struct kith_node *n = c->node;
-    if (!tracker_hosts_may_ask(&n->calls, tracker_call_host(c->url), env_now(n->env)))
-        return ERR_TIMEOUT;
     c->lane = strncasecmp(c->url, "udp:", 4) == 0 ? TRACKER_LANE_NAMES : TRACKER_LANE_HTTP;
     c->timer.fire = fired;
     c->begun = true;

@@ -14,7 +14,7 @@
 
 /* Fewer than the env has threads for HTTP: web seeds have theirs beside dead trackers. */
 #define TRACKER_CALLS_HTTP_MAX 12u
-#define TRACKER_CALLS_NAMES_MAX 64u     /* looked up at a time */
+#define TRACKER_CALLS_NAMES_MAX 64u     /* given to the env to look up at a time */
 #define TRACKER_HOSTS 256u              /* whose silence is remembered; newer ones replace others */
 #define TRACKER_HOSTS_SILENCES 3u       /* in a row, of all torrents: then it is not asked ... */
 #define TRACKER_HOSTS_PAUSE SECONDS(60) /* ... for so long, but by one that tries */

@@ -355,15 +355,15 @@ void trackers_completed(struct kith_torrent *k)
     announce_due(k);
 }
 
-/* What was not asked yet need not be any more. */
-static void cancel_waiting(struct kith_torrent *k, usec now)
+/* What was not asked yet need not be any more; a goodbye is due where there was a greeting. */
+static void cancel_waiting(struct kith_torrent *k)
 {
     list_for_each_safe(at, &k->tracked->announces)
     {
         struct announce *a = list_entry(at, struct announce, sibling);
         if (!tracker_call_is_waiting(&a->call))
             continue;
-        announcer_failed(entry_announcer(k, a->which), &a->request, "", now);
+        announcer_cancelled(entry_announcer(k, a->which), &a->request);
         announce_free(a);
     }
 }
@@ -380,7 +380,7 @@ bool trackers_stop(struct kith_torrent *k)
     }
     if (!any || k->goodbye)
         return any && k->goodbye;
-    cancel_waiting(k, now);
+    cancel_waiting(k);
     k->goodbye = true;
     k->tracked->goodbye_until = now + GOODBYE_PATIENCE;
     announce_due(k);
