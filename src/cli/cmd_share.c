@@ -130,9 +130,16 @@ static void show_peer(struct session *s, const struct kith_event *e)
 
 static void add_peers(struct session *s, struct kith_torrent *t)
 {
-    for (size_t i = 0; i < network.peers.count; i++)
-        if (kith_add_peer(t, network.peers.items[i]) != 0)
-            term_error(&s->term, "%s is not HOST:PORT", network.peers.items[i]);
+    for (size_t i = 0; i < network.peers.count; i++) {
+        const char *peer = network.peers.items[i];
+        int err = kith_add_peer(t, peer);
+        if (err == KITH_E_SYNTAX)
+            term_error(&s->term, "%s is not HOST:PORT", peer);
+        else if (err == KITH_E_LIMIT)
+            term_error(&s->term, "%s: too many peers by name", peer);
+        else if (err)
+            term_error(&s->term, "%s: %s", peer, kith_strerror(err));
+    }
 }
 
 /* -1: go on; else the exit code. */

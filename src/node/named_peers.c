@@ -1,6 +1,7 @@
 /* Peers that go by a name: of a link's x.pe, or of who runs us (-p). Each name is looked up when
- * its torrent begins, and again while that fails; where names are not looked up at all (egress.h)
- * that is said. See node_internal.h. */
+ * its torrent begins, and again while that fails: the user's for ever, those of a link, which a
+ * stranger may have filled with names of silent servers, a few times. None is while its torrent is
+ * paused. Where names are not looked up at all (egress.h) that is said. See node_internal.h. */
 #include "node/discovery/dht_io.h"
 #include "node/net/egress.h"
 #include "node/node_internal.h"
@@ -13,13 +14,16 @@
 
 #define RETRY_FIRST SECONDS(5)
 #define RETRY_LAST SECONDS(300)
+#define LINK_TRIES_MAX 3u
 
 struct named_peer {
     struct list_link link; /* entry->named_peers */
     struct kith_torrent *entry;
     struct env_resolve *lookup; /* NULL: none is under way */
     struct timer retry;
-    usec delay; /* before the next try; 0: none has failed */
+    usec delay;     /* before the next try; 0: none has failed */
+    unsigned tries; /* that failed, the resolver being at fault apart */
+    bool waits;     /* for its torrent to be resumed */
     enum addr_source source;
     uint16_t port;
     char host[];
@@ -48,17 +52,25 @@ static void tell(struct named_peer *p, int err)
     node_event(p->entry->node, KITH_EVENT_WARNING, p->entry, err, builder_text(&b));
 }
 
+/* Nothing was asked: that says nothing of the name. */
+static bool is_ours(int err)
+{
+    return err == ERR_LIMIT || err == ERR_NOMEM;
+}
+
 static void failed(struct named_peer *p, int err)
 {
-    if (p->delay == 0)
+    struct kith_node *n = p->entry->node;
+    if (!is_ours(err) && p->tries++ == 0)
         tell(p, err);
-    if (err == ERR_BLOCKED) {
+    if (err == ERR_BLOCKED || (p->source == ADDR_FROM_LINK && p->tries >= LINK_TRIES_MAX)) {
         forget(p);
         return;
     }
     p->delay = p->delay == 0 ? RETRY_FIRST : p->delay * 2 < RETRY_LAST ? p->delay * 2 : RETRY_LAST;
-    if (timer_set(&p->entry->node->timers, &p->retry, env_now(p->entry->node->env) + p->delay) != 0)
+    if (timer_set(&n->timers, &p->retry, env_now(n->env) + p->delay) != 0)
         forget(p);
+    node_arm(n);
 }
 
 static void resolved(void *user, int err, const struct endpoint *at, size_t count)
@@ -79,6 +91,9 @@ static void resolved(void *user, int err, const struct endpoint *at, size_t coun
 
 static void look_up(struct named_peer *p)
 {
+    p->waits = p->entry->paused;
+    if (p->waits)
+        return;
     int err = egress_resolve(p->entry->node, p->host, p->port, resolved, p, &p->lookup);
     if (err)
         failed(p, err);
@@ -100,7 +115,7 @@ static size_t count_of(const struct kith_torrent *k)
 int named_peers_add(
     struct kith_torrent *k, struct bytes host, uint16_t port, enum addr_source source)
 {
-    if (!k->awake)
+    if (!k->awake || !k->torrent)
         return ERR_AGAIN;
     if (count_of(k) == NODE_NAMED_PEERS_MAX)
         return ERR_LIMIT;
@@ -131,6 +146,18 @@ int named_peers_meet(struct kith_torrent *k, struct bytes text)
     torrent_add_candidate(k->torrent, &e, ADDR_FROM_USER);
     dht_io_guess(k->node, &e, ADDR_FROM_USER);
     return 0;
+}
+
+void named_peers_resume(struct kith_torrent *k)
+{
+    if (!k->awake)
+        return;
+    list_for_each_safe(at, &k->awake->named_peers)
+    {
+        struct named_peer *p = list_entry(at, struct named_peer, link);
+        if (p->waits)
+            look_up(p);
+    }
 }
 
 void named_peers_cancel(struct kith_torrent *k)

@@ -408,10 +408,13 @@ bool web_fetch_start(struct kith_torrent *, uint32_t seed, const char *url, uint
 void web_seeds_cancel(struct kith_torrent *);
 
 /* ---- named_peers.c ------------------------------------------------------------------------- */
-/* A peer of that name; what it leads to is judged as `source`'s. ERR_LIMIT: too many wait. */
+/* A peer of that name; what it leads to is judged as `source`'s. ERR_LIMIT: too many wait.
+ * ERR_AGAIN: a share is being hashed. */
 int named_peers_add(struct kith_torrent *, struct bytes host, uint16_t port, enum addr_source);
 /* "HOST:PORT" of the user's, a number or a name. ERR_SYNTAX: it is neither. */
 int named_peers_meet(struct kith_torrent *, struct bytes text);
+/* It is not paused any more: what waited for that is looked up. */
+void named_peers_resume(struct kith_torrent *);
 void named_peers_cancel(struct kith_torrent *);
 bool named_peers_wait(const struct kith_torrent *); /* some are being looked up */
 

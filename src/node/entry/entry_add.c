@@ -94,9 +94,14 @@ static void tell_not_met(struct kith_torrent *k, int err, const char *peer)
 {
     char text[NODE_TEXT_MAX];
     struct builder b = builder_fixed(text, sizeof text);
-    builder_str(&b,
-        err == ERR_LIMIT ? "too many peers by name, not looked up: " : "not a peer, HOST:PORT: ");
+    builder_str(&b, err == ERR_LIMIT    ? "too many peers by name, not looked up: "
+                    : err == ERR_SYNTAX ? "not a peer, HOST:PORT: "
+                                        : "the peer ");
     text_escape(bytes_of_str(peer), &b);
+    if (err != ERR_LIMIT && err != ERR_SYNTAX) {
+        builder_str(&b, ": ");
+        builder_str(&b, err_text(err));
+    }
     node_event(k->node, KITH_EVENT_WARNING, k, err, builder_text(&b));
 }
 
@@ -109,19 +114,35 @@ static void add_peers(struct kith_torrent *k, const struct kith_add *add)
     }
 }
 
+/* All at once: a link may name hundreds. */
+static void tell_beyond(struct kith_torrent *k, size_t count)
+{
+    char text[NODE_TEXT_MAX];
+    if (count == 0)
+        return;
+    snprintf(text, sizeof text,
+        "the link names too many peers by name: %u at a time are looked up, %zu others are not",
+        NODE_NAMED_PEERS_MAX, count);
+    node_event(k->node, KITH_EVENT_WARNING, k, ERR_LIMIT, text);
+}
+
 static void add_link_peers(struct kith_torrent *k, const struct magnet *m)
 {
+    size_t beyond = 0;
     for (size_t i = 0; k->torrent && i < m->peer_count; i++) {
         const struct magnet_peer *p = &m->peers[i];
         if (p->endpoint.family == ADDR_NONE) {
             int err = named_peers_add(k, bytes_of_str(p->host), p->endpoint.port, ADDR_FROM_LINK);
-            if (err)
+            if (err == ERR_LIMIT)
+                beyond++;
+            else if (err)
                 tell_not_met(k, err, p->host);
             continue;
         }
         torrent_add_candidate(k->torrent, &p->endpoint, ADDR_FROM_LINK);
         dht_io_guess(k->node, &p->endpoint, ADDR_FROM_LINK);
     }
+    tell_beyond(k, beyond);
 }
 
 static int remember_texts(struct text_list *list, const char **texts, size_t count, size_t max)

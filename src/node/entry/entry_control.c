@@ -63,6 +63,7 @@ void kith_resume(struct kith_torrent *k)
     if (k->outline.has_trackers)
         (void)entry_wake(k);
     k->paused = false;
+    named_peers_resume(k);
     if (k->asleep) {
         lsd_join(k);
         dht_io_join(k);
