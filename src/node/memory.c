@@ -17,10 +17,18 @@ static void tick(struct timer *timer, usec now)
     memory_arm(n);
 }
 
+/* During a stop as well: what the stop waits for may have to be tried again. */
 void memory_arm(struct kith_node *n)
 {
-    if (n->state && !n->stopping)
+    if (n->state)
         timer_set(&n->timers, &n->state_timer, state_deadline(n->state));
+}
+
+static void deadline_changed(void *user)
+{
+    struct kith_node *n = user;
+    memory_arm(n);
+    node_arm(n);
 }
 
 static void warn(struct kith_node *n, const struct state_report *report)
@@ -31,7 +39,10 @@ static void warn(struct kith_node *n, const struct state_report *report)
 
 int memory_open(struct kith_node *n, const char *path)
 {
-    struct state_config config = {.path = path, .log = n->log_call ? &n->log : NULL};
+    struct state_config config = {.path = path,
+        .log = n->log_call ? &n->log : NULL,
+        .deadline_changed = deadline_changed,
+        .user = n};
     struct state_report report = {0};
     int err = state_open(n->env, &config, &n->state, &report);
     if (err)

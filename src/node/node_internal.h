@@ -72,6 +72,7 @@
 #define NODE_NETWORK_SHARE 10u    /* one /24 or /64 may hold such a part of them by coming in */
 #define NODE_NETWORK_LINKS_MIN 8u /* but so many at least */
 #define NODE_STOP_PATIENCE SECONDS(2)
+#define NODE_SAVE_PATIENCE SECONDS(3) /* kith_close, with a database that cannot be written */
 #define NODE_TEXT_MAX 256u
 #define NODE_TRACKERS_MAX 500u   /* of one link: as many as one may have (format/magnet.h) */
 #define NODE_WEB_SEEDS_MAX 500u  /* the same */
@@ -174,11 +175,12 @@ struct entry_awake {
     struct list_link named_peers; /* whose names are being looked up */
 
     /* its data: entry_data.h */
-    struct bitfield have;  /* found by the check */
-    uint8_t *file_existed; /* by file: something stood there before us */
-    struct resume record;  /* what was last remembered of the data */
-    struct timer save;     /* the next checkpoint */
-    struct timer retry;    /* after trouble that may pass */
+    struct bitfield have;         /* found by the check */
+    uint8_t *file_existed;        /* by file: something stood there before us */
+    struct resume record;         /* what was last remembered of the data */
+    struct timer save;            /* the next checkpoint */
+    struct list_link checkpoints; /* under way */
+    struct timer retry;           /* after trouble that may pass */
     usec retry_delay;
     uint64_t check_done, check_total;
     struct timer look;     /* the next look at what is read: entry_look.c */
@@ -346,6 +348,8 @@ void entry_swarm_stopped(struct kith_torrent *); /* the swarm tells, as below */
 
 /* ---- entry_record.c ------------------------------------------------------------------------ */
 void entry_checkpoint(struct timer *, usec now);
+/* They end without a word: their entry goes. */
+void entry_forget_checkpoints(struct kith_torrent *);
 void entry_piece_written(struct kith_torrent *);
 void entry_complete(struct kith_torrent *);
 /* Saves what a clean stop saves, if it is not saved yet. done() comes later, or at once. */

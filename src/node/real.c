@@ -71,16 +71,25 @@ void kith_wake(struct kith_node *n)
     env_loop_wake(n->env);
 }
 
+/* A full disk, or a database that somebody else has locked, may stay so: after a while what is to
+ * be saved is left to state_close, which tries once more. */
+static bool waits_for_saves(struct kith_node *n, usec patient_until)
+{
+    return !n->state || !state_trouble(n->state) || env_now(n->env) < patient_until;
+}
+
 /* Jobs that are under way need their torrents: turn the loop until each has ended. */
 static void finish_jobs(struct kith_node *n)
 {
+    usec patient_until = env_now(n->env) + NODE_SAVE_PATIENCE;
     kith_stop(n);
     for (;;) {
+        bool saves = waits_for_saves(n, patient_until);
         bool idle = (!n->state || state_idle(n->state)) && block_list_idle(n);
         list_for_each(at, &n->torrents)
         {
             struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-            idle &= !(k->awake && k->awake->create) && !k->saving &&
+            idle &= !(k->awake && k->awake->create) && !(k->saving && saves) &&
                     (!k->storage || storage_idle(k->storage));
             if (k->torrent)
                 torrent_tick(k->torrent, env_now(n->env));

@@ -37,6 +37,7 @@ bool entry_make_awake(struct kith_torrent *k)
     a->torrent_file = builder_heap(METAINFO_TORRENT_MAX);
     list_init(&a->web_fetches);
     list_init(&a->named_peers);
+    list_init(&a->checkpoints);
     k->awake = a;
     return true;
 }
@@ -53,6 +54,7 @@ void entry_free_awake(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &a->retry);
     timer_cancel(&k->node->timers, &a->look);
     memory_forget_wait(a);
+    entry_forget_checkpoints(k);
     bitfield_free(&a->have);
     resume_free(&a->record);
     builder_free(&a->torrent_file);

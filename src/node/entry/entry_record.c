@@ -8,18 +8,25 @@
 #define CHECKPOINT_EVERY SECONDS(30)
 
 struct checkpoint {
-    struct kith_torrent *entry;
-    struct bitfield have; /* verified and written before the sync began */
+    struct list_link link;      /* of the entry's */
+    struct kith_torrent *entry; /* NULL: it has gone while its record waited to be saved */
+    struct bitfield have;       /* verified and written before the sync began */
     bool live;
     void (*done)(struct kith_torrent *, int err);
 };
+
+static void free_checkpoint(struct checkpoint *c)
+{
+    bitfield_free(&c->have);
+    free(c);
+}
 
 static void checkpoint_end(struct checkpoint *c, int err)
 {
     struct kith_torrent *k = c->entry;
     void (*done)(struct kith_torrent *, int) = c->done;
-    bitfield_free(&c->have);
-    free(c);
+    list_remove(&c->link);
+    free_checkpoint(c);
     k->saving--;
     if (done)
         done(k, err);
@@ -34,9 +41,22 @@ static void checkpoint_end(struct checkpoint *c, int err)
 static void record_saved(void *user, int err)
 {
     struct checkpoint *c = user;
+    if (!c->entry) {
+        free_checkpoint(c);
+        return;
+    }
     if (err)
         c->entry->record_fits = false;
     checkpoint_end(c, err);
+}
+
+void entry_forget_checkpoints(struct kith_torrent *k)
+{
+    struct list_link *link;
+    while ((link = list_pop_front(&k->awake->checkpoints)) != NULL) {
+        list_entry(link, struct checkpoint, link)->entry = NULL;
+        k->saving--;
+    }
 }
 
 /* The record in memory serves a reopening; the one in the database the next run. */
@@ -83,10 +103,10 @@ int entry_save_record(struct kith_torrent *k, bool live, void (*done)(struct kit
     if (!err)
         err = storage_sync(k->storage, checkpoint_synced, c);
     if (err) {
-        bitfield_free(&c->have);
-        free(c);
+        free_checkpoint(c);
         return err;
     }
+    list_push_back(&k->awake->checkpoints, &c->link);
     k->saving++;
     return 0;
 }

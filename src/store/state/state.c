@@ -135,6 +135,13 @@ static bool maybe_idle(struct state *s)
     return true;
 }
 
+/* While a job runs there is nothing to wait for: its end sets the next deadline. */
+static void tell_deadline(struct state *s)
+{
+    if (s->deadline_changed != NULL && state_deadline(s) != NEVER)
+        s->deadline_changed(s->deadline_user);
+}
+
 static void write_done(struct env_job *job)
 {
     struct state *s = container_of(job, struct state, write_job);
@@ -155,8 +162,10 @@ static void write_done(struct env_job *job)
     acknowledge(&written, 0);
     if (s->quiescing && !s->writing && (list_empty(&s->queue.ops) || s->trouble != 0))
         s->last_write_done = true;
-    if (!maybe_idle(s))
-        pump(s);
+    if (maybe_idle(s))
+        return;
+    pump(s);
+    tell_deadline(s);
 }
 
 static void start_write(struct state *s)
@@ -186,7 +195,8 @@ static void copy_done(struct env_job *job)
     /* After a failure sooner, but not at once: the disk is likely full. */
     usec wait = s->copy_err < 0 ? STATE_COPY_EVERY / 24 : STATE_COPY_EVERY;
     s->copy_at = env_now(s->env) + wait;
-    maybe_idle(s);
+    if (!maybe_idle(s))
+        tell_deadline(s);
 }
 
 static void start_copy(struct state *s)
@@ -288,6 +298,8 @@ int state_open(struct env *env, const struct state_config *config, struct state 
         return ERR_NOMEM;
     s->env = env;
     s->log = config->log;
+    s->deadline_changed = config->deadline_changed;
+    s->deadline_user = config->user;
     s->retry_at = NEVER;
     list_init(&s->batch);
     env_random(env, seed, sizeof seed);

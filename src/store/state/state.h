@@ -4,8 +4,9 @@
  * an earlier one that still waits), one job writes what waits in one transaction, and `done` is
  * called when that transaction is durable (WAL, synchronous=FULL). What was acknowledged survives
  * kill -9 and power loss. When the disk is full or fails, the queue is kept and tried again; the
- * reason shows in state_trouble. Loading blocks for a read of the file, never for a write: it sees
- * what is durable.
+ * reason shows in state_trouble. Loading sees what is durable. It blocks for a read of the file,
+ * never for a write; only with ":memory:", where one connection reads and writes, it waits for the
+ * transaction under way.
  *
  * Each row carries a checksum of its own, so that a flipped bit is seen even where SQLite's page
  * structure is intact: a damaged row is reported as damaged, never as empty or as 0 %. A damaged
@@ -44,6 +45,9 @@ struct state;
 struct state_config {
     const char *path; /* the database; copies and lock stand beside it. ":memory:": none of them */
     struct log *log;  /* or NULL */
+    /* Or NULL. On the loop: a job's end has brought state_deadline forward. */
+    void (*deadline_changed)(void *user);
+    void *user;
 };
 
 /* What opening found. Zero it before; free with state_report_free. */

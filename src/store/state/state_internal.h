@@ -30,6 +30,8 @@ struct state {
 
     int trouble;
     usec retry_at, retry_after; /* retry_at NEVER: no reason to wait */
+    void (*deadline_changed)(void *user);
+    void *deadline_user;
     int64_t next_id;
 
     bool quiescing, last_write_done;

@@ -19,6 +19,7 @@ struct state_bench {
     char path[96]; /* folder/state.db */
     struct state *state;
     struct state_report report;
+    bool deadline_changed; /* since state_bench_run last looked */
 };
 
 /* A world and an empty folder; nothing is opened. */
@@ -32,7 +33,7 @@ void state_bench_close(struct state_bench *);
 void state_bench_settle(struct state_bench *);
 /* Runs the state's ticks until it has taken its copy. */
 void state_bench_copy(struct state_bench *);
-/* Runs it for so long, ticking as its deadline says. */
+/* Runs it for so long, ticking as its deadline says, and when it tells of another one. */
 void state_bench_run(struct state_bench *, usec time);
 
 /* A record that is different for every number. */
