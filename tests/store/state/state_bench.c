@@ -81,9 +81,10 @@ void state_bench_run(struct state_bench *b, usec time)
         /* As a loop does: a deadline that comes about by a job's end is not seen by itself. */
         usec next = usec_min(state_deadline(b->state), end);
         usec span = next - env_now(b->env);
+        usec until = sim_world_now(b->world) + (span > 0 ? span : 1);
         b->deadline_changed = false;
-        sim_world_run_until(b->world, sim_world_now(b->world) + (span > 0 ? span : 1), is_true,
-            &b->deadline_changed);
+        if (sim_world_run_until(b->world, until, is_true, &b->deadline_changed) == SIM_STUCK)
+            sim_world_run_until(b->world, until, NULL, NULL); /* only the clock goes on */
         if (state_deadline(b->state) <= env_now(b->env))
             state_tick(b->state, env_now(b->env));
     }
