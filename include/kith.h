@@ -506,7 +506,7 @@ enum kith_event_type {
     KITH_EVENT_REMEMBERED = 19 /* one that was added or shared is in the state file, where there is
                                   one: it survives a crash from now on */
 };
-/* The next event, or NULL. Once 4096 wait, of repeated ones (one torrent's, of one type) only the
+/* The next event, or NULL. While 4096 wait, of repeated ones (one torrent's, of one type) only the
  * newest is kept, in its place in the order. */
 KITH_API const struct kith_event *kith_next_event(struct kith_node *node);
 KITH_API int kith_event_type(const struct kith_event *event);
