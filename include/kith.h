@@ -507,7 +507,7 @@ enum kith_event_type {
                                   one: it survives a crash from now on */
 };
 /* The next event, or NULL. While 4096 wait, of repeated ones (one torrent's, of one type) only the
- * newest is kept, in its place in the order. */
+ * newest is kept, and goes to the end: what was true last is heard last. */
 KITH_API const struct kith_event *kith_next_event(struct kith_node *node);
 KITH_API int kith_event_type(const struct kith_event *event);
 /* NULL for events of the node. */
