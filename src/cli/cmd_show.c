@@ -121,22 +121,19 @@ static void show_trackers_note(size_t count, size_t unread)
             ANNOUNCER_TRACKERS_MAX, count);
 }
 
-static void show_web_seeds_note(size_t count, size_t unread)
+/* The same where the first ones are used. */
+static void show_first_note(
+    const char *label, const char *uses, unsigned most, size_t count, size_t unread)
 {
     if (unread > 0)
-        printf("%-13s %zu more, which are not read\n", "web seeds", unread);
-    if (count > TORRENT_WEB_SEEDS_MAX)
-        printf("%-13s kith uses the first %u of these %zu\n", "web seeds", TORRENT_WEB_SEEDS_MAX,
-            count);
+        printf("%-13s %zu more, which are not read\n", label, unread);
+    if (count > most)
+        printf("%-13s kith %s the first %u of these %zu\n", label, uses, most, count);
 }
 
-static void show_nodes_note(size_t count, size_t unread)
+static void show_web_seeds_note(size_t count, size_t unread)
 {
-    if (unread > 0)
-        printf("%-13s %zu more, which are not read\n", "DHT nodes", unread);
-    if (count > DHT_IO_TORRENT_NODES_MAX)
-        printf("%-13s kith asks the first %u of these %zu\n", "DHT nodes", DHT_IO_TORRENT_NODES_MAX,
-            count);
+    show_first_note("web seeds", "uses", TORRENT_WEB_SEEDS_MAX, count, unread);
 }
 
 static void show_outer(const struct metainfo *m)
@@ -157,7 +154,7 @@ static void show_outer(const struct metainfo *m)
         printf("%-13s %s:%u\n", "DHT node", host, m->nodes[i].port);
         free(host);
     }
-    show_nodes_note(m->node_count, m->nodes_unread);
+    show_first_note("DHT nodes", "asks", DHT_IO_TORRENT_NODES_MAX, m->node_count, m->nodes_unread);
 }
 
 static void show_metainfo(const struct metainfo *m, const char *link)

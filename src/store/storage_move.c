@@ -20,14 +20,15 @@ static const char *path_at(const struct storage *s, uint32_t i)
     return i < s->metainfo->file_count ? s->file[i].path : s->parts_path;
 }
 
-/* What is missing in a folder that cannot be reached is not missing: that is the error then. */
-static int is_missing(const struct storage *s, int err)
+/* The error, or 0 where it only says that a path is missing: in a folder that cannot be reached
+ * none is, and that is the error then. */
+static int unless_missing(const struct storage *s, int err)
 {
     struct env_stat st;
     return err == ERR_NOT_FOUND || err == ERR_ABSENT ? env_path_stat(s->dir, "", &st) : err;
 }
 
-static int is_on_disk(const struct storage *s, uint32_t i, bool *there)
+static int look_for(const struct storage *s, uint32_t i, bool *there)
 {
     struct env_stat st;
     *there = false;
@@ -35,7 +36,7 @@ static int is_on_disk(const struct storage *s, uint32_t i, bool *there)
         return 0;
     int err = env_path_stat(s->dir, path_at(s, i), &st);
     *there = err == 0;
-    return is_missing(s, err);
+    return unless_missing(s, err);
 }
 
 static int make_parent(struct env_dir *dir, const char *path)
@@ -162,7 +163,7 @@ static int nothing_in_the_way(struct move_job *m)
     struct env_stat st;
     bool there;
     for (uint32_t i = 0; i < path_count(s); i++) {
-        int err = is_on_disk(s, i, &there);
+        int err = look_for(s, i, &there);
         if (!err && there && env_path_stat(m->to, path_at(s, i), &st) == 0)
             err = ERR_EXISTS;
         if (err)
@@ -200,7 +201,7 @@ static void move_run(struct env_job *job)
         m->err = nothing_in_the_way(m);
     for (uint32_t i = 0; i < path_count(s) && !m->err; i++) {
         bool there;
-        m->err = is_on_disk(s, i, &there);
+        m->err = look_for(s, i, &there);
         if (m->err || !there)
             continue;
         m->err = move_path(m, i);
@@ -292,7 +293,7 @@ static void delete_run(struct env_job *job)
     for (uint32_t i = 0; i < path_count(s) && !err; i++) {
         if (i < s->metainfo->file_count && !d->which[i])
             continue;
-        int gone = is_missing(s, env_path_unlink(s->dir, path_at(s, i)));
+        int gone = unless_missing(s, env_path_unlink(s->dir, path_at(s, i)));
         if (gone && !d->err)
             d->err = storage_note_error(s, gone, "deleting", i);
         remove_empty_parents(s->dir, path_at(s, i));
