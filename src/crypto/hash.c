@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ALGORITHM_COUNT 2
 
@@ -194,6 +195,20 @@ void hash_stream_reset(struct hash_stream *stream)
 void hash_stream_update(struct hash_stream *stream, const void *data, size_t size)
 {
     add(stream->context, data, size);
+}
+
+void hash_stream_number(struct hash_stream *stream, uint64_t v)
+{
+    uint8_t raw[8];
+    store_u64(raw, v);
+    hash_stream_update(stream, raw, sizeof raw);
+}
+
+void hash_stream_text(struct hash_stream *stream, const char *text)
+{
+    size_t size = text ? strlen(text) : 0;
+    hash_stream_number(stream, size);
+    hash_stream_update(stream, text ? text : "", size);
 }
 
 void hash_stream_final(struct hash_stream *stream, uint8_t *out)

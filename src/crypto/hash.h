@@ -22,6 +22,10 @@ struct hash_stream *hash_stream_new(enum hash_algorithm); /* NULL: no memory */
 void hash_stream_free(struct hash_stream *);
 void hash_stream_reset(struct hash_stream *);
 void hash_stream_update(struct hash_stream *, const void *data, size_t size);
+/* For identities of more than one part, which must not run into one another: a number as 8 bytes,
+ * and a text (NULL: an empty one) behind its length. */
+void hash_stream_number(struct hash_stream *, uint64_t);
+void hash_stream_text(struct hash_stream *, const char *text);
 /* Writes 20 or 32 bytes; the stream must be reset before it is used again. */
 void hash_stream_final(struct hash_stream *, uint8_t *out);
 

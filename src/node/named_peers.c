@@ -73,6 +73,12 @@ static void failed(struct named_peer *p, int err)
     node_arm(n);
 }
 
+void named_peers_found(struct kith_torrent *k, const struct endpoint *at, enum addr_source source)
+{
+    torrent_add_candidate(k->torrent, at, source);
+    dht_io_guess(k->node, at, source); /* clients have the DHT at the same port */
+}
+
 static void resolved(void *user, int err, const struct endpoint *at, size_t count)
 {
     struct named_peer *p = user;
@@ -83,8 +89,7 @@ static void resolved(void *user, int err, const struct endpoint *at, size_t coun
         return;
     }
     for (size_t i = 0; k->torrent && i < count; i++) {
-        torrent_add_candidate(k->torrent, &at[i], p->source);
-        dht_io_guess(k->node, &at[i], p->source);
+        named_peers_found(k, &at[i], p->source);
     }
     forget(p);
 }
@@ -143,8 +148,7 @@ int named_peers_meet(struct kith_torrent *k, struct bytes text)
     }
     if (!k->torrent)
         return ERR_AGAIN;
-    torrent_add_candidate(k->torrent, &e, ADDR_FROM_USER);
-    dht_io_guess(k->node, &e, ADDR_FROM_USER);
+    named_peers_found(k, &e, ADDR_FROM_USER);
     return 0;
 }
 

@@ -417,6 +417,8 @@ void web_seeds_cancel(struct kith_torrent *);
 int named_peers_add(struct kith_torrent *, struct bytes host, uint16_t port, enum addr_source);
 /* "HOST:PORT" of the user's, a number or a name. ERR_SYNTAX: it is neither. */
 int named_peers_meet(struct kith_torrent *, struct bytes text);
+/* Where a peer is that a link or the user named. */
+void named_peers_found(struct kith_torrent *, const struct endpoint *, enum addr_source);
 /* It is not paused any more: what waited for that is looked up. */
 void named_peers_resume(struct kith_torrent *);
 void named_peers_cancel(struct kith_torrent *);

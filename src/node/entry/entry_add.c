@@ -139,8 +139,7 @@ static void add_link_peers(struct kith_torrent *k, const struct magnet *m)
                 tell_not_met(k, err, p->host);
             continue;
         }
-        torrent_add_candidate(k->torrent, &p->endpoint, ADDR_FROM_LINK);
-        dht_io_guess(k->node, &p->endpoint, ADDR_FROM_LINK);
+        named_peers_found(k, &p->endpoint, ADDR_FROM_LINK);
     }
     tell_beyond(k, beyond);
 }

@@ -100,20 +100,6 @@ int create_torrent_describe(
 
 /* ---- the key ------------------------------------------------------------------------------- */
 
-static void key_number(struct hash_stream *h, uint64_t v)
-{
-    uint8_t raw[8];
-    store_u64(raw, v);
-    hash_stream_update(h, raw, sizeof raw);
-}
-
-static void key_text(struct hash_stream *h, const char *text)
-{
-    size_t size = text != NULL ? strlen(text) : 0;
-    key_number(h, size);
-    hash_stream_update(h, text != NULL ? text : "", size);
-}
-
 bool create_torrent_key(const struct scan *scan, const struct create_options *o,
     uint32_t piece_length, struct sha256_digest *out)
 {
@@ -123,23 +109,23 @@ bool create_torrent_key(const struct scan *scan, const struct create_options *o,
         hash_stream_free(h);
         return false;
     }
-    key_number(h, KEY_VERSION);
+    hash_stream_number(h, KEY_VERSION);
     hash_stream_update(h, data.b, sizeof data.b);
-    key_text(h, o->name);
-    key_number(h, o->kind);
-    key_number(h, piece_length);
-    key_number(h, o->private_torrent);
-    key_text(h, o->comment);
-    key_text(h, o->source);
-    key_text(h, o->cross_seed);
-    key_number(h, o->tracker_count);
+    hash_stream_text(h, o->name);
+    hash_stream_number(h, o->kind);
+    hash_stream_number(h, piece_length);
+    hash_stream_number(h, o->private_torrent);
+    hash_stream_text(h, o->comment);
+    hash_stream_text(h, o->source);
+    hash_stream_text(h, o->cross_seed);
+    hash_stream_number(h, o->tracker_count);
     for (size_t i = 0; i < o->tracker_count; i++) {
-        key_text(h, o->trackers[i].url);
-        key_number(h, o->trackers[i].tier);
+        hash_stream_text(h, o->trackers[i].url);
+        hash_stream_number(h, o->trackers[i].tier);
     }
-    key_number(h, o->web_seed_count);
+    hash_stream_number(h, o->web_seed_count);
     for (size_t i = 0; i < o->web_seed_count; i++)
-        key_text(h, o->web_seeds[i]);
+        hash_stream_text(h, o->web_seeds[i]);
     hash_stream_final(h, out->b);
     hash_stream_free(h);
     return true;

@@ -489,36 +489,22 @@ void scan_free(struct scan *s)
 
 /* ---- identity ------------------------------------------------------------------------------ */
 
-static void digest_u64(struct hash_stream *h, uint64_t v)
-{
-    uint8_t raw[8];
-    store_u64(raw, v);
-    hash_stream_update(h, raw, sizeof raw);
-}
-
-static void digest_text(struct hash_stream *h, const char *text)
-{
-    size_t size = text != NULL ? strlen(text) : 0;
-    digest_u64(h, size);
-    hash_stream_update(h, text, size);
-}
-
 bool scan_digest(const struct scan *s, struct sha256_digest *out)
 {
     struct hash_stream *h = hash_stream_new(HASH_SHA256);
     if (h == NULL)
         return false;
-    digest_text(h, s->name);
-    digest_u64(h, s->single_file);
+    hash_stream_text(h, s->name);
+    hash_stream_number(h, s->single_file);
     for (size_t i = 0; i < s->count; i++) {
         const struct scan_file *f = &s->files[i];
-        digest_text(h, f->path);
-        digest_text(h, f->target);
-        digest_u64(h, f->size);
-        digest_u64(h, (uint64_t)f->mtime_ns);
+        hash_stream_text(h, f->path);
+        hash_stream_text(h, f->target);
+        hash_stream_number(h, f->size);
+        hash_stream_number(h, (uint64_t)f->mtime_ns);
         /* Not the device: its number changes from one mount to the next. */
-        digest_u64(h, f->inode);
-        digest_u64(h, f->executable);
+        hash_stream_number(h, f->inode);
+        hash_stream_number(h, f->executable);
     }
     hash_stream_final(h, out->b);
     hash_stream_free(h);
