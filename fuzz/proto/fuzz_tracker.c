@@ -38,6 +38,8 @@ static void converse(const uint8_t *data, size_t size, struct tracker_reply *r)
     while (size > 2 && t.state <= TRACKER_UDP_ASKING) {
         uint8_t packet[TRACKER_UDP_PACKET_MAX];
         struct builder b = builder_fixed(packet, sizeof packet);
+        if (data[0] & 64)
+            tracker_udp_lend(&t, 3, now - SECONDS(data[0] & 15), now);
         if (tracker_udp_send(&t, &b, now))
             check(builder_ok(&b) && b.size >= 16);
         size_t n = data[0] < size - 1 ? data[0] : size - 1;

@@ -32,8 +32,9 @@
  *
  * discovery/: who has it
  *   trackers.c         announces: carrying out what the announcers decide
- *   tracker_call.c     one question to a tracker and its answer, over HTTP or UDP
+ *   tracker_call.c     one question to a tracker and its answer, over HTTP; tracker_call_udp.c: UDP
  *   tracker_calls.c    all that are under way: whose an answer is, whose turn it is
+ *   tracker_ids.c      connection ids of trackers over UDP, for all torrents
  *   scrapes.c          what trackers count that do not say so when they are told
  *   dht_io.c           the DHT; dht_hosts.c: its first contacts; dht_api.c: searches of kith.h
  *   dht_members.c      the torrents in it, by dht_queue.c's turns; dht_items.c: items that are kept

@@ -54,6 +54,16 @@ void tracker_udp_begin_scrape(struct tracker_udp *t, const struct info_hash *has
     enter(t, TRACKER_UDP_CONNECTING, now);
 }
 
+void tracker_udp_lend(struct tracker_udp *t, uint64_t connection, usec connected_at, usec now)
+{
+    if (t->state != TRACKER_UDP_CONNECTING)
+        return;
+    t->connection = connection;
+    t->connected_at = connected_at;
+    t->lent = true;
+    enter(t, TRACKER_UDP_ASKING, now);
+}
+
 void tracker_udp_tick(struct tracker_udp *t, usec now)
 {
     if (t->state > TRACKER_UDP_ASKING || t->to_send || now < t->deadline)
@@ -62,8 +72,10 @@ void tracker_udp_tick(struct tracker_udp *t, usec now)
         t->state = TRACKER_UDP_SILENT;
         return;
     }
-    /* A connection id lives a minute: behind that, from the beginning. */
-    bool fresh = t->state == TRACKER_UDP_ASKING && now - t->connected_at < TRACKER_UDP_ID_LIFE;
+    /* A connection id lives a minute: behind that, from the beginning. So from one that was lent:
+     * a tracker that was started anew drops what it does not know. */
+    bool fresh =
+        t->state == TRACKER_UDP_ASKING && !t->lent && now - t->connected_at < TRACKER_UDP_ID_LIFE;
     enter(t, fresh ? TRACKER_UDP_ASKING : TRACKER_UDP_CONNECTING, now);
 }
 
@@ -146,6 +158,14 @@ int tracker_udp_transaction(struct bytes datagram, uint32_t *out)
     return cursor_ok(&c) ? 0 : ERR_TRUNCATED;
 }
 
+/* No tracker has a number for "I do not know you". Once, and not soon after others were known by
+ * it: what is refused itself asks twice, and no more. */
+static bool may_mean_the_id(const struct tracker_udp *t, usec now)
+{
+    return t->state == TRACKER_UDP_ASKING && t->lent && !t->doubted &&
+           now - t->connected_at >= TRACKER_UDP_ID_DOUBT;
+}
+
 bool tracker_udp_receive(
     struct tracker_udp *t, struct bytes datagram, struct tracker_reply *r, usec now)
 {
@@ -156,6 +176,11 @@ bool tracker_udp_receive(
         return false;
     tracker_reply_init(r);
     bool connecting = t->state == TRACKER_UDP_CONNECTING;
+    if (action == ACTION_ERROR && may_mean_the_id(t, now)) {
+        t->doubted = true;
+        enter(t, TRACKER_UDP_CONNECTING, now);
+        return true;
+    }
     if (action == ACTION_ERROR) {
         read_error(&c, r);
         t->state = TRACKER_UDP_ANSWERED;
@@ -164,6 +189,7 @@ bool tracker_udp_receive(
     if (connecting && action == ACTION_CONNECT && c.left >= 8) {
         t->connection = cursor_u64(&c);
         t->connected_at = now;
+        t->lent = false;
         t->tries = 0;
         enter(t, TRACKER_UDP_ASKING, now);
         return true;

@@ -192,6 +192,15 @@ void announcer_stop(struct announcer *a, usec now)
         a->tiers[i].due = to_leave(a, &a->tiers[i]) < a->tiers[i].count ? now : NEVER;
 }
 
+void announcer_give_up(struct announcer *a)
+{
+    a->stopping = true;
+    for (uint32_t i = 0; i < a->tier_count; i++) {
+        a->tiers[i].due = NEVER;
+        a->tiers[i].in_flight = false;
+    }
+}
+
 bool announcer_is_silent(const struct announcer *a)
 {
     for (uint32_t i = 0; i < a->tier_count; i++)

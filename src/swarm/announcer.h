@@ -102,6 +102,8 @@ bool announcer_scrape_begin(struct announcer *, const char *url, usec by);
 /* What came of it; NULL: nothing. `alone`: it was asked for this torrent only. */
 void announcer_scraped(
     struct announcer *, const char *url, const struct tracker_counts *, bool alone, usec now);
+/* No goodbye is said or waited for any more. */
+void announcer_give_up(struct announcer *);
 /* All goodbyes are said, or came to nothing. */
 bool announcer_is_silent(const struct announcer *);
 

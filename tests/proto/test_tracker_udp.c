@@ -169,6 +169,44 @@ static void a_connection_id_is_not_used_for_longer_than_a_minute(void **state)
     assert_int_equal(t.state, TRACKER_UDP_CONNECTING);
 }
 
+static void a_lent_id_needs_no_connecting_and_is_given_up_when_it_brings_no_answer(void **state)
+{
+    (void)state;
+    begin();
+    tracker_udp_lend(&t, 0x4c454e54, SECONDS(0), SECONDS(1));
+    assert_int_equal(t.state, TRACKER_UDP_ASKING);
+    assert_true(send_at(SECONDS(1)));
+    assert_memory_equal(packet, "\0\0\0\0LENT\0\0\0\1", 12);
+    tracker_udp_tick(&t, t.deadline);
+    assert_int_equal(t.state, TRACKER_UDP_CONNECTING);
+    send_at(SECONDS(20));
+    assert_true(connected());
+    send_at(SECONDS(20));
+    tracker_udp_tick(&t, t.deadline);
+    assert_int_equal(t.state, TRACKER_UDP_ASKING); /* its own is known to be good */
+}
+
+static void refuse_lent(usec given, enum tracker_udp_state state)
+{
+    begin(); /* answers come at one second */
+    tracker_udp_lend(&t, 1, given, SECONDS(1));
+    send_at(SECONDS(1));
+    assert_true(answer("\0\0\0\3", 4, "go away", 7));
+    assert_int_equal(t.state, state);
+}
+
+static void a_refusal_to_a_lent_id_that_is_old_is_believed_when_it_is_repeated(void **state)
+{
+    (void)state;
+    refuse_lent(SECONDS(1) - TRACKER_UDP_ID_DOUBT + 1, TRACKER_UDP_ANSWERED);
+    refuse_lent(SECONDS(1) - TRACKER_UDP_ID_DOUBT, TRACKER_UDP_CONNECTING);
+    tracker_udp_lend(&t, 2, SECONDS(1) - TRACKER_UDP_ID_DOUBT, SECONDS(1));
+    send_at(SECONDS(1));
+    assert_true(answer("\0\0\0\3", 4, "go away", 7));
+    assert_int_equal(t.state, TRACKER_UDP_ANSWERED);
+    assert_string_equal(reply.failure, "go away");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +217,8 @@ int main(void)
         cmocka_unit_test(forged_late_and_short_datagrams_change_nothing),
         cmocka_unit_test(a_silent_tracker_is_asked_three_times),
         cmocka_unit_test(a_connection_id_is_not_used_for_longer_than_a_minute),
+        cmocka_unit_test(a_lent_id_needs_no_connecting_and_is_given_up_when_it_brings_no_answer),
+        cmocka_unit_test(a_refusal_to_a_lent_id_that_is_old_is_believed_when_it_is_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

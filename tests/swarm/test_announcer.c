@@ -213,6 +213,25 @@ static void a_greeting_that_was_never_sent_needs_no_goodbye(void **state)
     assert_int_equal(a.trackers[r.tracker].failures, 0);
 }
 
+static void nothing_is_said_or_waited_for_once_goodbyes_are_given_up(void **state)
+{
+    (void)state;
+    announcer_add(&a, "http://a/", 0);
+    announcer_add(&a, "http://b/", 1);
+    announcer_start(&a, false, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_true(announcer_next(&a, 0, &r));
+        answer_at(0);
+    }
+    announcer_stop(&a, 1);
+    assert_true(announcer_next(&a, 1, &r)); /* one is under way, one is due */
+    announcer_give_up(&a);
+    assert_true(announcer_is_silent(&a));
+    assert_int_equal(announcer_deadline(&a), NEVER);
+    announcer_stop(&a, 2);
+    assert_true(announcer_is_silent(&a));
+}
+
 static void a_refusal_for_ever_is_respected(void **state)
 {
     (void)state;
@@ -296,6 +315,7 @@ int main(void)
         TEST(a_goodbye_that_fails_is_not_repeated),
         TEST(a_goodbye_is_due_though_the_announce_before_it_was_never_sent),
         TEST(a_greeting_that_was_never_sent_needs_no_goodbye),
+        TEST(nothing_is_said_or_waited_for_once_goodbyes_are_given_up),
         TEST(a_refusal_for_ever_is_respected),
         TEST(a_trackers_intervals_are_kept_within_reason),
     };

@@ -1,5 +1,5 @@
 /* See tracker_call.h. */
-#include "node/discovery/tracker_call.h"
+#include "node/discovery/tracker_call_internal.h"
 
 #include "base/err.h"
 #include "base/text.h"
@@ -23,7 +23,7 @@ struct bytes tracker_call_host(const char *url)
 
 /* A torrent that a stranger made must not make us knock at any door of this network: only what
  * looks like a tracker's (libtorrent's rule for it, too). */
-static enum addr_source source_of(const char *url)
+enum addr_source tracker_call_source(const char *url)
 {
     size_t path = strcspn(url, "?#");
     const char *found = strstr(url, "/announce");
@@ -50,6 +50,8 @@ const char *tracker_call_trouble(struct kith_node *n, int err)
         return "names are not looked up while everything is bound to an interface";
     if (err == ERR_TIMEOUT)
         return "does not answer";
+    if (err == ERR_INVALID)
+        return "its address is not one that a tracker may have";
     if (err == ERR_UNSUPPORTED && egress_is_proxied(n))
         return "the proxy carries no datagrams";
     return err == ERR_AGAIN && trouble ? trouble : err_text(err);
@@ -94,7 +96,7 @@ static bool take_turn(struct tracker_call *c)
     return true;
 }
 
-static void give_turn(struct tracker_call *c)
+void tracker_call_give_turn(struct tracker_call *c)
 {
     struct kith_node *n = c->node;
     list_remove(&c->turn);
@@ -125,12 +127,11 @@ void tracker_call_end(struct tracker_call *c)
     if (!c->begun)
         return;
     c->begun = false;
-    timer_cancel(&c->node->timers, &c->timer);
-    tracker_calls_forget(&c->node->calls, c, c->transaction);
-    give_turn(c);
+    tracker_call_end_udp(c);
+    tracker_call_give_turn(c);
 }
 
-static void heard_of(struct tracker_call *c, int err)
+void tracker_call_heard(struct tracker_call *c, int err)
 {
     struct bytes host = tracker_call_host(c->url);
     if (err == 0)
@@ -154,7 +155,7 @@ static void http_done(void *user, int err, int status, const char *detail)
     struct tracker_call *c = user;
     char why[NODE_TEXT_MAX];
     c->http = NULL;
-    heard_of(c, err);
+    tracker_call_heard(c, err);
     if (!err) {
         c->kind->http_answered(c, status, builder_bytes(&c->body));
         return;
@@ -171,7 +172,7 @@ static int ask_http(struct tracker_call *c)
     int err = c->kind->http_url(c, &b);
     struct env_http_request request = {.url = builder_text(&b),
         .user_agent = c->node->user_agent,
-        .source = source_of(c->url),
+        .source = tracker_call_source(c->url),
         .body_max = TRACKER_HTTP_BODY_MAX,
         .timeout = HTTP_PATIENCE};
     c->local = is_local_host(tracker_call_host(c->url));
@@ -183,160 +184,6 @@ static int ask_http(struct tracker_call *c)
     return err;
 }
 
-/* ---- UDP ----------------------------------------------------------------------------------- */
-
-/* The number by which it is known, and its next repetition, follow. */
-static void rearm(struct tracker_call *c)
-{
-    struct kith_node *n = c->node;
-    if (c->transaction != c->udp.transaction)
-        tracker_calls_renumber(&n->calls, c, c->transaction, c->udp.transaction);
-    c->transaction = c->udp.transaction;
-    if (timer_heap_reserve(&n->timers, n->timers.count + 64) == 0)
-        timer_set(&n->timers, &c->timer, c->udp.deadline);
-    node_arm(n);
-}
-
-static void send_udp(struct tracker_call *c)
-{
-    uint8_t packet[TRACKER_UDP_PACKET_MAX];
-    struct builder b = builder_fixed(packet, sizeof packet);
-    if (!tracker_udp_send(&c->udp, &b, env_now(c->node->env)) || !builder_ok(&b))
-        return;
-    if (c->to.family != ADDR_NONE)
-        ports_send(c->node, &c->to, bytes_of(packet, b.size));
-    else
-        ports_send_named(c->node, &c->named, bytes_of(packet, b.size));
-    rearm(c);
-}
-
-/* From where it was asked; or, where only the proxy knows that, whoever knows the transaction's
- * number: he is the tracker from then on. */
-static bool comes_from(const struct tracker_call *c, const struct endpoint *from)
-{
-    if (c->to.family != ADDR_NONE)
-        return endpoint_equal(&c->to, from);
-    return c->named.name[0] && from->port == c->named.port;
-}
-
-static void hear(struct tracker_call *c, const struct endpoint *from, struct bytes datagram)
-{
-    struct tracker_reply *reply = malloc(sizeof *reply);
-    if (!reply)
-        return;
-    c->udp.family = from->family;
-    if (tracker_udp_receive(&c->udp, datagram, reply, env_now(c->node->env))) {
-        c->to = *from;
-        heard_of(c, 0);
-        if (c->udp.state == TRACKER_UDP_ANSWERED)
-            c->kind->udp_answered(c, reply);
-        else
-            send_udp(c);
-    }
-    free(reply);
-}
-
-void tracker_call_datagram(struct kith_node *n, const struct endpoint *from, struct bytes datagram)
-{
-    uint32_t transaction;
-    if (tracker_udp_transaction(datagram, &transaction) != 0)
-        return;
-    struct tracker_call *c = tracker_calls_find(&n->calls, transaction);
-    if (c && comes_from(c, from))
-        hear(c, from, datagram);
-}
-
-static void fired(struct timer *timer, usec now)
-{
-    struct tracker_call *c = container_of(timer, struct tracker_call, timer);
-    tracker_udp_tick(&c->udp, now);
-    if (c->udp.state == TRACKER_UDP_SILENT) {
-        heard_of(c, ERR_TIMEOUT);
-        c->kind->failed(c, ERR_TIMEOUT, "does not answer");
-    } else {
-        send_udp(c);
-    }
-}
-
-static void begin_udp(struct tracker_call *c, enum addr_family family)
-{
-    struct env *env = c->node->env;
-    uint64_t random;
-    env_random(env, &random, sizeof random);
-    c->kind->udp_begin(c, family, random, env_now(env));
-    send_udp(c);
-}
-
-static void resolved(void *user, int err, const struct endpoint *found, size_t count)
-{
-    struct tracker_call *c = user;
-    c->resolve = NULL;
-    give_turn(c);
-    if (err) {
-        heard_of(c, err); /* a name whose servers are silent holds up the other names */
-        c->kind->failed(c, err, "its name is not known");
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!endpoint_allowed(&found[i], source_of(c->url)) ||
-            !ports_of(c->node, (enum addr_family)found[i].family))
-            continue;
-        c->to = found[i];
-        c->local = endpoint_class(&c->to) != ADDR_GLOBAL;
-        begin_udp(c, (enum addr_family)c->to.family);
-        return;
-    }
-    c->kind->failed(c, ERR_BLOCKED, "its address is not one that a tracker may have");
-}
-
-/* A name that is for the proxy to look up, or for us. */
-static int find_udp(struct tracker_call *c, const char *name, uint16_t port)
-{
-    struct kith_node *n = c->node;
-    struct endpoint numeric;
-    bool is_name = endpoint_parse_ip(&numeric, bytes_of_str(name), port) != 0;
-    if (!egress_carries_datagrams(n))
-        return ERR_UNSUPPORTED;
-    if (!egress_is_proxied(n) || !is_name)
-        return egress_resolve(n, name, port, resolved, c, &c->resolve);
-    if (!proxy_target_name(&c->named, name, port))
-        return ERR_SYNTAX;
-    begin_udp(c, ADDR_V4);
-    give_turn(c);
-    return 0;
-}
-
-/* "udp://name:port/...": the name is the caller's. ERR_SYNTAX, ERR_NOMEM. */
-static int udp_host(const char *url, char **name, uint16_t *port)
-{
-    struct bytes all = tracker_call_host(url), host = all;
-    uint64_t number = 0;
-    size_t colon = all.size;
-    while (colon > 0 && all.data[colon - 1] != ':' && all.data[colon - 1] != ']')
-        colon--;
-    if (colon == 0 || all.data[colon - 1] != ':' ||
-        parse_u64(bytes_of(all.data + colon, all.size - colon), 65535, &number) != 0 || number == 0)
-        return ERR_SYNTAX;
-    host.size = colon - 1;
-    if (host.size >= 2 && host.data[0] == '[')
-        host = bytes_of(host.data + 1, host.size - 2);
-    *port = (uint16_t)number;
-    *name = bytes_dup_str(host);
-    return *name ? 0 : ERR_NOMEM;
-}
-
-static int ask_udp(struct tracker_call *c)
-{
-    char *name;
-    uint16_t port;
-    int err = udp_host(c->url, &name, &port);
-    if (err)
-        return err;
-    err = find_udp(c, name, port);
-    free(name);
-    return err;
-}
-
 /* Whoever waited for a turn learns only here what others found out meanwhile; and once, because to
  * ask whether it may be asked takes the place of the one that tries. */
 static int ask(struct tracker_call *c)
@@ -344,7 +191,7 @@ static int ask(struct tracker_call *c)
     struct kith_node *n = c->node;
     if (!tracker_hosts_may_ask(&n->calls, tracker_call_host(c->url), env_now(n->env)))
         return ERR_TIMEOUT;
-    return c->lane == TRACKER_LANE_NAMES ? ask_udp(c) : ask_http(c);
+    return c->lane == TRACKER_LANE_NAMES ? tracker_call_ask_udp(c) : ask_http(c);
 }
 
 int tracker_call_start(struct kith_node *n)
@@ -353,14 +200,16 @@ int tracker_call_start(struct kith_node *n)
     env_random(n->env, seed, sizeof seed);
     int err = tracker_calls_init(&n->calls, seed);
     n->calls.start.fire = start_waiting;
+    n->calls.go.fire = tracker_call_let_go;
     return err;
 }
 
 int tracker_call_begin(struct tracker_call *c)
 {
-    c->lane = strncasecmp(c->url, "udp:", 4) == 0 ? TRACKER_LANE_NAMES : TRACKER_LANE_HTTP;
-    c->timer.fire = fired;
+    bool is_udp = strncasecmp(c->url, "udp:", 4) == 0;
+    c->lane = is_udp ? TRACKER_LANE_NAMES : TRACKER_LANE_HTTP;
     c->begun = true;
     list_init(&c->turn);
-    return take_turn(c) ? ask(c) : 0;
+    bool at_once = is_udp && !tracker_call_looks_up(c);
+    return at_once || take_turn(c) ? ask(c) : 0;
 }

@@ -38,9 +38,10 @@ struct tracker_call {
     struct env_resolve *resolve;
     struct endpoint to;        /* UDP: the tracker, once it is known */
     struct proxy_target named; /* its name, while only the proxy knows its address */
+    uint64_t tracker;          /* in node->calls.ids: whose connection id it needs */
     struct tracker_udp udp;
     struct timer timer;    /* UDP: the next repetition */
-    struct list_link turn; /* while it waits for its turn: see tracker_calls.h */
+    struct list_link turn; /* while it waits for its turn, or for an id: see tracker_calls.h */
     enum tracker_lane lane;
     bool begun, has_turn;
     uint32_t transaction; /* by which it is known to the node; 0: not yet */
@@ -53,7 +54,7 @@ int tracker_call_start(struct kith_node *);
 int tracker_call_begin(struct tracker_call *);
 /* No callback follows. */
 void tracker_call_end(struct tracker_call *);
-/* It waits for its turn: nothing has been asked. */
+/* It waits for its turn, or for an id: nothing has been asked. */
 bool tracker_call_is_waiting(const struct tracker_call *);
 /* A datagram that may be an answer to one of the node's calls. */
 void tracker_call_datagram(struct kith_node *, const struct endpoint *from, struct bytes datagram);

@@ -11,6 +11,7 @@ int tracker_calls_init(struct tracker_calls *c, const uint8_t seed[16])
     memcpy(c->seed, seed, sizeof c->seed);
     for (unsigned i = 0; i < TRACKER_LANES; i++)
         list_init(&c->waiting[i]);
+    tracker_ids_init(&c->ids);
     return c->by_transaction ? 0 : ERR_NOMEM;
 }
 
@@ -38,6 +39,14 @@ void tracker_calls_renumber(
 {
     tracker_calls_forget(c, call, before);
     (void)map_put(c->by_transaction, &now, call);
+}
+
+uint64_t tracker_calls_key(
+    const struct tracker_calls *c, const struct endpoint *at, const struct proxy_target *named)
+{
+    if (at->family != ADDR_NONE)
+        return endpoint_hash(at, c->seed);
+    return siphash13(named->name, strlen(named->name), c->seed) + named->port;
 }
 
 /* ---- who answers nobody -------------------------------------------------------------------- */
@@ -79,7 +88,8 @@ void tracker_hosts_silent(struct tracker_calls *c, struct bytes host, usec now)
     h->until = now + TRACKER_HOSTS_PAUSE;
 }
 
-void tracker_hosts_forget_all(struct tracker_calls *c)
+void tracker_calls_forget_trackers(struct tracker_calls *c)
 {
+    tracker_ids_forget_all(&c->ids);
     memset(c->hosts, 0, sizeof c->hosts);
 }

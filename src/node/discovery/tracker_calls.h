@@ -9,6 +9,8 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/time.h"
+#include "node/discovery/tracker_ids.h"
+#include "proto/proxy.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +37,9 @@ struct tracker_calls {
     struct list_link waiting[TRACKER_LANES]; /* struct tracker_call, by `turn` */
     unsigned under_way[TRACKER_LANES];
     struct timer start; /* somebody's turn has come */
+    struct tracker_ids ids;
+    struct timer go;   /* the next of those that waited for an id */
+    unsigned go_place; /* see tracker_ids_next */
     uint8_t seed[16];
     struct tracker_host hosts[TRACKER_HOSTS];
 };
@@ -53,11 +58,15 @@ void tracker_calls_renumber(
     struct tracker_calls *, struct tracker_call *, uint32_t before, uint32_t now);
 void tracker_calls_forget(struct tracker_calls *, struct tracker_call *, uint32_t transaction);
 
+/* Of a tracker over UDP in `ids`: by its address, or where only the proxy knows that, its name. */
+uint64_t tracker_calls_key(
+    const struct tracker_calls *, const struct endpoint *at, const struct proxy_target *named);
+
 /* False: it does not answer anybody, and this is not the one that tries again. */
 bool tracker_hosts_may_ask(struct tracker_calls *, struct bytes host, usec now);
 void tracker_hosts_answered(struct tracker_calls *, struct bytes host);
 void tracker_hosts_silent(struct tracker_calls *, struct bytes host, usec now);
 /* Our network is another: nothing is known of anybody. */
-void tracker_hosts_forget_all(struct tracker_calls *);
+void tracker_calls_forget_trackers(struct tracker_calls *);
 
 #endif

@@ -257,6 +257,9 @@ static void fired(struct timer *timer, usec now)
     struct kith_torrent *k = container_of(timer, struct entry_trackers, announce_timer)->entry;
     if (k->goodbye && now >= k->tracked->goodbye_until) {
         cancel_all(k);
+        for (unsigned i = 0; i < 2; i++)
+            if (entry_announcer(k, i))
+                announcer_give_up(entry_announcer(k, i));
         k->goodbye = false;
         trackers_said_goodbye(k);
         return;
@@ -408,7 +411,7 @@ void trackers_free(struct kith_torrent *k)
 void trackers_network_changed(struct kith_node *n)
 {
     usec now = env_now(n->env);
-    tracker_hosts_forget_all(&n->calls);
+    tracker_calls_forget_trackers(&n->calls);
     list_for_each(at, &n->torrents)
     {
         struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
