@@ -322,11 +322,6 @@ bool env_file_is_warm(struct env_file *f, uint64_t offset, uint64_t size)
     return ops_of(f)->file_is_warm(f, offset, size);
 }
 
-void env_file_drop(struct env_file *f, uint64_t offset, uint64_t size)
-{
-    ops_of(f)->file_drop(f, offset, size);
-}
-
 int env_file_map(struct env_file *f, uint64_t offset, size_t size, struct env_mapping *out)
 {
     out->ops = ops_of(f);

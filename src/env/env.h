@@ -298,14 +298,13 @@ int env_file_truncate(struct env_file *, uint64_t size);
  * ERR_UNSUPPORTED where the file system cannot. */
 int env_file_allocate(struct env_file *, uint64_t offset, uint64_t size);
 int env_file_set_executable(struct env_file *);
-/* Asks for a range to be read into the page cache and waits until it is; or lets it go. */
+/* Asks for a range to be read into the page cache and waits until it is. */
 int env_file_warm(struct env_file *, uint64_t offset, uint64_t size);
 /* Asks for a range to be read into the page cache soon, and does not wait. */
 void env_file_ahead(struct env_file *, uint64_t offset, uint64_t size);
 /* Is all of a range in the page cache, as far as can be told at once? False may only mean that the
  * system does not say. May be called on the loop. */
 bool env_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);
-void env_file_drop(struct env_file *, uint64_t offset, uint64_t size);
 
 /* A range of a file as memory, for env_tcp_writev and for nobody else: the kernel copies straight
  * out of the page cache and finds out by itself if the file was cut meanwhile, where a read of ours

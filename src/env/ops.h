@@ -80,7 +80,6 @@ struct env_ops {
     int (*file_warm)(struct env_file *, uint64_t, uint64_t);
     void (*file_ahead)(struct env_file *, uint64_t, uint64_t);
     bool (*file_is_warm)(struct env_file *, uint64_t, uint64_t);
-    void (*file_drop)(struct env_file *, uint64_t, uint64_t);
     int (*file_map)(struct env_file *, uint64_t, size_t, struct env_mapping *);
     void (*unmap)(struct env_mapping *);
     int (*file_view)(struct env_file *, uint64_t, size_t, struct env_view *);

@@ -54,7 +54,7 @@ int memory_open(struct kith_node *n, const char *path)
         return err;
     n->state_timer.fire = tick;
     memory_arm(n);
-    return memory_restore(n);
+    return 0;
 }
 
 static void quiet(void *user)
@@ -326,10 +326,11 @@ static bool restore_row(void *user, const struct state_torrent *row, bool damage
     return true;
 }
 
-/* Entries are made while the database is walked, and begin to live afterwards. */
 int memory_restore(struct kith_node *n)
 {
     struct row_copy r = {.node = n};
+    if (!n->state)
+        return 0;
     int err = state_each_torrent(n->state, restore_row, &r);
     if (err || r.err)
         return err ? err : r.err;

@@ -142,7 +142,11 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
         err = port_mapping_start(n);
     if (!err && o->state_file)
         err = memory_open(n, o->state_file);
-    return err ? err : dht_io_start(n, o);
+    if (!err)
+        err = dht_io_start(n, o);
+    /* Last: torrents that come back begin jobs, which no failure after them could wait for; and
+     * they join what has to be there by then. */
+    return err ? err : memory_restore(n);
 }
 
 static void stop_late(struct timer *timer, usec now);
@@ -216,6 +220,7 @@ void kith_stop(struct kith_node *n)
     if (n->stopping)
         return;
     n->stopping = true;
+    n->stopping_since = env_now(n->env);
     fetch_free(n);
     ports_stop_accepting(n);
     lsd_stop(n);
@@ -236,7 +241,7 @@ void node_free(struct kith_node *n)
     fetch_free(n);
     lsd_stop(n);
     port_mapping_free(n);
-    dht_io_stop(n);
+    dht_io_free(n);
     network_stop(n);
     links_close_all(n, NULL);
     links_bury(n);

@@ -73,7 +73,8 @@
 #define NODE_NETWORK_SHARE 10u    /* one /24 or /64 may hold such a part of them by coming in */
 #define NODE_NETWORK_LINKS_MIN 8u /* but so many at least */
 #define NODE_STOP_PATIENCE SECONDS(2)
-#define NODE_SAVE_PATIENCE SECONDS(3) /* kith_close, with a database that cannot be written */
+#define NODE_SAVE_PATIENCE                                                                         \
+    SECONDS(3) /* from kith_stop on, with a database that cannot be written */
 #define NODE_TEXT_MAX 256u
 #define NODE_TRACKERS_MAX 500u   /* of one link: as many as one may have (format/magnet.h) */
 #define NODE_WEB_SEEDS_MAX 500u  /* the same */
@@ -151,6 +152,7 @@ struct kith_node {
     struct timer state_timer;
 
     bool stopping, stopped;
+    usec stopping_since;
     volatile int woken; /* kith_wake was called */
     struct timer stop_timer;
 };
@@ -430,6 +432,7 @@ void fetch_free(struct kith_node *);
 
 /* ---- memory.c ------------------------------------------------------------------------------ */
 int memory_open(struct kith_node *, const char *path);
+/* Torrents are made while the database is walked, and begin to live when that has worked. */
 int memory_restore(struct kith_node *);
 void memory_arm(struct kith_node *);
 /* Everything is written; if not, node_maybe_stopped is called again when it is. */

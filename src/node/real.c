@@ -71,20 +71,20 @@ void kith_wake(struct kith_node *n)
     env_loop_wake(n->env);
 }
 
-/* A full disk, or a database that somebody else has locked, may stay so: after a while what is to
- * be saved is left to state_close, which tries once more. */
-static bool waits_for_saves(struct kith_node *n, usec patient_until)
+/* A disk that is full may stay so: after a while, the stop's own included, what is to be saved is
+ * left to state_close, which tries once more. */
+static bool waits_for_saves(struct kith_node *n)
 {
-    return !n->state || !state_trouble(n->state) || env_now(n->env) < patient_until;
+    return !n->state || !state_trouble(n->state) ||
+           env_now(n->env) < n->stopping_since + NODE_SAVE_PATIENCE;
 }
 
 /* Jobs that are under way need their torrents: turn the loop until each has ended. */
 static void finish_jobs(struct kith_node *n)
 {
-    usec patient_until = env_now(n->env) + NODE_SAVE_PATIENCE;
     kith_stop(n);
     for (;;) {
-        bool saves = waits_for_saves(n, patient_until);
+        bool saves = waits_for_saves(n);
         bool idle = (!n->state || state_idle(n->state)) && block_list_idle(n);
         list_for_each(at, &n->torrents)
         {

@@ -1,6 +1,7 @@
-/* The state database is held by another tool for longer than a write waits: what waits is written
- * when it is given back, and no stop waits for that. A call that never returns ends with the test's
- * time. Real disk, a real lock. */
+/* Who holds the state database. While a node runs no other program can, and a node whose state
+ * another has does not begin. Held for longer than a write waits (by this process, which alone
+ * can): what waits is written when it is given back, and no stop waits for that. A call that never
+ * returns ends with the test's time. Real disk, real locks. */
 #include <kith.h>
 
 #include <ftw.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -33,7 +35,7 @@ static void hear_log(void *user, int level, const char *subsystem, const char *t
     h->failures += strcmp(subsystem, "state") == 0 && strstr(text, "cannot save") != NULL;
 }
 
-static void open_node(struct held *h)
+static int try_to_open(struct held *h)
 {
     char state[96];
     struct kith_options o;
@@ -46,7 +48,12 @@ static void open_node(struct held *h)
     o.log = hear_log;
     o.log_user = h;
     o.log_level = KITH_LOG_ERROR;
-    assert_int_equal(kith_open(&o, &h->node), 0);
+    return kith_open(&o, &h->node);
+}
+
+static void open_node(struct held *h)
+{
+    assert_int_equal(try_to_open(h), 0);
 }
 
 static void begin(struct held *h)
@@ -114,6 +121,62 @@ static void give_back(struct held *h)
     assert_int_equal(sqlite3_exec(h->other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(h->other);
 }
+
+/* ---- another program ----------------------------------------------------------------------- */
+
+static int orders[2],
+    answers[2]; /* pipes: what it shall do to which database, and what came of it */
+
+static int obey(sqlite3 **sql, const char *order)
+{
+    if (order[0] == '-') {
+        int rc = sqlite3_exec(*sql, "ROLLBACK", NULL, NULL, NULL);
+        sqlite3_close(*sql);
+        return rc;
+    }
+    int rc = sqlite3_open(order, sql);
+    return rc ? rc : sqlite3_exec(*sql, "BEGIN EXCLUSIVE", NULL, NULL, NULL);
+}
+
+/* Before this process has threads. */
+static void start_other_program(void)
+{
+    char order[96];
+    sqlite3 *sql = NULL;
+    if (pipe(orders) != 0 || pipe(answers) != 0)
+        abort();
+    if (fork() != 0) {
+        close(orders[0]);
+        return;
+    }
+    close(orders[1]);
+    while (read(orders[0], order, sizeof order) == sizeof order) {
+        int rc = obey(&sql, order);
+        if (write(answers[1], &rc, sizeof rc) != sizeof rc)
+            break;
+    }
+    _exit(0);
+}
+
+/* SQLite's answer. */
+static int order_other_program(const char *what)
+{
+    char order[96];
+    int rc;
+    snprintf(order, sizeof order, "%s", what);
+    assert_int_equal(write(orders[1], order, sizeof order), sizeof order);
+    assert_int_equal(read(answers[0], &rc, sizeof rc), sizeof rc);
+    return rc;
+}
+
+static int hold_by_other_program(const struct held *h)
+{
+    char state[96];
+    snprintf(state, sizeof state, "%s/state.db", h->root);
+    return order_other_program(state);
+}
+
+/* ---- tests --------------------------------------------------------------------------------- */
 
 static struct kith_torrent *add(struct held *h)
 {
@@ -211,9 +274,39 @@ static void what_waits_is_saved_by_the_close_when_the_database_was_given_back(vo
     end(&h);
 }
 
+static void no_other_program_can_hold_the_state_of_a_node_that_runs(void **state)
+{
+    (void)state;
+    struct held h;
+    begin(&h);
+    assert_int_equal(hold_by_other_program(&h), SQLITE_BUSY);
+    (void)order_other_program("-");
+    run_until_it_downloads(&h, add(&h));
+    assert_int_equal(hold_by_other_program(&h), SQLITE_BUSY);
+    (void)order_other_program("-");
+    end(&h);
+}
+
+static void a_node_whose_state_another_program_holds_does_not_begin(void **state)
+{
+    (void)state;
+    struct held h;
+    begin(&h);
+    stop(&h);
+    close_node(&h);
+    assert_int_equal(hold_by_other_program(&h), SQLITE_OK);
+    assert_int_equal(try_to_open(&h), KITH_E_BUSY);
+    assert_int_equal(order_other_program("-"), SQLITE_OK);
+    open_node(&h);
+    end(&h);
+}
+
 int main(void)
 {
+    start_other_program();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_other_program_can_hold_the_state_of_a_node_that_runs),
+        cmocka_unit_test(a_node_whose_state_another_program_holds_does_not_begin),
         cmocka_unit_test(what_could_not_be_saved_is_saved_when_the_database_is_given_back),
         cmocka_unit_test(a_node_closes_though_its_last_records_cannot_be_saved),
         cmocka_unit_test(a_node_closes_though_a_new_torrent_cannot_be_saved),

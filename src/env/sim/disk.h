@@ -103,7 +103,6 @@ int sim_file_set_executable(struct env_file *);
 int sim_file_warm(struct env_file *, uint64_t offset, uint64_t size);
 void sim_file_ahead(struct env_file *, uint64_t offset, uint64_t size);
 bool sim_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);
-void sim_file_drop(struct env_file *, uint64_t offset, uint64_t size);
 int sim_file_next_data(struct env_file *, uint64_t from, uint64_t *start, uint64_t *end);
 int sim_file_map(struct env_file *, uint64_t offset, size_t size, struct env_mapping *out);
 void sim_unmap(struct env_mapping *);

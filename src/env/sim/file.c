@@ -259,13 +259,6 @@ bool sim_file_is_warm(struct env_file *face, uint64_t offset, uint64_t size)
     return sim_rng_below(&file_of(face)->handle.env->host->loop_rng, 4) != 0;
 }
 
-void sim_file_drop(struct env_file *face, uint64_t offset, uint64_t size)
-{
-    (void)face; /* only advice */
-    (void)offset;
-    (void)size;
-}
-
 int sim_file_next_data(struct env_file *face, uint64_t from, uint64_t *start, uint64_t *end)
 {
     size_t partial;

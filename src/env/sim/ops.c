@@ -67,7 +67,6 @@ const struct env_ops sim_ops = {
     .file_warm = sim_file_warm,
     .file_ahead = sim_file_ahead,
     .file_is_warm = sim_file_is_warm,
-    .file_drop = sim_file_drop,
     .file_map = sim_file_map,
     .unmap = sim_unmap,
     .file_view = sim_file_view,

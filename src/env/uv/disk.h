@@ -74,7 +74,6 @@ int real_file_set_executable(struct env_file *);
 int real_file_warm(struct env_file *, uint64_t, uint64_t);
 void real_file_ahead(struct env_file *, uint64_t offset, uint64_t size);
 bool real_file_is_warm(struct env_file *, uint64_t offset, uint64_t size);
-void real_file_drop(struct env_file *, uint64_t, uint64_t);
 int real_file_map(struct env_file *, uint64_t, size_t, struct env_mapping *);
 void real_unmap(struct env_mapping *);
 /* view.c. Views are allowed from now on: this process's SIGBUS is ours. */

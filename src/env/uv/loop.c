@@ -375,7 +375,6 @@ static const struct env_ops real_ops = {
     .file_warm = real_file_warm,
     .file_ahead = real_file_ahead,
     .file_is_warm = real_file_is_warm,
-    .file_drop = real_file_drop,
     .file_map = real_file_map,
     .unmap = real_unmap,
     .file_view = real_file_view,

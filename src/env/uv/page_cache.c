@@ -84,8 +84,3 @@ void real_file_ahead(struct env_file *file, uint64_t offset, uint64_t size)
 {
     posix_fadvise(fd_of(file), (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
 }
-
-void real_file_drop(struct env_file *file, uint64_t offset, uint64_t size)
-{
-    posix_fadvise(fd_of(file), (off_t)offset, (off_t)size, POSIX_FADV_DONTNEED);
-}

@@ -228,10 +228,16 @@ int dht_io_start(struct kith_node *n, const struct kith_options *o)
 
 void dht_io_stop(struct kith_node *n)
 {
+    if (n->dht)
+        save(n->dht);
+    dht_io_free(n);
+}
+
+void dht_io_free(struct kith_node *n)
+{
     struct dht_io *io = n->dht;
     if (!io)
         return;
-    save(io);
     dht_api_free_all(n);
     dht_items_stop(n);
     n->dht = NULL;

@@ -53,6 +53,7 @@ struct dht_member {
 int dht_io_start(struct kith_node *, const struct kith_options *);
 /* Saves what is known and ends; torrents need not leave. */
 void dht_io_stop(struct kith_node *);
+void dht_io_free(struct kith_node *); /* only ends */
 void dht_io_datagram(struct port *, const struct endpoint *from, struct bytes datagram);
 void dht_io_network_changed(struct kith_node *);
 /* Somebody who may be a node: `from` whose word. */

@@ -48,7 +48,8 @@ int state_db_copy(const char *path)
         rename(state_beside(path, ".1").text, state_beside(path, ".2").text);
         if (rename(building.text, state_beside(path, ".1").text) != 0)
             err = err_from_errno(errno);
-        state_sync_folder(path);
+        if (err == 0)
+            err = state_sync_folder(path);
     }
     if (err < 0)
         state_unlink(building.text);

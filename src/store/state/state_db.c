@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUSY_WAIT_MS 5000 /* for people who look into the database with other tools */
+/* For a tool that looks into the database while it is opened. Afterwards nobody can. */
+#define BUSY_WAIT_MS 500
 
 /* ---- errors and small helpers -------------------------------------------------------------- */
 
@@ -94,6 +95,13 @@ int state_fail(struct state_report *r, int err, const char *format, ...)
     return err;
 }
 
+int state_fail_open(struct state_report *r, int err, const char *path)
+{
+    if (err == ERR_BUSY)
+        return state_fail(r, err, "%s is in use by another program", path);
+    return state_fail(r, err, "cannot open %s: %s", path, err_text(err));
+}
+
 /* ---- the lock ------------------------------------------------------------------------------ */
 
 static int take_lock(struct state_db *db, const char *path, struct state_report *r)
@@ -127,8 +135,8 @@ static int take_lock(struct state_db *db, const char *path, struct state_report 
 int state_db_connect(const char *path, int flags, sqlite3 **out)
 {
     sqlite3 *sql = NULL;
-    int rc =
-        sqlite3_open_v2(path, &sql, flags | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2(
+        path, &sql, flags | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE, STATE_VFS);
     int err = state_db_err(sql, rc);
     if (err == 0) {
         sqlite3_db_config(sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -196,7 +204,7 @@ static int open_whole(struct state_db *db, const char *path)
     if (err == 0)
         err = state_rows_prepare(db);
     if (err == 0 && !memory)
-        state_sync_folder(path);
+        err = state_sync_folder(path);
     return err;
 }
 
@@ -218,7 +226,7 @@ int state_db_open(
             err = state_make_whole(path, now_unix, report);
     }
     if (err == 0 && (err = open_whole(db, path)) < 0)
-        state_fail(report, err, "cannot open %s: %s", path, err_text(err));
+        state_fail_open(report, err, path);
     if (err < 0)
         state_db_close(db);
     return err;

@@ -8,6 +8,10 @@
 #include "store/state/state.h"
 #include <sqlite3.h>
 
+/* SQLite's way to files by which the first connection of this process locks every other process
+ * out: nobody else's lock can keep a node from saving, and none can read what is half written. */
+#define STATE_VFS "unix-excl"
+
 /* The statements of state_rows.c, prepared once. */
 enum state_sql {
     SQL_PUT_TORRENT,

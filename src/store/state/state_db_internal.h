@@ -25,6 +25,8 @@ enum state_verdict {
 /* Writes report->error and returns err. */
 int state_fail(struct state_report *, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same of a database that cannot be opened. */
+int state_fail_open(struct state_report *, int err, const char *path);
 /* Opens a connection with the settings that all of them have; NULL on failure. */
 int state_db_connect(const char *path, int flags, sqlite3 **out);
 /* Brings a database of an older version, or an empty one, to STATE_VERSION in one transaction. */

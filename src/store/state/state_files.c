@@ -25,21 +25,42 @@ bool state_file_exists(const char *path)
     return stat(path, &st) == 0;
 }
 
-void state_sync_folder(const char *path)
+/* A folder that others own may refuse to be opened by us: its names are their care. Some file
+ * systems sync no folder. */
+static bool may_be_unsynced(int error)
+{
+    return error == EACCES || error == EPERM || error == EINVAL || error == ENOTSUP;
+}
+
+int state_sync_folder(const char *path)
 {
     struct state_beside folder = state_beside(path, "");
     char *slash = strrchr(folder.text, '/');
     if (slash != NULL)
         slash[slash == folder.text] = '\0';
     int fd = open(slash != NULL ? folder.text : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
+    int error = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return error == 0 || may_be_unsynced(error) ? 0 : err_from_errno(error);
+}
+
+/* From the innermost up: what leads to a folder that was made has to be durable, too. */
+static int sync_folders(const char *path)
+{
+    struct state_beside at = state_beside(path, "");
+    char *slash;
+    int err;
+    while ((err = state_sync_folder(at.text)) == 0 && (slash = strrchr(at.text, '/')) != NULL &&
+           slash != at.text)
+        *slash = '\0';
+    return err;
 }
 
 int state_make_folders(const char *path)
 {
+    if (state_file_exists(path))
+        return 0;
     struct state_beside folder = state_beside(path, "");
     for (char *at = folder.text + 1; (at = strchr(at, '/')) != NULL; at++) {
         *at = '\0';
@@ -47,7 +68,7 @@ int state_make_folders(const char *path)
             return err_from_errno(errno);
         *at = '/';
     }
-    return 0;
+    return sync_folders(path);
 }
 
 void state_unlink(const char *path)

@@ -18,10 +18,10 @@ bool state_file_exists(const char *path);
 /* An empty file that only we may read, unless there is one: states hold links, and links are
  * secrets. */
 int state_create_private(const char *path);
-/* The folders that lead to it. */
+/* The folders that lead to it, durable before it is made; where it stands already they are. */
 int state_make_folders(const char *path);
 /* Makes the names in its folder durable. */
-void state_sync_folder(const char *path);
+int state_sync_folder(const char *path);
 /* With what SQLite keeps beside it. */
 void state_unlink(const char *path);
 

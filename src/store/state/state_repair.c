@@ -107,8 +107,7 @@ static int replace(const char *path, int64_t now_unix, struct state_report *r)
     int err = set_aside(path, now_unix, r);
     if (err == 0 && rename(finished.text, path) != 0)
         err = err_from_errno(errno);
-    state_sync_folder(path);
-    return err;
+    return err < 0 ? err : state_sync_folder(path);
 }
 
 static int repair(const char *path, sqlite3 *damaged, int64_t now_unix, struct state_report *r)
@@ -160,7 +159,7 @@ int state_make_whole(const char *path, int64_t now_unix, struct state_report *r)
             state_fail(r, ERR_DATABASE, "%s is a database, but not kith's: it is left alone", path);
         break;
     case VERDICT_FAILED:
-        err = state_fail(r, err, "cannot open %s: %s", path, err_text(err));
+        err = state_fail_open(r, err, path);
         break;
     }
     sqlite3_close(sql);

@@ -1,6 +1,6 @@
 /* See fault_vfs.h. */
 #include "fault_vfs.h"
-#include <sqlite3.h>
+#include "store/state/state_db.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,9 +219,8 @@ static int v_delete(sqlite3_vfs *vfs, const char *name, int sync)
 
 void fault_vfs_install(void)
 {
-    g.real = sqlite3_vfs_find(NULL);
-    g.vfs = *g.real;
-    g.vfs.zName = "fault";
+    g.real = sqlite3_vfs_find(STATE_VFS);
+    g.vfs = *g.real; /* and its name, by which it is asked for */
     g.vfs.szOsFile = sizeof(struct fault_file);
     g.vfs.xOpen = v_open;
     g.vfs.xDelete = v_delete;

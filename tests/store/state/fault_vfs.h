@@ -1,4 +1,5 @@
-/* A disk under SQLite that can fail and crash: wraps the system's VFS and becomes the default.
+/* A disk under SQLite that can fail and crash: wraps the VFS of states, and becomes that and the
+ * default.
  *
  * For one thread at a time. Calls that change a file (write, sync, truncate, delete) are counted.
  */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct heard {
@@ -258,6 +259,60 @@ static void a_second_user_of_the_same_state_is_told_who_has_it(void **state)
     state_bench_free(&b);
 }
 
+static struct {
+    ino_t inode;
+    bool has_state; /* the database stood by then */
+} synced[64];
+static unsigned synced_count;
+static char awaited_path[128];
+
+/* In the place of libc's, to see what is synced: power losses of folders cannot be had otherwise.
+ */
+int fsync(int fd)
+{
+    struct stat st;
+    if (synced_count < 64 && fstat(fd, &st) == 0) {
+        synced[synced_count].inode = st.st_ino;
+        synced[synced_count++].has_state = access(awaited_path, F_OK) == 0;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static bool was_synced(const char *path, bool has_state)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    for (unsigned i = 0; i < synced_count; i++)
+        if (synced[i].inode == st.st_ino && synced[i].has_state == has_state)
+            return true;
+    return false;
+}
+
+/* Else a power loss could take the state whole, with what was acknowledged in it. */
+static void folders_that_are_made_for_a_state_are_durable_before_it_is(void **state)
+{
+    (void)state;
+    struct state_bench b;
+    char outer[80], inner[90];
+    state_bench_new(&b);
+    snprintf(outer, sizeof outer, "%s/outer", b.folder);
+    snprintf(inner, sizeof inner, "%s/inner", outer);
+    snprintf(awaited_path, sizeof awaited_path, "%s/state.db", inner);
+    synced_count = 0;
+    struct state_config config = {.path = awaited_path};
+    assert_int_equal(state_open(b.env, &config, &b.state, NULL), 0);
+    assert_true(was_synced("/tmp", false));
+    assert_true(was_synced(b.folder, false));
+    assert_true(was_synced(outer, false));
+    assert_true(was_synced(inner, true));
+    state_bench_close(&b);
+    unlink(awaited_path);
+    snprintf(awaited_path, sizeof awaited_path, "%s/state.db.lock", inner);
+    unlink(awaited_path);
+    assert_int_equal(rmdir(inner) | rmdir(outer), 0);
+    state_bench_free(&b);
+}
+
 static void only_the_owner_may_read_the_files(void **state)
 {
     (void)state;
@@ -465,6 +520,7 @@ int main(void)
         cmocka_unit_test(arguments_past_their_bounds_are_refused),
         cmocka_unit_test(the_share_cache_forgets_the_oldest),
         cmocka_unit_test(a_second_user_of_the_same_state_is_told_who_has_it),
+        cmocka_unit_test(folders_that_are_made_for_a_state_are_durable_before_it_is),
         cmocka_unit_test(only_the_owner_may_read_the_files),
         cmocka_unit_test(a_newer_state_is_refused_and_left_alone),
         cmocka_unit_test(a_database_of_somebody_else_is_refused_and_left_alone),
