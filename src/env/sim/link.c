@@ -43,27 +43,34 @@ static usec leaves_at(struct sim_link *link, size_t size)
     return link->free_at;
 }
 
+/* Something is on the line. (A modem's queue takes what comes, and says when it will have left.) */
+static bool is_busy(const struct sim_link *link)
+{
+    return link->queue_max == 0 && link->free_at > link->world->now;
+}
+
+/* The end of what is on the line is an event only if somebody waits for it. */
 static void serve(struct sim_link *link)
 {
-    while (!link->busy && !list_empty(&link->waiting)) {
+    if (link->serving)
+        return; /* what take() adds must wait for its turn */
+    link->serving = true;
+    while (!is_busy(link) && !list_empty(&link->waiting)) {
         struct sim_source *source =
             list_entry(list_pop_front(&link->waiting), struct sim_source, link);
-        link->busy = true; /* what take() adds must wait for its turn */
         size_t size = source->take(source, sim_link_quantum(link));
         usec at = leaves_at(link, size);
         if (size > 0)
             source->sent(source, at);
-        link->busy = at > link->world->now && link->queue_max == 0;
-        if (link->busy)
-            sim_schedule(link->world, &link->idle_again, at);
     }
+    link->serving = false;
+    if (!list_empty(&link->waiting) && link->idle_again.slot == 0)
+        sim_schedule(link->world, &link->idle_again, link->free_at);
 }
 
 static void idle_again(struct sim_event *event)
 {
-    struct sim_link *link = container_of(event, struct sim_link, idle_again);
-    link->busy = false;
-    serve(link);
+    serve(container_of(event, struct sim_link, idle_again));
 }
 
 void sim_link_init(struct sim_link *link, struct sim_world *world, struct sim_host *host,

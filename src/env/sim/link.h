@@ -28,9 +28,9 @@ struct sim_link {
     uint64_t rate;      /* bytes a second; 0: unlimited */
     uint64_t remainder; /* byte-microseconds, so that no fraction is ever lost */
     uint64_t queue_max; /* bytes that wait at most; 0: fair queueing */
-    usec free_at;       /* the queue, if there is one, will have been sent by then */
-    bool busy;
-    struct sim_event idle_again;
+    usec free_at;       /* what is on the line, and the queue if there is one, is sent by then */
+    bool serving;       /* take() may call us again */
+    struct sim_event idle_again; /* while sources wait */
     struct list_link waiting;
 };
 

@@ -12,6 +12,8 @@
 
 struct sim_host;
 
+#define SIM_QUEUE_TOP 1u /* 0 is the slot of what is not queued */
+
 struct sim_event {
     usec at;
     uint64_t sequence;
@@ -22,8 +24,16 @@ struct sim_event {
     void (*fire)(struct sim_event *);
 };
 
+/* The keys stand beside the pointer: to compare is not to touch the events, which lie all over the
+ * memory of hundreds of nodes. */
+struct sim_queue_slot {
+    usec at;
+    uint64_t sequence;
+    struct sim_event *event;
+};
+
 struct sim_queue {
-    struct sim_event **slots; /* 1-based */
+    struct sim_queue_slot *slots; /* from SIM_QUEUE_TOP on */
     size_t count, capacity;
     uint64_t sequence;
 };
@@ -36,7 +46,7 @@ void sim_queue_remove(struct sim_queue *, struct sim_event *);
 /* The next one, still queued; NULL if none is left. */
 static inline struct sim_event *sim_queue_first(const struct sim_queue *q)
 {
-    return q->count == 0 ? NULL : q->slots[1];
+    return q->count == 0 ? NULL : q->slots[SIM_QUEUE_TOP].event;
 }
 
 #endif
