@@ -485,12 +485,13 @@ KITH_API int kith_dht_status(struct kith_node *node, struct kith_dht_status *sta
 
 enum kith_event_type {
     KITH_EVENT_ADDED = 1,
-    KITH_EVENT_METADATA = 2,  /* name, files and sizes are known now */
-    KITH_EVENT_READY = 3,     /* checked or hashed: the link is there, transfer begins */
-    KITH_EVENT_COMPLETE = 4,  /* every wanted file is verified and written */
-    KITH_EVENT_TROUBLE = 5,   /* see kith_event_error and kith_event_text */
-    KITH_EVENT_RECOVERED = 6, /* the trouble has passed by itself */
-    KITH_EVENT_REMOVED = 7,
+    KITH_EVENT_METADATA = 2,    /* name, files and sizes are known now */
+    KITH_EVENT_READY = 3,       /* checked or hashed: the link is there, transfer begins */
+    KITH_EVENT_COMPLETE = 4,    /* every wanted file is verified and written */
+    KITH_EVENT_TROUBLE = 5,     /* see kith_event_error and kith_event_text */
+    KITH_EVENT_RECOVERED = 6,   /* the trouble has passed by itself */
+    KITH_EVENT_REMOVED = 7,     /* and not in the state file any more: it does not come back after a
+                                   crash; with an error it does, because it cannot be forgotten */
     KITH_EVENT_MOVED = 8,       /* the data is in another folder (text), or error says why not */
     KITH_EVENT_PEER = 9,        /* a first, or one more, peer is connected; text: its address */
     KITH_EVENT_COPY = 10,       /* a connected peer has everything now */

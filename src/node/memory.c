@@ -155,7 +155,7 @@ void memory_save_metainfo(struct kith_torrent *k)
         (void)save_metainfo(k, NULL, NULL);
 }
 
-/* Somebody wants to know when a torrent is remembered. */
+/* Somebody wants to know when a torrent is remembered, or when it is not any more. */
 struct memory_wait {
     struct kith_torrent *entry; /* NULL: it has gone meanwhile */
 };
@@ -187,11 +187,11 @@ void memory_save_new(struct kith_torrent *k)
     k->awake->remembering = w;
 }
 
-void memory_forget_wait(struct entry_awake *a)
+void memory_forget_wait(struct memory_wait **w)
 {
-    if (a->remembering)
-        a->remembering->entry = NULL;
-    a->remembering = NULL;
+    if (*w)
+        (*w)->entry = NULL;
+    *w = NULL;
 }
 
 int memory_save_record(struct kith_torrent *k, struct bytes record, state_done *done, void *user)
@@ -202,11 +202,34 @@ int memory_save_record(struct kith_torrent *k, struct bytes record, state_done *
     return state_save_blob(k->node->state, k->id, STATE_STORAGE, record, done, user);
 }
 
-void memory_forget(struct kith_torrent *k)
+static void forgotten(void *user, int err)
 {
-    if (k->node->state && k->id)
-        (void)state_remove_torrent(k->node->state, k->id, NULL, NULL);
+    struct memory_wait *w = user;
+    struct kith_torrent *k = w->entry;
+    free(w);
+    if (!k)
+        return;
+    k->forgetting = NULL;
+    entry_forgotten(k, err);
+}
+
+int memory_forget(struct kith_torrent *k)
+{
+    if (!k->node->state || !k->id)
+        return 0;
+    struct memory_wait *w = malloc(sizeof *w);
+    if (!w)
+        return ERR_NOMEM;
+    *w = (struct memory_wait){.entry = k};
+    int err = state_remove_torrent(k->node->state, k->id, forgotten, w);
+    if (err) {
+        free(w);
+        return err;
+    }
     k->id = 0;
+    k->forgetting = w;
+    memory_arm(k->node);
+    return 0;
 }
 
 /* ---- restoring ----------------------------------------------------------------------------- */

@@ -260,7 +260,8 @@ struct kith_torrent {
 
     bool data_stopped;
     bool removing, delete_data, stopped;
-    char *error_text; /* NULL: no error */
+    struct memory_wait *forgetting; /* it is being removed, and that is not durable yet: memory.c */
+    char *error_text;               /* NULL: no error */
     uint64_t download_max, upload_max;
     char *waiting_for; /* what kith_status last said; NULL: nothing */
 };
@@ -314,7 +315,8 @@ void entry_revive(struct kith_torrent *);
 void entry_stop(struct kith_torrent *);
 /* Whose turn is it? Called whenever that may have changed. */
 void entry_queue(struct kith_node *);
-void entry_stopped(struct kith_torrent *); /* nothing of it is under way any more */
+void entry_stopped(struct kith_torrent *);            /* nothing of it is under way any more */
+void entry_forgotten(struct kith_torrent *, int err); /* the next run will not know it; 0, or why */
 /* A priority for each file, normal until somebody says otherwise. ERR_NOMEM. */
 int entry_reserve_priorities(struct kith_torrent *);
 /* By the glob of whoever added it, or as it was in an earlier run. */
@@ -444,10 +446,12 @@ void memory_save_metainfo(struct kith_torrent *);
 /* Both; KITH_EVENT_REMEMBERED follows when they are durable. */
 void memory_save_new(struct kith_torrent *);
 /* It is not waited for any more. */
-void memory_forget_wait(struct entry_awake *);
+void memory_forget_wait(struct memory_wait **);
 /* ERR_CLOSED: nothing is remembered, and done() is not called. */
 int memory_save_record(struct kith_torrent *, struct bytes record, state_done *, void *user);
-void memory_forget(struct kith_torrent *);
+/* entry_forgotten follows, unless it was not remembered. ERR_NOMEM, ERR_NO_SPACE, ERR_CLOSED: it
+ * still is. */
+int memory_forget(struct kith_torrent *);
 
 /* ---- link.c -------------------------------------------------------------------------------- */
 /* Opens a connection for a torrent; false if there is none to spare. */

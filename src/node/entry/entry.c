@@ -53,7 +53,7 @@ void entry_free_awake(struct kith_torrent *k)
     timer_cancel(&k->node->timers, &a->save);
     timer_cancel(&k->node->timers, &a->retry);
     timer_cancel(&k->node->timers, &a->look);
-    memory_forget_wait(a);
+    memory_forget_wait(&a->remembering);
     entry_forget_checkpoints(k);
     bitfield_free(&a->have);
     resume_free(&a->record);
@@ -96,6 +96,7 @@ void entry_free(struct kith_torrent *k)
         return;
     struct info_hash names[ENTRY_NAMES_MAX];
     timer_cancel(&k->node->timers, &k->drowsy);
+    memory_forget_wait(&k->forgetting);
     trackers_free(k);
     lsd_leave(k);
     dht_io_leave(k);
@@ -138,11 +139,17 @@ void entry_stopped(struct kith_torrent *k)
         return;
     k->stopped = true;
     k->node->unstopped--;
-    if (k->removing) {
-        memory_forget(k);
-        node_event(k->node, KITH_EVENT_REMOVED, k, 0, k->name);
-    }
+    int err = k->removing ? memory_forget(k) : 0;
+    if (k->removing && !k->forgetting)
+        entry_forgotten(k, err);
     node_maybe_stopped(k->node);
+}
+
+/* Removed means: not to come back, whatever happens now. */
+void entry_forgotten(struct kith_torrent *k, int err)
+{
+    if (k->stopped)
+        node_event(k->node, KITH_EVENT_REMOVED, k, err, k->name);
 }
 
 /* Whatever is under way ends, and tells entry_stopped when it has. */
@@ -180,7 +187,7 @@ void kith_remove(struct kith_torrent *k)
     /* At once: what is added anew meanwhile is another row of the same hashes. Not before the data
      * is gone that has to go with it. */
     if (!k->delete_data)
-        memory_forget(k);
+        (void)memory_forget(k); /* if it cannot be: once more when it has stopped */
     entry_queue(k->node);
     entry_stop(k);
 }
