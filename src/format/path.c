@@ -23,7 +23,17 @@ static bool is_forbidden(uint32_t c, enum path_rule rule)
 {
     if (is_control(c) || is_invisible(c) || c == '/' || c == '\\')
         return true;
-    return rule == PATH_PORTABLE && c < 0x80 && strchr("<>:\"|?*", (int)c) != NULL;
+    return rule == PATH_PORTABLE &&
+           (c == '<' || c == '>' || c == ':' || c == '"' || c == '|' || c == '?' || c == '*');
+}
+
+/* The length of the plain ASCII that a name begins with: nearly always all of it. */
+static size_t plain_size(struct bytes raw, enum path_rule rule)
+{
+    size_t size = 0;
+    while (size < raw.size && raw.data[size] < 0x80 && !is_forbidden(raw.data[size], rule))
+        size++;
+    return size;
 }
 
 /* Appends whole characters, each made safe, as long as `room` bytes last. False if not all fit. */
@@ -31,6 +41,12 @@ static bool put_clean(struct bytes raw, enum path_rule rule, size_t room, struct
 {
     struct cursor c = cursor_of(raw);
     while (c.left > 0) {
+        size_t plain = plain_size(bytes_of(c.at, c.left < room ? c.left : room), rule);
+        if (plain > 0) {
+            builder_span(out, cursor_take(&c, plain));
+            room -= plain;
+            continue;
+        }
         uint32_t code_point;
         cursor_skip(&c, utf8_next(bytes_of(c.at, c.left), &code_point));
         uint8_t utf8[4];

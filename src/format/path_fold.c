@@ -3,7 +3,6 @@
  * arithmetic (Unicode 3.12). */
 #include "base/text.h"
 #include "format/path.h"
-#include <stdlib.h>
 
 struct fold_entry {
     uint32_t from;
@@ -15,11 +14,18 @@ static const struct fold_entry fold_table[] = {
 };
 #define FOLD_COUNT (sizeof fold_table / sizeof fold_table[0])
 
-static int compare_code_point(const void *key, const void *entry)
+/* NULL: it folds to itself. */
+static const struct fold_entry *find_entry(uint32_t code_point)
 {
-    uint32_t code_point = *(const uint32_t *)key;
-    uint32_t from = ((const struct fold_entry *)entry)->from;
-    return code_point < from ? -1 : code_point > from;
+    size_t low = 0, high = FOLD_COUNT;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (fold_table[middle].from < code_point)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < FOLD_COUNT && fold_table[low].from == code_point ? &fold_table[low] : NULL;
 }
 
 #define HANGUL_FIRST 0xac00u
@@ -41,8 +47,7 @@ static void fold_wide(uint32_t code_point, struct builder *out)
         put_hangul(code_point - HANGUL_FIRST, out);
         return;
     }
-    const struct fold_entry *entry =
-        bsearch(&code_point, fold_table, FOLD_COUNT, sizeof fold_table[0], compare_code_point);
+    const struct fold_entry *entry = find_entry(code_point);
     if (entry == NULL)
         utf8_put(out, code_point);
     else

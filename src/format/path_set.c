@@ -1,20 +1,32 @@
 /* Keeps the paths of one torrent apart: a table of keyed hashes, one slot a path. See path.h.
  *
- * Paths themselves are not kept: two that share a 64-bit keyed hash would cost one of them a
- * needless " (2)", which nobody will live to see. */
+ * A path's hash is made of its folder's and its last name's, so what a path costs is the names that
+ * it does not share with the path before, however deep they lie; and another number for a file
+ * costs that file's name. Paths themselves are not kept: two that share a 64-bit keyed hash would
+ * cost one of them a needless " (2)", which nobody will live to see. */
 #include "base/err.h"
 #include "base/map.h"
 #include "format/path.h"
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define FIRST_SLOTS 64u
-/* Numbers tried in a row before a name gets a hash instead: names that were cut to the same stem
- * compete for the same numbers, and a million of them must not take a million squared tries. */
-#define TRIES_MAX 64u
+#define FIRST_NUMBER 2u
+#define NUMBER_DIGITS_MAX 10u
+#define FOLDED_MAX (6u * PATH_COMPONENT_MAX) /* two bytes fold to twelve at most */
 
+/* A path that is taken, or a family of numbered names: those that differ in their number only. */
 struct path_slot {
-    uint64_t hash;        /* 0: free */
-    uint32_t next_number; /* of the next file that wants this path */
+    uint64_t hash; /* 0: free */
+    uint32_t next; /* a family's: no smaller number is free */
+};
+
+/* A folder of the path that came last. */
+struct path_folder {
+    size_t end; /* where its '/' stands */
+    uint64_t hash;
+    bool added;
 };
 
 struct path_set {
@@ -22,8 +34,9 @@ struct path_set {
     uint8_t seed[16];
     struct path_slot *slots; /* a power of two, open addressing */
     size_t slot_count, used;
-    struct builder folded;          /* scratch */
-    char last[PATH_LENGTH_MAX + 1]; /* whose parents were added last */
+    char last[PATH_LENGTH_MAX + 1]; /* whose folders these are */
+    struct path_folder folders[PATH_DEPTH_MAX];
+    unsigned depth;
 };
 
 struct path_set *path_set_new(enum path_rule rule, const unsigned char seed[16])
@@ -34,7 +47,6 @@ struct path_set *path_set_new(enum path_rule rule, const unsigned char seed[16])
     s->rule = rule;
     memcpy(s->seed, seed, sizeof s->seed);
     s->slot_count = FIRST_SLOTS;
-    s->folded = builder_heap(16 * PATH_LENGTH_MAX);
     s->slots = calloc(s->slot_count, sizeof *s->slots);
     if (s->slots == NULL) {
         path_set_free(s);
@@ -47,24 +59,11 @@ void path_set_free(struct path_set *s)
 {
     if (s == NULL)
         return;
-    builder_free(&s->folded);
     free(s->slots);
     free(s);
 }
 
-static int hash_path(struct path_set *s, struct bytes path, uint64_t *out)
-{
-    if (s->rule == PATH_PORTABLE) {
-        s->folded.size = 0;
-        path_fold(path, &s->folded);
-        if (!builder_ok(&s->folded))
-            return ERR_NOMEM;
-        path = builder_bytes(&s->folded);
-    }
-    uint64_t hash = siphash13(path.data, path.size, s->seed);
-    *out = hash == 0 ? 1 : hash;
-    return 0;
-}
+/* ---- the table ----------------------------------------------------------------------------- */
 
 /* The slot with this hash, or the free one where it belongs. */
 static struct path_slot *find(struct path_slot *slots, size_t slot_count, uint64_t hash)
@@ -92,118 +91,216 @@ static int make_room(struct path_set *s)
     return 0;
 }
 
-/* 1 if the path was free and is taken now, 0 if it was taken already, or an error. */
-static int take(struct path_set *s, struct bytes path, uint64_t *hash)
+/* 1 if the hash was free and has its slot now, 0 if it had one already, or an error. */
+static int take(struct path_set *s, uint64_t hash)
 {
     int err = make_room(s);
-    if (err == 0)
-        err = hash_path(s, path, hash);
     if (err < 0)
         return err;
-    struct path_slot *slot = find(s->slots, s->slot_count, *hash);
+    struct path_slot *slot = find(s->slots, s->slot_count, hash);
     if (slot->hash != 0)
         return 0;
-    *slot = (struct path_slot){.hash = *hash, .next_number = 2};
+    *slot = (struct path_slot){.hash = hash, .next = FIRST_NUMBER};
     s->used++;
     return 1;
 }
 
-/* How many bytes at the start of both are the same folders, the last '/' included. */
-static size_t common_folders(const char *a, const char *b)
+/* ---- hashes -------------------------------------------------------------------------------- */
+
+static void put_name(const struct path_set *s, struct bytes name, struct builder *out)
 {
-    size_t common = 0;
-    for (size_t i = 0; a[i] != '\0' && a[i] == b[i]; i++)
-        if (a[i] == '/')
-            common = i + 1;
-    return common;
+    if (s->rule == PATH_PORTABLE)
+        path_fold(name, out);
+    else
+        builder_span(out, name);
+}
+
+/* Of `name` in a folder. With `behind`: of two names at once, which no single name equals. */
+static uint64_t hash_name(
+    const struct path_set *s, uint64_t folder, struct bytes name, const struct bytes *behind)
+{
+    uint8_t buffer[sizeof folder + 2 * FOLDED_MAX + 1];
+    struct builder b = builder_fixed(buffer, sizeof buffer);
+    builder_u64(&b, folder);
+    put_name(s, name, &b);
+    if (behind != NULL) {
+        builder_u8(&b, '/');
+        put_name(s, *behind, &b);
+    }
+    assert(builder_ok(&b));
+    uint64_t hash = siphash13(b.data, b.size, s->seed);
+    return hash == 0 ? 1 : hash;
+}
+
+/* ---- folders ------------------------------------------------------------------------------- */
+
+/* Forgets the folders that `path` does not share with the path before. Returns where the first name
+ * begins that is not known. */
+static size_t leave_folders(struct path_set *s, struct bytes path)
+{
+    size_t same = 0;
+    unsigned depth = 0;
+    while (same < path.size && path.data[same] == (uint8_t)s->last[same])
+        same++;
+    while (depth < s->depth && s->folders[depth].end < same)
+        depth++;
+    s->depth = depth;
+    return depth == 0 ? 0 : s->folders[depth - 1].end + 1;
+}
+
+/* Hashes the folders of `path`, so that s->folders are its. Returns where its last name begins. */
+static size_t enter_folders(struct path_set *s, struct bytes path)
+{
+    assert(path.size <= PATH_LENGTH_MAX);
+    size_t name = leave_folders(s, path);
+    for (size_t i = name; i < path.size; i++) {
+        if (path.data[i] != '/')
+            continue;
+        assert(s->depth < PATH_DEPTH_MAX);
+        uint64_t above = s->depth == 0 ? 0 : s->folders[s->depth - 1].hash;
+        s->folders[s->depth++] = (struct path_folder){
+            i, hash_name(s, above, bytes_of(path.data + name, i - name), NULL), false};
+        name = i + 1;
+    }
+    memcpy(s->last, path.data, path.size);
+    s->last[path.size] = '\0';
+    return name;
 }
 
 int path_set_add_parents(struct path_set *s, const char *path)
 {
-    for (size_t i = common_folders(path, s->last); path[i] != '\0'; i++) {
-        uint64_t hash;
-        int err = path[i] == '/' ? take(s, bytes_of(path, i), &hash) : 0;
+    enter_folders(s, bytes_of_str(path));
+    unsigned first = s->depth;
+    while (first > 0 && !s->folders[first - 1].added)
+        first--;
+    for (unsigned i = first; i < s->depth; i++) {
+        int err = take(s, s->folders[i].hash);
         if (err < 0)
             return err;
+        s->folders[i].added = true;
     }
-    size_t size = strnlen(path, sizeof s->last - 1);
-    memcpy(s->last, path, size);
-    s->last[size] = '\0';
     return 0;
 }
 
-/* Where the name begins, and where its extension does (the end if it has none). */
-static void split_name(struct bytes path, size_t *name, size_t *extension)
+/* ---- numbered names ------------------------------------------------------------------------ */
+
+/* A file's name, and where its extension begins (the name's end if it has none). */
+struct name {
+    uint64_t folder;
+    struct bytes text;
+    size_t extension;
+};
+
+static struct name name_of(struct path_set *s, struct bytes path)
 {
-    *name = path.size;
-    while (*name > 0 && path.data[*name - 1] != '/')
-        --*name;
-    *extension = path.size;
-    for (size_t i = path.size; i > *name + 1; i--)
-        if (path.data[i - 1] == '.') {
-            *extension = i - 1;
+    size_t start = enter_folders(s, path);
+    struct name n = {.folder = s->depth == 0 ? 0 : s->folders[s->depth - 1].hash,
+        .text = bytes_of(path.data + start, path.size - start)};
+    n.extension = n.text.size;
+    for (size_t i = n.text.size; i > 1; i--)
+        if (n.text.data[i - 1] == '.') {
+            n.extension = i - 1;
             break;
         }
+    if (n.text.size - n.extension + sizeof " ()" + NUMBER_DIGITS_MAX > PATH_COMPONENT_MAX)
+        n.extension = n.text.size; /* an extension as long as the name */
+    return n;
 }
 
-/* "folder/stem" + mark + ".ext", the stem cut so that the name stays within its bound. */
-static void put_marked(struct bytes path, const char *mark, struct builder *out)
+/* "stem" + mark + ".ext" is the name, and what of the stem there is room for. */
+static struct bytes stem_beside(const struct name *n, size_t mark_size)
 {
-    size_t name, extension;
-    split_name(path, &name, &extension);
-    size_t extra = strlen(mark) + (path.size - extension);
-    if (extra >= PATH_COMPONENT_MAX) { /* an extension as long as the name */
-        extension = path.size;
-        extra = strlen(mark);
-    }
-    size_t stem = extension - name;
+    size_t stem = n->extension;
+    size_t extra = mark_size + (n->text.size - n->extension);
     if (stem + extra > PATH_COMPONENT_MAX)
         stem = PATH_COMPONENT_MAX - extra;
-    while (stem > 0 && name + stem < path.size && (path.data[name + stem] & 0xc0) == 0x80)
+    while (stem > 0 && stem < n->text.size && (n->text.data[stem] & 0xc0) == 0x80)
         stem--; /* not within a character */
-    builder_bytes_put(out, path.data, name + stem);
-    builder_str(out, mark);
-    builder_bytes_put(out, path.data + extension, path.size - extension);
+    return bytes_of(n->text.data, stem);
 }
 
-/* One candidate after the other until one is free. `number` is where the numbers go on. */
-static int take_marked(struct path_set *s, struct bytes path, uint32_t *number, struct builder *out)
+static struct bytes extension_of(const struct name *n)
 {
-    size_t start = out->size;
-    for (unsigned tries = 0;; tries++) {
-        char digits[32];
-        struct builder mark = builder_fixed(digits, sizeof digits);
-        if (tries < TRIES_MAX)
-            builder_format(&mark, " (%u)", (*number)++);
-        else
-            builder_format(&mark, " (%08x%08x)", (unsigned)siphash13(path.data, path.size, s->seed),
-                (*number)++);
-        out->size = start;
-        put_marked(path, builder_text(&mark), out);
-        if (!builder_ok(out))
-            return ERR_NOMEM;
-        if (out->size - start > PATH_LENGTH_MAX)
-            return ERR_LIMIT;
-        uint64_t hash;
-        int taken = take(s, bytes_of(out->data + start, out->size - start), &hash);
+    return bytes_of(n->text.data + n->extension, n->text.size - n->extension);
+}
+
+static size_t mark_size(uint32_t number)
+{
+    return (size_t)snprintf(NULL, 0, " (%u)", number);
+}
+
+/* Names that are cut to the same stem compete for the same numbers: for each number of digits they
+ * are one family, and its slot remembers where its numbers go on, so that none is tried twice. */
+static int take_family(struct path_set *s, const struct name *n, uint32_t number, uint64_t *hash)
+{
+    struct bytes extension = extension_of(n);
+    *hash = hash_name(s, n->folder, stem_beside(n, mark_size(number)), &extension);
+    int taken = take(s, *hash);
+    return taken < 0 ? taken : 0;
+}
+
+static uint32_t *next_of(struct path_set *s, uint64_t family)
+{
+    return &find(s->slots, s->slot_count, family)->next;
+}
+
+static void put_numbered(const struct name *n, uint32_t number, struct builder *out)
+{
+    builder_span(out, stem_beside(n, mark_size(number)));
+    builder_format(out, " (%u)", number);
+    builder_span(out, extension_of(n));
+}
+
+/* 1 if "name (number)" was free and is taken now, 0 if not, or an error. */
+static int take_numbered(struct path_set *s, const struct name *n, uint32_t number)
+{
+    uint8_t buffer[PATH_COMPONENT_MAX];
+    struct builder b = builder_fixed(buffer, sizeof buffer);
+    put_numbered(n, number, &b);
+    assert(builder_ok(&b));
+    return take(s, hash_name(s, n->folder, builder_bytes(&b), NULL));
+}
+
+static int take_number(struct path_set *s, const struct name *n, uint32_t *number)
+{
+    *number = FIRST_NUMBER;
+    for (;;) {
+        uint64_t family;
+        int err = take_family(s, n, *number, &family);
+        if (err < 0)
+            return err;
+        uint32_t next = *next_of(s, family);
+        if (next > *number) { /* it may have more digits, and so be another family's */
+            *number = next;
+            continue;
+        }
+        int taken = take_numbered(s, n, *number);
+        *next_of(s, family) = *number + 1;
         if (taken != 0)
             return taken < 0 ? taken : 0;
+        ++*number;
     }
 }
 
 int path_set_add_file(struct path_set *s, const char *path, struct builder *out)
 {
     struct bytes wanted = bytes_of_str(path);
-    uint64_t hash;
-    int taken = take(s, wanted, &hash);
+    struct name n = name_of(s, wanted);
+    int taken = take(s, hash_name(s, n.folder, n.text, NULL));
     if (taken < 0)
         return taken;
+    size_t start = out->size;
     if (taken == 1) {
         builder_span(out, wanted);
         return builder_ok(out) ? 0 : ERR_NOMEM;
     }
-    uint32_t number = find(s->slots, s->slot_count, hash)->next_number;
-    int err = take_marked(s, wanted, &number, out);
-    find(s->slots, s->slot_count, hash)->next_number = number;
-    return err;
+    uint32_t number;
+    int err = take_number(s, &n, &number);
+    if (err < 0)
+        return err;
+    builder_bytes_put(out, wanted.data, wanted.size - n.text.size);
+    put_numbered(&n, number, out);
+    if (!builder_ok(out))
+        return ERR_NOMEM;
+    return out->size - start > PATH_LENGTH_MAX ? ERR_LIMIT : 0;
 }
