@@ -98,7 +98,7 @@ def worst(found, title, count):
 
 
 def many(t):
-    seeds = t[0]
+    seeds, awake = t[:2]
     bars = []
     for count in ("10,000", "100,000"):
         bars += [Bar(f"{count}: ready / libtorrent's time", over(worst(seeds, "ready s", count), seeds.cell("ready s", count, LT)),
@@ -106,7 +106,8 @@ def many(t):
                  Bar(f"{count}: memory each", worst(seeds, "bytes each", count), 1024, unit=" bytes")]
     return [*bars, Bar("100,000: idle CPU", worst(seeds, "idle CPU %", "100,000"), 0.5, strict=True, unit=" %"),
             Bar("100,000: stop / libtorrent's time", over(worst(seeds, "stop s", "100,000"),
-                                                         seeds.cell("stop s", "100,000", LT)), 0.5)]
+                                                         seeds.cell("stop s", "100,000", LT)), 0.5),
+            Bar("10,000 that look for data: memory each", awake.cell("KiB each", "10,000", "UDP"), 8, unit=" KiB")]
 
 
 def memory(t):

@@ -65,7 +65,7 @@ static void make_swarm(struct swarm *s, unsigned ours, bool sparse)
     struct picker_config config = {s->pieces, BLOCK_SIZE, piece_size, NULL, 7};
     s->picker = picker_new(&config);
     s->have = calloc(s->peers, sizeof *s->have);
-    if (!s->picker || !s->have)
+    if (!s->picker || !s->have || picker_wake(s->picker) != 0)
         exit(1);
     for (uint32_t i = 0; i < s->pieces; i++)
         if (next_random() % 100 < ours)

@@ -1,4 +1,4 @@
-/* The arena: chunks of at least 4 KiB, handed out from the front and freed together.
+/* The arena: chunks that grow from half a KiB, handed out from the front and freed together.
  *
  * A large allocation gets a chunk of its own behind the current one, so that it does not waste
  * what is left of that. For what lives as long as a torrent, a connection or a parse; not for
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define ARENA_ALIGN ((size_t)16)
-#define ARENA_CHUNK_SIZE ((size_t)4096 - 64) /* with its header and malloc's, under a page */
+#define ARENA_CHUNK_SIZE ((size_t)512 - 64)  /* the first: most of what lives long is small */
 #define ARENA_CHUNK_SIZE_MAX ((size_t)65536) /* chunks double up to this */
 
 struct arena_chunk {

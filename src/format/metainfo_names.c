@@ -67,7 +67,7 @@ static int make_room(struct metainfo_parser *p)
         return 0;
     if (p->m->file_count == METAINFO_FILES_MAX)
         return format_fail(p->error, ERR_LIMIT, "more than %u files", METAINFO_FILES_MAX);
-    uint32_t capacity = memory->file_capacity == 0 ? 8 : memory->file_capacity * 2;
+    uint32_t capacity = memory->file_capacity == 0 ? 1 : memory->file_capacity * 2;
     if (capacity > METAINFO_FILES_MAX)
         capacity = METAINFO_FILES_MAX;
     struct metainfo_file *files = realloc(memory->files, capacity * sizeof *files);

@@ -167,6 +167,17 @@ static void drop_unused_hashes(struct metainfo *m)
         m->v2 = (struct sha256_digest){0};
 }
 
+/* It lives long, and no file is added to it any more. */
+static void trim(struct metainfo *m)
+{
+    struct metainfo_memory *memory = m->memory;
+    struct metainfo_file *files = realloc(memory->files, m->file_count * sizeof *files);
+    if (!files)
+        return;
+    m->files = memory->files = files;
+    memory->file_capacity = m->file_count;
+}
+
 int metainfo_parse_info(struct bytes info, struct metainfo **out, struct format_error *error)
 {
     *out = NULL;
@@ -180,6 +191,8 @@ int metainfo_parse_info(struct bytes info, struct metainfo **out, struct format_
         return err;
     }
     drop_unused_hashes(m);
+    if (m->file_count > 0)
+        trim(m);
     *out = m;
     return 0;
 }

@@ -30,16 +30,20 @@ struct partial {
 
 struct picker {
     struct picker_config config;
-    struct piece_order *order; /* holds what is wanted, not had and not begun */
-    uint16_t *partial_at;      /* by piece: index in partials, or NO_PARTIAL */
     bool sequential;
     uint32_t seeds;           /* peers that have everything: not counted in the order */
     struct bitfield unneeded; /* had or unwanted */
     struct bitfield have;
-    struct partial *partials[PICKER_PARTIALS_MAX];
-    uint32_t partial_count;
+    uint8_t *priority;   /* by piece; NULL: normal, all of them */
     uint32_t endgame_at; /* where the end-game looks next, counted through `partials` */
+    uint32_t partial_count;
+    /* What only decisions need; NULL while it rests. */
+    struct piece_order *order; /* holds what is wanted, not had and not begun */
+    uint16_t *partial_at;      /* by piece: index in partials, or NO_PARTIAL */
+    struct partial **partials; /* PICKER_PARTIALS_MAX of them */
 };
+
+/* ---- birth, rest and death ----------------------------------------------------------------- */
 
 struct picker *picker_new(const struct picker_config *config)
 {
@@ -49,17 +53,10 @@ struct picker *picker_new(const struct picker_config *config)
     p->config = *config;
     if (p->config.partials_wanted == 0 || p->config.partials_wanted > PICKER_PARTIALS_MAX)
         p->config.partials_wanted = PICKER_PARTIALS_MAX;
-    uint32_t count = config->piece_count;
-    p->partial_at = malloc((count ? count : 1) * sizeof *p->partial_at);
-    p->order = piece_order_new(count, PICKER_PRIORITY_NORMAL, config->seed);
-    if (!p->partial_at || !p->order || bitfield_init(&p->unneeded, count) != 0 ||
-        bitfield_init(&p->have, count) != 0) {
+    if (bitfield_init(&p->unneeded, config->piece_count) != 0 ||
+        bitfield_init(&p->have, config->piece_count) != 0) {
         picker_free(p);
         return NULL;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        p->partial_at[i] = NO_PARTIAL;
-        piece_order_put(p->order, i);
     }
     return p;
 }
@@ -71,17 +68,63 @@ static void partial_free(struct partial *a)
     free(a);
 }
 
+static void free_desk(struct picker *p)
+{
+    for (uint32_t i = 0; i < p->partial_count; i++)
+        partial_free(p->partials[i]);
+    p->partial_count = 0;
+    free(p->partials);
+    free(p->partial_at);
+    piece_order_free(p->order);
+    p->partials = NULL;
+    p->partial_at = NULL;
+    p->order = NULL;
+}
+
 void picker_free(struct picker *p)
 {
     if (!p)
         return;
-    for (uint32_t i = 0; i < p->partial_count; i++)
-        partial_free(p->partials[i]);
+    free_desk(p);
     bitfield_free(&p->unneeded);
     bitfield_free(&p->have);
-    free(p->partial_at);
-    piece_order_free(p->order);
+    free(p->priority);
     free(p);
+}
+
+static unsigned priority_of(const struct picker *p, uint32_t piece)
+{
+    return p->priority ? p->priority[piece] : PICKER_PRIORITY_NORMAL;
+}
+
+int picker_wake(struct picker *p)
+{
+    uint32_t count = p->config.piece_count;
+    if (p->order)
+        return 0;
+    p->order = piece_order_new(count, PICKER_PRIORITY_NORMAL, p->config.seed);
+    p->partial_at = malloc((count ? count : 1) * sizeof *p->partial_at);
+    p->partials = malloc(PICKER_PARTIALS_MAX * sizeof *p->partials);
+    if (!p->order || !p->partial_at || !p->partials) {
+        free_desk(p);
+        return ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        p->partial_at[i] = NO_PARTIAL;
+        if (p->priority)
+            piece_order_set_priority(p->order, i, p->priority[i]);
+        if (!bitfield_get(&p->unneeded, i))
+            piece_order_put(p->order, i);
+    }
+    return 0;
+}
+
+void picker_rest(struct picker *p)
+{
+    if (p->partial_count > 0 || !p->order)
+        return;
+    p->config.seed += piece_order_chance(p->order, UINT32_MAX); /* not the same choices again */
+    free_desk(p);
 }
 
 /* ---- availability -------------------------------------------------------------------------- */
@@ -114,36 +157,47 @@ void picker_peer_lost(struct picker *p, uint32_t piece)
 
 uint32_t picker_availability(const struct picker *p, uint32_t piece)
 {
-    return piece_order_copies(p->order, piece) + p->seeds;
+    return picker_copies(p, piece) + p->seeds;
 }
 
 uint32_t picker_copies(const struct picker *p, uint32_t piece)
 {
-    return piece_order_copies(p->order, piece);
+    return p->order ? piece_order_copies(p->order, piece) : 0;
 }
 
 /* ---- what we want -------------------------------------------------------------------------- */
 
 static void update_need(struct picker *p, uint32_t piece)
 {
-    bool needed = piece_order_priority(p->order, piece) > 0 && !bitfield_get(&p->have, piece);
+    bool needed = priority_of(p, piece) > 0 && !bitfield_get(&p->have, piece);
     if (needed)
         bitfield_clear(&p->unneeded, piece);
     else
         bitfield_set(&p->unneeded, piece);
+    if (!p->order)
+        return;
     if (needed && p->partial_at[piece] == NO_PARTIAL)
         piece_order_put(p->order, piece);
     else
         piece_order_take(p->order, piece);
 }
 
-void picker_set_priority(struct picker *p, uint32_t piece, unsigned priority)
+int picker_set_priority(struct picker *p, uint32_t piece, unsigned priority)
 {
     assert(priority <= PICKER_PRIORITY_MAX);
-    if (piece_order_priority(p->order, piece) == priority)
-        return;
-    piece_order_set_priority(p->order, piece, priority);
+    if (priority_of(p, piece) == priority)
+        return 0;
+    if (!p->priority) {
+        p->priority = malloc(p->config.piece_count);
+        if (!p->priority)
+            return ERR_NOMEM;
+        memset(p->priority, PICKER_PRIORITY_NORMAL, p->config.piece_count);
+    }
+    p->priority[piece] = (uint8_t)priority;
+    if (p->order)
+        piece_order_set_priority(p->order, piece, priority);
     update_need(p, piece);
+    return 0;
 }
 
 void picker_set_sequential(struct picker *p, bool on)
@@ -153,7 +207,7 @@ void picker_set_sequential(struct picker *p, bool on)
 
 static void drop_partial(struct picker *p, uint32_t piece)
 {
-    uint16_t index = p->partial_at[piece];
+    uint16_t index = p->order ? p->partial_at[piece] : NO_PARTIAL;
     if (index == NO_PARTIAL)
         return;
     partial_free(p->partials[index]);
@@ -195,7 +249,7 @@ bool picker_interesting(const struct picker *p, const struct bitfield *have)
 
 static struct partial *partial_of(const struct picker *p, uint32_t piece)
 {
-    uint16_t index = p->partial_at[piece];
+    uint16_t index = p->order ? p->partial_at[piece] : NO_PARTIAL;
     return index == NO_PARTIAL ? NULL : p->partials[index];
 }
 
@@ -580,7 +634,7 @@ uint32_t picker_pick(
 {
     assert(peer->id != 0);
     struct pick k = {p, peer, want, 0, out};
-    if (peer->have->size != p->config.piece_count)
+    if (peer->have->size != p->config.piece_count || !p->order)
         return 0;
     if (!p->sequential)
         piece_order_tidy(p->order);

@@ -6,6 +6,9 @@
  * piece's blocks in their order, so that its answers can be predicted. When every wanted block has
  * been asked for, the end-game asks for the rest at several peers.
  *
+ * What only decisions need, most of its memory, is there from picker_wake to picker_rest: a torrent
+ * that nobody has peers for knows what it wants, and no more.
+ *
  * Pure: facts in, decisions out. swarm/torrent_pieces.c is its only caller. */
 #ifndef KITH_SWARM_PICKER_H
 #define KITH_SWARM_PICKER_H
@@ -57,8 +60,13 @@ struct picker_peer {
     bool alone; /* its blocks and others' do not come into one piece (swarm/suspects.h) */
 };
 
-struct picker *picker_new(const struct picker_config *); /* NULL: no memory */
+/* It rests. NULL: no memory. */
+struct picker *picker_new(const struct picker_config *);
 void picker_free(struct picker *);
+/* Before the first peer is counted or given something to do; again: nothing happens. ERR_NOMEM. */
+int picker_wake(struct picker *);
+/* No peer is counted. Nothing happens while pieces are begun. */
+void picker_rest(struct picker *);
 
 /* ---- availability -------------------------------------------------------------------------- */
 /* A peer's whole bitfield comes (+1) or goes (-1). One that is full costs O(1). */
@@ -70,7 +78,8 @@ uint32_t picker_availability(const struct picker *, uint32_t piece);
 uint32_t picker_copies(const struct picker *, uint32_t piece); /* the full ones not counted */
 
 /* ---- what we want -------------------------------------------------------------------------- */
-void picker_set_priority(struct picker *, uint32_t piece, unsigned priority); /* 0: unwanted */
+/* 0: unwanted. ERR_NOMEM: it is as it was. */
+int picker_set_priority(struct picker *, uint32_t piece, unsigned priority);
 void picker_set_sequential(struct picker *, bool on);
 /* The piece is verified (or vouched for by a record); or no longer there. */
 void picker_set_have(struct picker *, uint32_t piece);
@@ -80,7 +89,8 @@ uint32_t picker_left(const struct picker *);              /* pieces wanted and n
 bool picker_interesting(const struct picker *, const struct bitfield *have);
 
 /* ---- blocks -------------------------------------------------------------------------------- */
-/* At most `want` blocks to ask of this peer; they count as asked from now on. */
+/* At most `want` blocks to ask of this peer, none while it rests; they count as asked from now on.
+ */
 uint32_t picker_pick(
     struct picker *, const struct picker_peer *, uint32_t want, struct picker_block *out);
 /* The request will not be answered. */

@@ -2,6 +2,13 @@
 #include "swarm/suspects.h"
 
 #include "swarm/peer_list.h"
+#include <stdlib.h>
+
+void suspects_free(struct suspects *s)
+{
+    free(s->items);
+    *s = (struct suspects){0};
+}
 
 static struct suspect *find(const struct suspects *s, const struct endpoint *e)
 {
@@ -14,6 +21,10 @@ static struct suspect *find(const struct suspects *s, const struct endpoint *e)
 void suspects_add(struct suspects *s, const struct endpoint *e)
 {
     struct suspect *known = find(s, e);
+    if (!s->items)
+        s->items = calloc(SUSPECTS_MAX, sizeof *s->items);
+    if (!s->items)
+        return;
     if (!known) {
         known = &s->items[s->next];
         s->next = (s->next + 1) % SUSPECTS_MAX;

@@ -17,11 +17,12 @@ struct suspect {
 
 /* Zeroed: empty. */
 struct suspects {
-    struct suspect items[SUSPECTS_MAX];
+    struct suspect *items; /* SUSPECTS_MAX of them, with the first: most torrents have none */
     unsigned count, next;
 };
+void suspects_free(struct suspects *);
 
-/* It gave blocks of a piece that was bad. */
+/* It gave blocks of a piece that was bad. Without memory for the first that is forgotten. */
 void suspects_add(struct suspects *, const struct endpoint *);
 /* It gave a whole piece alone, and that was right. */
 void suspects_clear(struct suspects *, const struct endpoint *);

@@ -4,8 +4,8 @@
 
 #include "base/err.h"
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct swarm_host no_host;
 
@@ -56,6 +56,9 @@ void torrent_free(struct torrent *t)
     metadata_fetch_free(t->fetch);
     layer_fetch_free(t->layers);
     torrent_web_free(t);
+    torrent_forget_departed(t);
+    suspects_free(&t->suspects);
+    free(t->error_text);
     peer_list_free(t->candidates);
     free(t->pex);
     free(t->peers);
@@ -135,8 +138,10 @@ void torrent_start_metadata(struct torrent *t)
 
 void torrent_fail(struct torrent *t, int err, const char *text)
 {
+    char *copy = strdup(text);
     t->error = err;
-    snprintf(t->error_text, sizeof t->error_text, "%s", text);
+    free(t->error_text);
+    t->error_text = copy;
     if (t->state == TORRENT_FAILED)
         return;
     t->state = TORRENT_FAILED;
@@ -177,7 +182,8 @@ void torrent_recover(struct torrent *t)
     if (t->state != TORRENT_FAILED || t->stopping)
         return;
     t->error = 0;
-    t->error_text[0] = 0;
+    free(t->error_text);
+    t->error_text = NULL;
     set_state(t, TORRENT_ACTIVE);
     torrent_tell(t, TORRENT_RECOVERED, NULL);
     for (uint32_t i = 0; i < t->peer_count; i++) {
@@ -298,6 +304,25 @@ static void finish_waiting(struct torrent *t)
         torrent_tick_at(t, until);
 }
 
+/* What comes with the first peer goes some time after the last: nine of ten torrents of a user who
+ * has thousands have none. */
+static void let_go(struct torrent *t)
+{
+    bool has_any = t->peers || t->buffers || t->pex;
+    if (t->peer_count > 0 || !list_empty(&t->graveyard) || !has_any)
+        return;
+    if (t->now < t->left_at + TORRENT_REST_AFTER) {
+        torrent_tick_at(t, t->left_at + TORRENT_REST_AFTER);
+        return;
+    }
+    torrent_pieces_rest(t);
+    free(t->pex);
+    free(t->peers);
+    t->pex = NULL;
+    t->peers = NULL;
+    t->peers_room = 0;
+}
+
 void torrent_tick(struct torrent *t, usec now)
 {
     t->now = now;
@@ -311,6 +336,7 @@ void torrent_tick(struct torrent *t, usec now)
     torrent_web_tick(t);
     torrent_peers_tick(t);
     torrent_maybe_stopped(t);
+    let_go(t);
     if (has_work(t))
         torrent_tick_at(t, t->peer_count > 0 ? t->next_walk : now + TORRENT_TICK);
 }
@@ -370,7 +396,7 @@ int torrent_error(const struct torrent *t)
 
 const char *torrent_error_text(const struct torrent *t)
 {
-    return t->error_text;
+    return t->error_text ? t->error_text : t->error ? err_text(t->error) : "";
 }
 
 const struct metainfo *torrent_metainfo(const struct torrent *t)

@@ -10,6 +10,12 @@
 #include "base/err.h"
 #include <stdlib.h>
 
+/* A peer that has left. */
+struct departed {
+    uint32_t id;
+    struct endpoint address;
+};
+
 static void ban(struct torrent *t, const struct endpoint *address)
 {
     t->liars += !peer_list_banned(t->candidates, address);
@@ -165,7 +171,7 @@ static void suspect_givers(
 static struct endpoint address_of(struct torrent *t, uint32_t giver)
 {
     const struct peer *p = torrent_peer_by_id(t, giver);
-    for (unsigned i = 0; !p && giver && i < TORRENT_DEPARTED; i++)
+    for (unsigned i = 0; !p && giver && t->departed && i < TORRENT_DEPARTED; i++)
         if (t->departed[i].id == giver)
             return t->departed[i].address;
     return p ? p->address : (struct endpoint){0};
@@ -173,9 +179,19 @@ static struct endpoint address_of(struct torrent *t, uint32_t giver)
 
 void torrent_blame_departed(struct torrent *t, const struct peer *p)
 {
-    t->departed[t->next_departed].id = p->id;
-    t->departed[t->next_departed].address = p->address;
+    if (!t->departed)
+        t->departed = calloc(TORRENT_DEPARTED, sizeof *t->departed);
+    if (!t->departed)
+        return;
+    t->departed[t->next_departed] = (struct departed){p->id, p->address};
     t->next_departed = (t->next_departed + 1) % TORRENT_DEPARTED;
+}
+
+void torrent_forget_departed(struct torrent *t)
+{
+    free(t->departed);
+    t->departed = NULL;
+    t->next_departed = 0;
 }
 
 void torrent_blame_bad(struct torrent *t, const struct piece_buffer *pb)

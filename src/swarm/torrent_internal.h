@@ -38,6 +38,7 @@
 #define TORRENT_BUFFERS_MAX 512u   /* pieces being assembled */
 #define TORRENT_DEPARTED 64u       /* peers that left: whose what they gave was is remembered */
 #define TORRENT_TICK SECONDS(1)
+#define TORRENT_REST_AFTER SECONDS(10) /* without peers: what only they need is let go */
 /* A whole piece waits for others to be hashed with. When so much waits that hashing is a cost that
  * shows (40 MB/s), until the lanes are full: a quarter of them costs as much as all. When less
  * comes, what counts is that others can have the piece: when it comes alone, almost at once. */
@@ -67,7 +68,7 @@ struct torrent {
     uint16_t listen_port; /* 0: none */
     enum torrent_state state, paused_from;
     int error;
-    char error_text[256];
+    char *error_text; /* NULL: what the error is called */
     bool sequential, stopping, stop_told, completed;
     usec now; /* the time of the call that is under way */
     usec next_tick;
@@ -89,6 +90,7 @@ struct torrent {
     uint32_t slots_used; /* peers that are interested and unchoked */
     bool choke_soon;     /* a slot is free, and somebody may want it */
     bool turned_away;    /* somebody, because it was full */
+    usec left_at;        /* when the last peer did */
     usec next_turnover;
 
     /* pieces */
@@ -110,11 +112,8 @@ struct torrent {
     uint32_t throttle_from; /* of the throttled, likewise */
     struct blame blame;
     struct suspects suspects;
-    uint32_t liars; /* banned */
-    struct {
-        uint32_t id;
-        struct endpoint address;
-    } departed[TORRENT_DEPARTED]; /* the peers that left last: who gave what (torrent_blame.c) */
+    uint32_t liars;            /* banned */
+    struct departed *departed; /* TORRENT_DEPARTED of them, with the first: torrent_blame.c */
     unsigned next_departed;
     bool super_seeding;
     uint32_t suggest_at; /* where the next piece to suggest is looked for, counted on and on */
@@ -182,6 +181,7 @@ void torrent_ask_introduction(struct torrent *, const struct endpoint *);
 
 /* ---- torrent_pieces.c ---------------------------------------------------------------------- */
 int torrent_pieces_init(struct torrent *, const struct bitfield *have);
+void torrent_pieces_rest(struct torrent *); /* there are no peers, and will not be soon */
 void torrent_pieces_free(struct torrent *);
 void torrent_peer_known(struct torrent *, struct peer *);  /* its bitfield is complete */
 void torrent_peer_forget(struct torrent *, struct peer *); /* its bitfield counts no more */
@@ -209,6 +209,7 @@ void torrent_spill_all(struct torrent *);
 /* ---- torrent_blame.c ----------------------------------------------------------------------- */
 void torrent_blame_bad(struct torrent *, const struct piece_buffer *);
 void torrent_blame_departed(struct torrent *, const struct peer *);
+void torrent_forget_departed(struct torrent *); /* there is nothing that they gave */
 void torrent_blame_good(struct torrent *, const struct piece_buffer *);
 /* The leaves of a piece that was bad are known now. */
 void torrent_blame_leaves(

@@ -180,6 +180,7 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
         peer_list_failed(t->candidates, &p->address, t->now);
     else if (!p->incoming)
         peer_list_ended(t->candidates, &p->address, t->now);
+    t->left_at = t->now;
     struct peer *last = t->peers[--t->peer_count];
     t->peers[p->index] = last;
     last->index = p->index;

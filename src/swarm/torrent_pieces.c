@@ -12,12 +12,13 @@ static uint32_t piece_size(const void *user, uint32_t piece)
     return metainfo_piece_size(user, piece);
 }
 
-static void apply_priorities(struct torrent *t)
+static int apply_priorities(struct torrent *t)
 {
     const struct metainfo *m = t->metainfo;
     uint8_t *wanted = calloc(m->piece_count ? m->piece_count : 1, 1);
-    if (!wanted)
-        return;
+    int err = wanted ? 0 : ERR_NOMEM;
+    if (err)
+        return err;
     for (uint32_t f = 0; f < m->file_count; f++) {
         uint8_t priority = m->files[f].flags & METAINFO_PAD ? 0 : t->file_priorities[f];
         for (uint32_t i = 0; i < m->files[f].piece_count; i++) {
@@ -26,9 +27,10 @@ static void apply_priorities(struct torrent *t)
                 wanted[piece] = priority;
         }
     }
-    for (uint32_t i = 0; i < m->piece_count; i++)
-        picker_set_priority(t->picker, i, wanted[i]);
+    for (uint32_t i = 0; i < m->piece_count && !err; i++)
+        err = picker_set_priority(t->picker, i, wanted[i]);
     free(wanted);
+    return err;
 }
 
 static int init_priorities(struct torrent *t)
@@ -72,7 +74,7 @@ int torrent_pieces_init(struct torrent *t, const struct bitfield *have)
         return ERR_NOMEM;
     t->asked_enough = (uint32_t)(chunk_pool_size(storage_pool(t->storage)) * CHUNK_BLOCKS / 2);
     picker_set_sequential(t->picker, t->sequential);
-    apply_priorities(t);
+    err = apply_priorities(t);
     for (uint32_t i = 0; have && i < m->piece_count; i++) {
         if (!bitfield_get(have, i))
             continue;
@@ -80,7 +82,19 @@ int torrent_pieces_init(struct torrent *t, const struct bitfield *have)
         picker_set_have(t->picker, i);
     }
     t->completed = picker_left(t->picker) == 0;
-    return 0;
+    return err;
+}
+
+void torrent_pieces_rest(struct torrent *t)
+{
+    if (!t->picker)
+        return;
+    picker_rest(t->picker);
+    if (t->buffer_count > 0)
+        return;
+    free(t->buffers);
+    t->buffers = NULL;
+    torrent_forget_departed(t);
 }
 
 void torrent_pieces_free(struct torrent *t)
@@ -108,11 +122,11 @@ int torrent_set_file_priority(struct torrent *t, uint32_t file, int priority)
     t->file_priorities[file] = (uint8_t)priority;
     if (!t->picker)
         return 0;
-    apply_priorities(t);
+    err = apply_priorities(t);
     t->completed = picker_left(t->picker) == 0;
     for (uint32_t i = 0; i < t->peer_count; i++)
         peer_update_interest(t->peers[i]);
-    return 0;
+    return err;
 }
 
 void torrent_set_sequential(struct torrent *t, bool on)
@@ -149,6 +163,8 @@ void torrent_peer_known(struct torrent *t, struct peer *p)
 {
     if (!t->picker || p->counted || !p->have.bits)
         return;
+    if (picker_wake(t->picker) != 0)
+        return; /* it has nothing for us then */
     p->counted = true;
     picker_add_peer(t->picker, &p->have);
     peer_update_interest(p);

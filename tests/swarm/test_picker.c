@@ -24,6 +24,7 @@ static struct picker *make(uint64_t seed)
         .piece_count = PIECES, .block_size = BLOCK, .piece_size = size_of, .seed = seed};
     struct picker *p = picker_new(&config);
     assert_non_null(p);
+    assert_int_equal(picker_wake(p), 0);
     return p;
 }
 
@@ -290,6 +291,7 @@ static void in_a_large_torrent_the_one_piece_that_a_peer_has_is_found(void **sta
     struct picker *p = picker_new(&config);
     struct bitfield one;
     assert_non_null(p);
+    assert_int_equal(picker_wake(p), 0);
     for (uint32_t piece = 3; piece < MANY; piece += 1999) {
         uint32_t allowed[] = {17, piece};
         struct picker_block b[2];
@@ -322,6 +324,7 @@ static void pieces_begun_are_shared_before_more_than_are_wanted_are_begun(void *
     struct bitfield all = everything();
     struct picker_block b[2];
     assert_non_null(p);
+    assert_int_equal(picker_wake(p), 0);
     picker_add_peer(p, &all);
     for (uint32_t id = 1; id <= 2 * BLOCKS; id++) {
         struct picker_peer peer = {.id = id, .have = &all};
@@ -347,6 +350,7 @@ static void a_long_end_game_offers_every_block_in_the_end(void **state)
     static bool offered[COUNT][2];
     uint32_t total = 0;
     assert_non_null(p);
+    assert_int_equal(picker_wake(p), 0);
     assert_int_equal(bitfield_init(&all, COUNT), 0);
     bitfield_set_all(&all);
     picker_add_peer(p, &all);
@@ -388,6 +392,44 @@ static void who_must_be_alone_shares_no_piece_but_may_lose_one(void **state)
     picker_free(p);
 }
 
+static void what_it_learns_at_rest_counts_when_it_wakes(void **state)
+{
+    struct picker *p = make(1);
+    struct bitfield all = everything();
+    struct picker_block b[PIECES * BLOCKS];
+    struct picker_peer peer = {.id = 1, .have = &all};
+    (void)state;
+    picker_add_peer(p, &all);
+    assert_int_equal(picker_pick(p, &peer, 1, b), 1);
+    uint32_t begun = b[0].piece, others[PICKER_ENDGAME_PEERS];
+    picker_remove_peer(p, &all);
+    picker_rest(p);
+    assert_non_null(picker_blocks(p, begun)); /* it has something to do */
+    for (uint32_t i = 0; i < BLOCKS; i++)
+        picker_received(p, begun, i, 1, others);
+    picker_set_have(p, begun);
+    picker_rest(p);
+    assert_int_equal(picker_pick(p, &peer, 1, b), 0);
+    for (uint32_t i = 1; i < PICKER_RANDOM_FIRST; i++)
+        picker_set_have(p, (begun + i) % PIECES);
+    assert_int_equal(picker_left(p), PIECES - PICKER_RANDOM_FIRST);
+    uint32_t first = (begun + PICKER_RANDOM_FIRST) % PIECES, unwanted = (first + 1) % PIECES;
+    assert_int_equal(picker_set_priority(p, first, 7), 0);
+    assert_int_equal(picker_set_priority(p, unwanted, 0), 0);
+    assert_int_equal(picker_availability(p, first), 0);
+    assert_int_equal(picker_wake(p), 0);
+    picker_add_peer(p, &all);
+    assert_int_equal(picker_availability(p, first), 1);
+    uint32_t count = picker_pick(p, &peer, PIECES * BLOCKS, b);
+    assert_in_range(count, (PIECES - PICKER_RANDOM_FIRST - 2) * BLOCKS, PIECES * BLOCKS);
+    assert_int_equal(b[0].piece, first);
+    for (uint32_t i = 0; i < count; i++)
+        assert_true((b[i].piece + PIECES - begun) % PIECES >= PICKER_RANDOM_FIRST &&
+                    b[i].piece != unwanted);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +447,7 @@ int main(void)
         cmocka_unit_test(pieces_begun_are_shared_before_more_than_are_wanted_are_begun),
         cmocka_unit_test(a_long_end_game_offers_every_block_in_the_end),
         cmocka_unit_test(availability_is_what_a_slow_count_says),
+        cmocka_unit_test(what_it_learns_at_rest_counts_when_it_wakes),
     };
     return cmocka_run_group_tests_name("picker", tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ static void a_hand_in_a_bad_piece_makes_a_suspect_and_a_good_one_clears_it(void 
     suspects_add(&s, &a);
     assert_true(suspects_hold(&s, &a));
     assert_int_equal(suspects_bad_pieces(&s, &a), 2); /* clearing does not make them undone */
+    suspects_free(&s);
 }
 
 static void a_suspect_that_comes_back_by_another_port_is_the_same(void **state)
@@ -34,6 +35,7 @@ static void a_suspect_that_comes_back_by_another_port_is_the_same(void **state)
     struct endpoint a = at(1, 5000), again = at(1, 6000);
     suspects_add(&s, &a);
     assert_true(suspects_hold(&s, &again));
+    suspects_free(&s);
 }
 
 static void the_oldest_gives_way(void **state)
@@ -48,6 +50,7 @@ static void the_oldest_gives_way(void **state)
     assert_false(suspects_hold(&s, &first));
     assert_true(suspects_hold(&s, &second));
     assert_true(suspects_hold(&s, &last));
+    suspects_free(&s);
 }
 
 int main(void)

@@ -490,6 +490,34 @@ static void those_that_the_limit_holds_back_take_turns(void **state)
     bench_free(&b);
 }
 
+/* ---- without peers ------------------------------------------------------------------------- */
+
+static void what_comes_with_the_first_peer_goes_after_the_last_and_comes_again(void **state)
+{
+    (void)state;
+    bench_new(&b, &leech);
+    struct torrent *t = b.torrent;
+    assert_true(!t->peers && !t->pex && !t->departed && !t->buffers);
+    for (char id = 'a'; id < 'c'; id++) {
+        struct bench_peer *p = bench_join(&b, id);
+        bench_say_bytes(p, WIRE_BITFIELD, bytes_of("\xff\xff", 2));
+        bench_say(p, WIRE_UNCHOKE, 0);
+        bench_pass(&b, SECONDS(2));
+        struct bytes request;
+        assert_true(bench_heard(p, WIRE_REQUEST, &request));
+        if (id == 'b')
+            assert_true(bench_serve(p, UINT32_MAX) > 0);
+        bench_pass(&b, SECONDS(2));
+        assert_true(t->peers != NULL);
+        peer_hang_up(p->peer, 0, "by the test");
+        bench_pass(&b, TORRENT_REST_AFTER / 2);
+        assert_non_null(t->peers); /* another may come */
+        bench_pass(&b, TORRENT_REST_AFTER);
+        assert_true(!t->peers && !t->pex);
+    }
+    bench_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +542,7 @@ int main(void)
         cmocka_unit_test(who_has_nothing_presumes_nothing),
         cmocka_unit_test(what_is_sent_keeps_within_the_limit),
         cmocka_unit_test(those_that_the_limit_holds_back_take_turns),
+        cmocka_unit_test(what_comes_with_the_first_peer_goes_after_the_last_and_comes_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
