@@ -13,6 +13,7 @@ TORRENTS = (100, 1000, 10000, 30000, 100000)
 PEERS = (1, 10, 100, 1000)
 IDLE_SECONDS = 5
 AWAKE = (1000, 10000)
+QUEUED = (1000, 10000, 100000)
 CALLS = {"add": "kith_add", "status": "kith_status", "page": "100 times kith_torrent_at and kith_status",
          "find": "kith_torrent_find", "rates": "kith_set_torrent_rates", "pause": "kith_pause",
          "resume": "kith_resume", "remove": "kith_remove",
@@ -62,6 +63,16 @@ def awake_of(b, most):
     return rows
 
 
+def queue_of(b, most):
+    """Torrents of which five may download at a time: an addition must cost the same, however many wait."""
+    program, folder, rows = f"{b.build}/bench/many", str(b.work / "queue"), []
+    for count in (c for c in QUEUED if c <= most):
+        r = json.loads(subprocess.run([program, "queue", folder, str(count), "5"], check=True, capture_output=True).stdout)
+        rows.append([f"{count:,}", f"{r['all_s']:.2f}", f"{r['cpu_s']:.2f}", f"{r['cpu_s'] / count * 1e6:.0f}"])
+        shutil.rmtree(folder)
+    return rows
+
+
 def calls_among(b, most):
     """What the embedder's calls take while so many seeds are there: mean and worst of a thousand, microseconds."""
     program, folder = f"{b.build}/bench/many", str(b.work / "seeds")
@@ -83,6 +94,9 @@ def many(b):
             "(`bench/stub_tracker.c`). Announced: all of them have been, since the first was added.", "",
             *table(["torrents", "tracker", "open s", "announced s", "CPU s until then", "KiB each", "idle CPU %", "descriptors",
                     "stop s"], awake_of(b, most)), "",
+            "Torrents that look for data, of which five may download at a time (`downloads_max`): until all are added, and those",
+            "wait whose turn it is not.", "",
+            *table(["torrents", "s", "CPU s", "CPU us each"], queue_of(b, most)), "",
             f"Calls of `kith.h` while {most:,} seeds are there, microseconds:", "",
             *table(["call", "mean", "worst of 1,000"], calls_among(b, most)), ""]
 

@@ -6,7 +6,10 @@
  *
  * `many awake FOLDER COUNT SECONDS udp|http|none`: COUNT torrents that look for data that nobody
  * has, each with a tracker of that kind (bench/stub_tracker.h). Prints how long adding took, until
- * all had announced, memory, idle CPU, descriptors. `many calls FOLDER`: what `make` left is
+ * all had announced, memory, idle CPU, descriptors. `many queue FOLDER COUNT AT_A_TIME`: how long
+ * until such torrents had been added and all but so many waited for their turn.
+ *
+ * `many calls FOLDER`: what `make` left is
  * opened, and each call of kith.h is timed among so many torrents. Only libkith is used. */
 #include "stub_tracker.h"
 
@@ -48,6 +51,7 @@ static long anonymous(void)
 }
 
 static bool discovery;
+static int downloads_max;
 
 static unsigned descriptors(void)
 {
@@ -71,6 +75,7 @@ static struct kith_node *open_node(const char *folder)
     o.dht = discovery ? KITH_DHT_ON : KITH_DHT_OFF;
     o.no_lsd = !discovery;
     o.no_port_mapping = 1;
+    o.downloads_max = downloads_max;
     o.state_file = state;
     int err = kith_open(&o, &n);
     if (err) {
@@ -277,6 +282,31 @@ static int awake(const char *folder, int count, int idle_seconds, const char *ki
     return ready == count ? 0 : 1;
 }
 
+static int queue(const char *folder, int count, int at_a_time)
+{
+    char data[4096];
+    int waiting;
+    downloads_max = at_a_time;
+    snprintf(data, sizeof data, "%s/data", folder);
+    mkdir(folder, 0755);
+    mkdir(data, 0755);
+    struct kith_node *n = open_node(folder);
+    double begin = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    for (int i = 0; i < count; i++)
+        add_awake(n, data, NULL, i);
+    double added = seconds(CLOCK_MONOTONIC) - begin;
+    while ((waiting = in_state(n, count, KITH_STATE_QUEUED)) < count - at_a_time &&
+           seconds(CLOCK_MONOTONIC) - begin < 120)
+        for (int i = 0; i < 50; i++)
+            turn(n, 5);
+    printf("{\"torrents\": %d, \"waiting\": %d, \"add_s\": %.3f, \"all_s\": %.3f, "
+           "\"cpu_s\": %.3f}\n",
+        count, waiting, added, seconds(CLOCK_MONOTONIC) - begin,
+        seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+    stop_node(n);
+    return waiting == count - at_a_time ? 0 : 1;
+}
+
 /* ---- calls among many torrents ------------------------------------------------------------- */
 
 struct timing {
@@ -384,10 +414,13 @@ int main(int argc, char **argv)
         return run(argv[2], atoi(argv[3]));
     if (argc == 6 && strcmp(argv[1], "awake") == 0)
         return awake(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]);
+    if (argc == 5 && strcmp(argv[1], "queue") == 0)
+        return queue(argv[2], atoi(argv[3]), atoi(argv[4]));
     if (argc == 3 && strcmp(argv[1], "calls") == 0)
         return calls(argv[2]);
     fputs("many [--discovery] make FOLDER COUNT | run FOLDER SECONDS |\n"
-          "    awake FOLDER COUNT SECONDS udp|http|none | calls FOLDER\n",
+          "    awake FOLDER COUNT SECONDS udp|http|none |\n"
+          "    queue FOLDER COUNT AT_A_TIME | calls FOLDER\n",
         stderr);
     return 2;
 }

@@ -172,6 +172,8 @@ int node_open_in(struct env *env, const struct kith_options *o, struct kith_node
     if (o->log)
         n->log = (struct log){(enum log_level)o->log_level, write_log, o->log_user};
     timer_heap_init(&n->timers);
+    timer_heap_init(&n->downloading);
+    timer_heap_init(&n->waiting);
     int err = timer_heap_reserve(&n->timers, 64);
     if (!err)
         err = make_parts(n, o);
@@ -260,6 +262,8 @@ void node_free(struct kith_node *n)
     file_cache_free(n->files);
     chunk_pool_free(n->pool);
     timer_heap_free(&n->timers);
+    timer_heap_free(&n->downloading);
+    timer_heap_free(&n->waiting);
     free(n->scratch);
     free(n->datagrams);
     free(n->user_agent);

@@ -11,7 +11,7 @@
  * entry/: one torrent of the node
  *   entry.c            born, found by its hashes, removed
  *   entry_add.c        added by a link or a file, or restored; entry_share.c: made of data
- *   entry_control.c    paused, limited, given its turn
+ *   entry_control.c    paused, limited; entry_queue.c: whose turn it is to download
  *   entry_host.c       what the swarm asks of it
  *   entry_index.c      all of them by their hashes
  *   entry_data.c       its data: opened, judged, checked, let go. entry_data.h draws it, and names
@@ -137,7 +137,10 @@ struct kith_node {
     struct keeper *keeper;         /* items of the DHT that are kept; NULL: there is no DHT */
 
     struct list_link torrents;
-    unsigned unstopped;        /* of them */
+    unsigned unstopped;                     /* of them */
+    int64_t added;                          /* so many ever were: the next one's number */
+    struct timer_heap downloading, waiting; /* for their turn, with downloads_max: entry_queue.c */
+    uint64_t queue_looks;                   /* torrents it looked at: what a test counts */
     struct list_link *walk_at; /* where kith_torrent_at was last; NULL: the list has changed */
     size_t walk_index;
     unsigned awake;            /* torrents that have their metainfo and storage in memory */
@@ -173,6 +176,8 @@ struct entry_outline {
 struct entry_awake {
     struct kith_torrent *entry;
     struct timer timer; /* the torrent's deadline */
+    struct timer turn;  /* its place in node->waiting; in node->downloading if it has its turn */
+    bool has_turn;
     struct builder torrent_file;
     struct list_link web_fetches; /* exchanges with web seeds under way */
     struct list_link named_peers; /* whose names are being looked up */
@@ -213,6 +218,7 @@ struct kith_torrent {
     struct list_link link;
     struct kith_node *node;
     int64_t id;                /* in the database; 0: not there */
+    int64_t number;            /* who came first has the least */
     struct entry_awake *awake; /* NULL while it sleeps */
     int state;                 /* enum kith_state, before the torrent itself has one */
     int error;                 /* 0: none */
@@ -313,8 +319,6 @@ void entry_free_awake(struct kith_torrent *);
 /* One that was restored begins to live. */
 void entry_revive(struct kith_torrent *);
 void entry_stop(struct kith_torrent *);
-/* Whose turn is it? Called whenever that may have changed. */
-void entry_queue(struct kith_node *);
 void entry_stopped(struct kith_torrent *);            /* nothing of it is under way any more */
 void entry_forgotten(struct kith_torrent *, int err); /* the next run will not know it; 0, or why */
 /* A priority for each file, normal until somebody says otherwise. ERR_NOMEM. */
@@ -365,6 +369,11 @@ void entry_trouble(struct kith_torrent *, int err, const char *text);
 void entry_retry(struct timer *, usec now);
 void entry_torrent_failed(struct kith_torrent *, int err, const char *text);
 void entry_torrent_recovered(struct kith_torrent *);
+
+/* ---- entry_queue.c ------------------------------------------------------------------------- */
+/* Whether it wants a turn to download may have changed: whose turn is it now? */
+void entry_queue(struct kith_torrent *);
+void entry_leave_queue(struct kith_torrent *); /* without a word: it is put away or freed */
 
 /* ---- entry_files.c ------------------------------------------------------------------------- */
 bool entry_delete_data(struct kith_torrent *);

@@ -49,6 +49,7 @@ void entry_free_awake(struct kith_torrent *k)
         return;
     web_seeds_cancel(k);
     named_peers_cancel(k);
+    entry_leave_queue(k);
     timer_cancel(&k->node->timers, &a->timer);
     timer_cancel(&k->node->timers, &a->save);
     timer_cancel(&k->node->timers, &a->retry);
@@ -69,6 +70,7 @@ struct kith_torrent *entry_new(struct kith_node *n, const char *folder)
     if (!k)
         return NULL;
     k->node = n;
+    k->number = n->added++;
     k->drowsy.fire = entry_sleep_timer;
     k->folder = text_pool_take(n->folders, folder);
     k->added_unix = env_time_unix(n->env);
@@ -188,7 +190,7 @@ void kith_remove(struct kith_torrent *k)
      * is gone that has to go with it. */
     if (!k->delete_data)
         (void)memory_forget(k); /* if it cannot be: once more when it has stopped */
-    entry_queue(k->node);
+    entry_queue(k);
     entry_stop(k);
 }
 

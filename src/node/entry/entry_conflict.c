@@ -40,6 +40,7 @@ void entry_tell_conflict(struct kith_torrent *k, uint32_t file)
     snprintf(sentence, sizeof sentence, "%.200s holds something else", text);
     node_replace_text(&k->error_text, sentence);
     node_event(k->node, KITH_EVENT_CONFLICT, k, KITH_E_EXISTS, text);
+    entry_queue(k);
 }
 
 /* "name (1)", "name (2)", ... for a file "name (1).ext". */

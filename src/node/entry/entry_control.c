@@ -1,43 +1,8 @@
-/* What the user may do with a torrent that is there, and whose turn it is to download. */
+/* What the user may do with a torrent that is there. */
 #include "node/discovery/lsd_io.h"
 #include "node/node_internal.h"
 
 #include "base/err.h"
-
-/* ---- queueing ------------------------------------------------------------------------------ */
-
-static bool wants_a_turn(const struct kith_torrent *k)
-{
-    struct torrent_stats s;
-    if (!k->torrent || k->paused || k->removing || k->reopening || k->state != 0 ||
-        !torrent_storage(k->torrent))
-        return false;
-    torrent_stats(k->torrent, env_now(k->node->env), &s);
-    return !s.complete;
-}
-
-/* Those who came first download first. Who is complete seeds without a place in the queue. */
-void entry_queue(struct kith_node *n)
-{
-    unsigned running = 0;
-    if (n->downloads_max == 0)
-        return; /* nobody ever waits */
-    list_for_each(at, &n->torrents)
-    {
-        struct kith_torrent *k = list_entry(at, struct kith_torrent, link);
-        bool wants = wants_a_turn(k);
-        bool turn = !wants || running < n->downloads_max;
-        running += wants && turn;
-        if (turn == !k->queued)
-            continue;
-        k->queued = !turn;
-        if (!turn) {
-            web_seeds_cancel(k);
-            torrent_pause(k->torrent);
-        } else if (k->torrent && !k->paused)
-            torrent_resume(k->torrent);
-    }
-}
 
 /* ---- control ------------------------------------------------------------------------------- */
 
@@ -53,7 +18,7 @@ void kith_pause(struct kith_torrent *k)
     trackers_stop(k);
     lsd_leave(k);
     dht_io_leave(k);
-    entry_queue(k->node);
+    entry_queue(k);
     memory_save_entry(k);
 }
 
@@ -76,7 +41,7 @@ void kith_resume(struct kith_torrent *k)
         trackers_start(k);
         lsd_join(k);
         dht_io_join(k);
-        entry_queue(k->node);
+        entry_queue(k);
     }
     memory_save_entry(k);
 }
@@ -108,6 +73,7 @@ int kith_set_file_priority(struct kith_torrent *k, uint32_t file, int priority)
     k->priorities[file] = (uint8_t)priority;
     if (k->storage)
         err = storage_set_wanted(k->storage, file, priority > 0, file_completed, k);
+    entry_queue(k);
     memory_save_entry(k);
     return err < 0 ? err : 0;
 }

@@ -86,7 +86,7 @@ static void start(struct kith_torrent *k)
     lsd_join(k);
     dht_io_join(k);
     web_seeds_add(k);
-    entry_queue(k->node);
+    entry_queue(k);
     if (k->delete_when_awake) {
         k->delete_when_awake = false;
         kith_remove_with_data(k);
@@ -280,6 +280,7 @@ void entry_reopen(struct kith_torrent *k)
         return;
     k->reopening = true;
     k->complete_told = false;
+    entry_queue(k);
     web_seeds_cancel(k);
     torrent_stop(k->torrent);
 }

@@ -146,6 +146,7 @@ static void synced_again(struct kith_torrent *k, int err)
     }
     k->state = 0;
     entry_recovered(k);
+    entry_queue(k);
     if (torrent_is_complete(k->torrent))
         entry_complete(k);
 }
@@ -195,5 +196,5 @@ void entry_complete(struct kith_torrent *k)
     memory_save_entry(k);
     trackers_completed(k);
     dht_io_join(k); /* as a seed now */
-    entry_queue(k->node);
+    entry_queue(k);
 }

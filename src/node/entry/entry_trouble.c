@@ -36,6 +36,7 @@ void entry_trouble(struct kith_torrent *k, int err, const char *text)
     node_replace_text(&k->error_text, text && *text ? text : err_text(err));
     if (news)
         node_event(k->node, KITH_EVENT_TROUBLE, k, err, k->error_text);
+    entry_queue(k);
     if (k->delete_when_awake && !k->removing) { /* not to be had: it is forgotten, at least */
         k->delete_when_awake = false;
         kith_remove(k);
@@ -72,6 +73,7 @@ void entry_torrent_recovered(struct kith_torrent *k)
 {
     k->state = 0;
     entry_recovered(k);
+    entry_queue(k);
 }
 
 void entry_retry(struct timer *timer, usec now)
