@@ -54,6 +54,17 @@ static struct option_walk find_long(const struct command_spec *c, const char *na
     return w;
 }
 
+#define LONG_NAME_MAX 64
+
+/* That of an argument "--name" or "--name=value". */
+static struct option_walk find_argument(const struct command_spec *c, const char *arg)
+{
+    char name[LONG_NAME_MAX];
+    const char *equals = strchr(arg, '=');
+    snprintf(name, sizeof name, "%.*s", (int)(equals ? equals - arg - 2 : LONG_NAME_MAX), arg + 2);
+    return find_long(c, name);
+}
+
 char option_letter(const struct command_spec *c, const struct option_spec *o)
 {
     return o->letter && find_letter(c, o->letter).option == o ? o->letter : 0;
@@ -61,12 +72,12 @@ char option_letter(const struct command_spec *c, const struct option_spec *o)
 
 bool option_takes_value(const struct option_spec *o)
 {
-    return o->kind != OPTION_FLAG && o->kind != OPTION_COUNT;
+    return o->kind != OPTION_FLAG && o->kind != OPTION_COUNT && o->kind != OPTION_HELP;
 }
 
 bool option_has_variable(const struct option_spec *o)
 {
-    return !o->no_environment;
+    return !o->no_environment && o->kind != OPTION_HELP;
 }
 
 const char *option_variable(const struct option_spec *o, char out[OPTION_VARIABLE_MAX])
@@ -133,6 +144,8 @@ static int store(const struct option_walk *w, const char *text)
         return parse_real(text, target);
     case OPTION_CHOICE:
         return store_choice(o, text, target);
+    case OPTION_HELP:
+        return 0;
     }
     return -1;
 }
@@ -230,14 +243,10 @@ static int take_value(
     return value ? store_or_complain(p, w, shown, value) : complain(p, "needs a value", shown);
 }
 
-#define LONG_NAME_MAX 64
-
 static int take_long(struct parser *p, const char *arg)
 {
-    char name[LONG_NAME_MAX];
     const char *equals = strchr(arg, '=');
-    snprintf(name, sizeof name, "%.*s", (int)(equals ? equals - arg - 2 : LONG_NAME_MAX), arg + 2);
-    struct option_walk w = find_long(p->command, name);
+    struct option_walk w = find_argument(p->command, arg);
     if (!w.option)
         return complain(p, "there is no such option", arg);
     if (option_takes_value(w.option))
@@ -287,4 +296,43 @@ int args_parse(
             return -1;
     }
     return p.count;
+}
+
+/* ---- asking for the help ------------------------------------------------------------------- */
+
+enum asked { ASKED_NOT, ASKED_HELP, ASKED_VALUE /* the next argument is a value */ };
+
+static enum asked asked_by_letters(const struct command_spec *c, const char *arg)
+{
+    for (const char *letter = arg + 1; *letter; letter++) {
+        struct option_walk w = find_letter(c, *letter);
+        if (w.option ? w.option->kind == OPTION_HELP : *letter == 'h')
+            return ASKED_HELP;
+        if (w.option && option_takes_value(w.option))
+            return letter[1] ? ASKED_NOT : ASKED_VALUE;
+    }
+    return ASKED_NOT;
+}
+
+static enum asked asked_by_name(const struct command_spec *c, const char *arg)
+{
+    if (strcmp(arg, "--help") == 0)
+        return ASKED_HELP;
+    struct option_walk w = find_argument(c, arg);
+    bool wants_value = w.option && option_takes_value(w.option) && !strchr(arg, '=');
+    return wants_value ? ASKED_VALUE : ASKED_NOT;
+}
+
+bool args_ask_help(const struct command_spec *c, int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (argv[i][0] != '-')
+            continue;
+        enum asked asked =
+            argv[i][1] == '-' ? asked_by_name(c, argv[i]) : asked_by_letters(c, argv[i]);
+        if (asked == ASKED_HELP)
+            return true;
+        i += asked == ASKED_VALUE;
+    }
+    return false;
 }

@@ -20,7 +20,8 @@ enum option_kind {
     OPTION_SIZE,     /* uint64_t bytes: 512, 16K, 4M, 1.5G (powers of 1024) */
     OPTION_DURATION, /* int64_t seconds: 90, 45s, 30m, 2h, 1d */
     OPTION_REAL,     /* double, >= 0 */
-    OPTION_CHOICE    /* int: index into choices, "a|b|c" */
+    OPTION_CHOICE,   /* int: index into choices, "a|b|c" */
+    OPTION_HELP      /* no value, no field: args_ask_help has seen it */
 };
 
 #define TEXT_LIST_MAX 256
@@ -70,6 +71,10 @@ struct command_spec {
 /* Parses argv[1...]; operands are left in `operands` (pointers into argv). Returns their count, or
  * -1 after a message on stderr that names the option and what to do. */
 int args_parse(const struct command_spec *, int argc, char **argv, const char **operands, int max);
+
+/* Whether an option asks for the help, however else the line is wrong: -h, in a cluster (-qh), or
+ * --help; not as the value of another option, nor after `--`. */
+bool args_ask_help(const struct command_spec *, int argc, char **argv);
 
 /* ---- reading the tables -------------------------------------------------------------------- */
 

@@ -5,11 +5,11 @@
 #include "cli/exit_codes.h"
 #include "cli/link_text.h"
 #include "cli/options.h"
+#include "cli/result_file.h"
 #include "cli/work.h"
 #include "format/metainfo.h"
 #include "store/create/create.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <kith.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define CROSS_SEED_BYTES 16u
-#define CREATED_BY "kith 0.1.0"
 #define TRACKER_TEXT_MAX ((size_t)4 << 20) /* bytes */
 
 static struct create_command {
@@ -30,7 +29,8 @@ static struct output_options output;
 
 #define AT(field) offsetof(struct create_command, field)
 static const struct option_spec create_specs[] = {
-    {'o', "output", "FILE", OPTION_TEXT, AT(file), "where to write it (NAME.torrent)", "outfile",
+    {'o', "output", "FILE", OPTION_TEXT, AT(file),
+        "where to write it (NAME.torrent); - is standard output", "outfile",
         .no_environment = true},
     {'n', "name", "NAME", OPTION_TEXT, AT(name), "another name than that of the file or folder"},
     {'d', "no-date", NULL, OPTION_FLAG, AT(no_date), "no creation date: the same bytes each time"},
@@ -41,7 +41,8 @@ static const struct option_spec create_specs[] = {
         "a random entry: another info-hash than anybody else's torrent of the same data",
         .no_environment = true},
     {0, "dry-run", NULL, OPTION_FLAG, AT(dry_run), "say what would be in it, hash nothing"},
-    {'f', "force", NULL, OPTION_FLAG, AT(force), "replace an existing output file"},
+    {'f', "force", NULL, OPTION_FLAG, AT(force), "replace an existing output file",
+        .no_environment = true},
     {0},
 };
 #undef AT
@@ -74,6 +75,7 @@ struct creation {
     struct work work;
     struct create *create;
     struct builder file; /* where it goes */
+    struct result_file out;
     int code;
 };
 
@@ -96,13 +98,21 @@ static void draw_mark(struct env *env, char out[2 * CROSS_SEED_BYTES + 1])
 
 /* ---- the result ---------------------------------------------------------------------------- */
 
-static void show_notes(struct creation *c, const struct scan *scan)
+static void show_note(struct creation *c, const struct scan_note *n)
 {
-    for (size_t i = 0; scan && i < scan->note_count; i++) {
-        char *path = term_escape(bytes_of_str(scan->notes[i].path));
-        term_note(&c->work.term, "%s %s", path, scan_note_text(scan->notes[i].kind));
-        free(path);
-    }
+    bool left_out = n->kind < SCAN_UNREADABLE || how.skip_problems;
+    char *path = term_escape(bytes_of_str(n->path));
+    term_note(&c->work.term, "%s%s %s%s%s", left_out ? "left out: " : "", path,
+        scan_note_text(n->kind), n->kind == SCAN_UNREADABLE ? ": " : "",
+        n->kind == SCAN_UNREADABLE ? kith_strerror(n->err) : "");
+    free(path);
+}
+
+/* `told`: how many of them the error has named. */
+static void show_notes(struct creation *c, const struct scan *scan, size_t told)
+{
+    for (size_t i = told; scan && i < scan->note_count; i++)
+        show_note(c, &scan->notes[i]);
     if (scan && scan->excluded > 0)
         term_note(&c->work.term, "left out by --exclude: %llu file%s or folder%s",
             (unsigned long long)scan->excluded, scan->excluded == 1 ? "" : "s",
@@ -122,20 +132,36 @@ static char *link_of(struct bytes torrent)
     return link;
 }
 
+/* On standard output, unless the torrent itself is there. */
+static void say_words(struct creation *c, const struct create_result *r, const char *link)
+{
+    FILE *to = c->out.is_stdout ? stderr : stdout;
+    char hex[65], size[16];
+    fprintf(to, "%s  %s in %zu file%s, pieces of %u KiB\n",
+        how.dry_run ? "(nothing written)" : builder_text(&c->file),
+        human_size(r->scan->total_size, size), r->scan->count, r->scan->count == 1 ? "" : "s",
+        r->piece_length >> 10);
+    hex_encode(r->v1.b, sizeof r->v1.b, hex);
+    if (r->has_v1)
+        fprintf(to, "info-hash v1  %s\n", hex);
+    hex_encode(r->v2.b, sizeof r->v2.b, hex);
+    if (r->has_v2)
+        fprintf(to, "info-hash v2  %s\n", hex);
+    if (link)
+        fprintf(to, "%s\n", link);
+}
+
 static void say_result(struct creation *c, const struct create_result *r)
 {
-    char v1[41] = "", v2[65] = "", size[16];
     bool said = c->work.as_json || !output.quiet;
     char *link = said && r->torrent.size ? link_of(r->torrent) : NULL;
     struct json *j = &c->work.json;
-    hex_encode(r->v1.b, r->has_v1 ? 20 : 0, v1);
-    hex_encode(r->v2.b, r->has_v2 ? 32 : 0, v2);
     if (c->work.as_json) {
         json_open_object(j);
         json_put_text(j, "type", "created");
         json_put_text(j, "file", how.dry_run ? NULL : builder_text(&c->file));
-        json_put_text(j, "info_hash_v1", *v1 ? v1 : NULL);
-        json_put_text(j, "info_hash_v2", *v2 ? v2 : NULL);
+        json_put_hash(j, "info_hash_v1", r->has_v1, r->v1.b, sizeof r->v1.b);
+        json_put_hash(j, "info_hash_v2", r->has_v2, r->v2.b, sizeof r->v2.b);
         json_put_text(j, "magnet", link);
         json_put_unsigned(j, "piece_length", r->piece_length);
         json_put_unsigned(j, "files", r->scan->count);
@@ -143,16 +169,7 @@ static void say_result(struct creation *c, const struct create_result *r)
         json_close_object(j);
         json_end_line(j);
     } else if (!output.quiet) {
-        printf("%s  %s in %zu file%s, pieces of %u KiB\n",
-            how.dry_run ? "(nothing written)" : builder_text(&c->file),
-            human_size(r->scan->total_size, size), r->scan->count, r->scan->count == 1 ? "" : "s",
-            r->piece_length >> 10);
-        if (*v1)
-            printf("info-hash v1  %s\n", v1);
-        if (*v2)
-            printf("info-hash v2  %s\n", v2);
-        if (link)
-            printf("%s\n", link);
+        say_words(c, r, link);
     }
     free(link);
 }
@@ -166,30 +183,24 @@ static int say_unwritten(struct creation *c, int error)
     return exit_code_of(err_from_errno(error));
 }
 
-/* Whole or not at all: written beside, synced, and put in place. */
-static int write_file(struct creation *c, struct bytes torrent)
+static bool is_problem(const struct scan *scan)
 {
-    const char *path = builder_text(&c->file);
-    char part[PATH_MAX + 32];
-    snprintf(part, sizeof part, "%.4000s.part%ld", path, (long)getpid());
-    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    bool ok = fd >= 0;
-    for (size_t at = 0; ok && at < torrent.size;) {
-        ssize_t n = write(fd, torrent.data + at, torrent.size - at);
-        ok = n > 0;
-        at += ok ? (size_t)n : 0;
-    }
-    ok = ok && fsync(fd) == 0;
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    if (ok && (how.force ? rename(part, path) : link(part, path)) != 0) {
-        ok = false;
-        error = errno;
-    }
-    if (!ok || !how.force)
-        unlink(part);
-    return ok ? EXIT_OK : say_unwritten(c, error);
+    return scan && scan->note_count > 0 && scan->notes[0].kind >= SCAN_UNREADABLE;
+}
+
+static int say_failed(
+    struct creation *c, int err, const struct create_result *r, const char *detail)
+{
+    const struct scan *scan = r ? r->scan : NULL;
+    char *text = term_escape(bytes_of_str(detail));
+    term_error(&c->work.term, "%s", *text ? text : kith_strerror(err));
+    free(text);
+    show_notes(c, scan, is_problem(scan) ? 1 : 0);
+    if (is_problem(scan) && !scan->single_file)
+        term_note(&c->work.term,
+            "-e GLOB leaves out what it matches, --skip-problems all that cannot be in a torrent");
+    /* A name or a kind of file, not a torrent that cannot be read. */
+    return err == ERR_SYNTAX || err == ERR_UNSUPPORTED ? EXIT_FAILED : exit_code_of(err);
 }
 
 static void progress(void *user, const struct create_progress *p)
@@ -205,20 +216,18 @@ static void done(void *user, int err, const struct create_result *r, const char 
     c->create = NULL;
     c->work.ended = true;
     term_clear(&c->work.term);
-    show_notes(c, r ? r->scan : NULL);
     if (err == ERR_CANCELLED) {
         term_error(&c->work.term, "stopped; nothing was written");
         c->code = EXIT_UNFINISHED;
         return;
     }
     if (err) {
-        char *text = term_escape(bytes_of_str(detail));
-        term_error(&c->work.term, "%s", *text ? text : kith_strerror(err));
-        free(text);
-        c->code = exit_code_of(err);
+        c->code = say_failed(c, err, r, detail);
         return;
     }
-    c->code = how.dry_run ? EXIT_OK : write_file(c, r->torrent);
+    show_notes(c, r->scan, 0);
+    int error = how.dry_run ? 0 : result_file_put(&c->out, r->torrent);
+    c->code = error ? say_unwritten(c, error) : EXIT_OK;
     if (c->code == EXIT_OK)
         say_result(c, r);
 }
@@ -250,7 +259,8 @@ static int start(struct creation *c, const char *path)
 {
     struct create_tracker *list;
     struct arena arena;
-    char mark[2 * CROSS_SEED_BYTES + 1] = "";
+    char mark[2 * CROSS_SEED_BYTES + 1] = "", created_by[32];
+    snprintf(created_by, sizeof created_by, "kith %s", kith_version());
     if (how.cross_seed)
         draw_mark(c->work.env, mark);
     struct create_options o = {.path = path,
@@ -263,7 +273,7 @@ static int start(struct creation *c, const char *path)
         .web_seeds = torrent_is.web_seeds.items,
         .web_seed_count = torrent_is.web_seeds.count,
         .comment = torrent_is.comment,
-        .created_by = CREATED_BY,
+        .created_by = created_by,
         .source = torrent_is.source,
         .cross_seed = mark,
         .exclude = how.exclude.items,
@@ -285,7 +295,10 @@ static int refuse(struct creation *c, int err)
 {
     switch (err) {
     case ERR_INVALID:
-        term_error(&c->work.term, "a piece size is a power of two from 16K to 16M");
+        term_error(&c->work.term, "%s",
+            how.name && !create_name_is_good(how.name)
+                ? "a name is that of one file or folder, as every system can have it"
+                : "a piece size is a power of two from 16K to 512M");
         return EXIT_USAGE;
     case ERR_SYNTAX:
         term_error(&c->work.term, "a tracker is a URL: udp://host:port/announce, https://...");
@@ -299,38 +312,56 @@ static int refuse(struct creation *c, int err)
     }
 }
 
+/* The exit code where the work cannot even begin; -1: it runs. */
+static int begin(struct creation *c, const char *path)
+{
+    char real[PATH_MAX];
+    if (!realpath(path, real)) {
+        int error = errno;
+        char *shown = term_escape(bytes_of_str(path));
+        term_error(&c->work.term, "%s: %s", shown, strerror(error));
+        free(shown);
+        return exit_code_of(err_from_errno(error));
+    }
+    choose_output(c, real);
+    int error = how.dry_run ? 0 : result_file_open(&c->out, builder_text(&c->file), how.force);
+    if (error)
+        return say_unwritten(c, error);
+    int err = start(c, real);
+    return err ? refuse(c, err) : -1;
+}
+
+/* What else would be between the bytes of the torrent. */
+static bool check_output(void)
+{
+    if (!how.file || strcmp(how.file, "-") != 0)
+        return true;
+    if (output.json)
+        fputs("kith create: --json and -o - both want standard output\n", stderr);
+    else if (isatty(STDOUT_FILENO))
+        fputs("kith create: '-o -' is for a pipe or a file\n", stderr);
+    return !output.json && !isatty(STDOUT_FILENO);
+}
+
 int cmd_create(int argc, char **argv)
 {
-    struct creation c = {.code = EXIT_FAILED};
+    struct creation c = {.code = EXIT_FAILED, .out = {.fd = -1}};
     const char *path;
-    char real[PATH_MAX];
     int count = args_parse(&create_spec, argc, argv, &path, 1);
-    if (count != 1) {
-        if (count == 0)
-            fputs("kith create: say which file or folder (see 'kith help create')\n", stderr);
+    if (count == 0)
+        fputs("kith create: say which file or folder (see 'kith help create')\n", stderr);
+    if (count != 1 || !check_output())
         return EXIT_USAGE;
-    }
     int code = work_open(&c.work, &output);
     if (code)
         return code;
-    if (!realpath(path, real)) {
-        char *shown = term_escape(bytes_of_str(path));
-        term_error(&c.work.term, "%s: %s", shown, strerror(errno));
-        c.code = exit_code_of(err_from_errno(errno));
-        free(shown);
-    } else {
-        choose_output(&c, real);
-        bool taken = !how.force && !how.dry_run && access(builder_text(&c.file), F_OK) == 0;
-        int err = taken ? 0 : start(&c, real);
-        if (taken) {
-            c.code = say_unwritten(&c, EEXIST);
-        } else if (err) {
-            c.code = refuse(&c, err);
-        } else {
-            work_run(&c.work, cancel, &c);
-        }
-        builder_free(&c.file);
-    }
+    code = begin(&c, path);
+    if (code < 0)
+        work_run(&c.work, cancel, &c);
+    else
+        c.code = code;
+    result_file_drop(&c.out);
+    builder_free(&c.file);
     work_close(&c.work);
     return c.code;
 }

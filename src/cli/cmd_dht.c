@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/dht_show.h"
 #include "cli/exit_codes.h"
 #include "cli/kept.h"
 #include "cli/options.h"
@@ -66,10 +67,12 @@ const struct command_spec dht_spec = {
         "  kith dht keep",
     .groups = {{"Items and peers", dht_specs, &how}, {"Network", network_specs, &network},
         {"Output", output_specs, &output}},
+    .json = dht_show_json,
 };
 
 /* What the searches bring. */
 struct outcome {
+    struct session *session;
     bool done, has_item;
     struct kith_dht_result result;
     uint8_t item[KRPC_VALUE_MAX];
@@ -78,8 +81,8 @@ struct outcome {
 
 static void on_peer(void *user, const char *address)
 {
-    (void)user;
-    puts(address);
+    struct outcome *o = user;
+    dht_show_peer(o->session, address);
 }
 
 static void on_item(void *user, const void *value, size_t size, int64_t seq)
@@ -153,28 +156,10 @@ static int search(struct session *s, struct kith_dht_request *r, struct outcome 
 
 /* ---- the verbs ----------------------------------------------------------------------------- */
 
-static void print_value(const struct outcome *o)
-{
-    struct bencode doc;
-    struct bytes text, value = bytes_of(o->item, o->item_size);
-    bool parsed = bencode_parse(&doc, value, BENCODE_TOLERANT, 0) == 0;
-    if (how.raw || !parsed || !bencode_string(bencode_root(&doc), &text))
-        text = value;
-    if (how.raw || !isatty(STDOUT_FILENO)) {
-        fwrite(text.data, 1, text.size, stdout);
-    } else {
-        char *escaped = term_escape(text);
-        puts(escaped);
-        free(escaped);
-    }
-    if (parsed)
-        bencode_free(&doc);
-}
-
 static int run_get(struct session *s, const char *what)
 {
     uint8_t bytes[32];
-    struct outcome o = {0};
+    struct outcome o = {.session = s};
     struct kith_dht_request r;
     KITH_INIT(r);
     r.kind = KITH_DHT_GET;
@@ -195,7 +180,7 @@ static int run_get(struct session *s, const char *what)
         err = ERR_NOT_FOUND;
     }
     if (!err)
-        print_value(&o);
+        dht_show_value(s, bytes_of(o.item, o.item_size), o.result.seq, how.raw);
     return exit_code_of(err);
 }
 
@@ -224,13 +209,6 @@ static int read_key(struct session *s, struct ed25519_seed *seed)
     return written ? 0 : ERR_IO;
 }
 
-static void print_hex(const char *key, const uint8_t *bytes, size_t size)
-{
-    char hex[65];
-    hex_encode(bytes, size, hex);
-    printf("%s %s\n", key, hex);
-}
-
 /* Also where some took it: who lost a race wants to know. */
 static void tell_refusal(struct session *s, const struct kith_dht_result *r)
 {
@@ -247,7 +225,7 @@ static void tell_refusal(struct session *s, const struct kith_dht_result *r)
 
 static int run_put(struct session *s, const char *what)
 {
-    struct outcome o = {0};
+    struct outcome o = {.session = s};
     struct ed25519_seed seed;
     struct ed25519_public key;
     struct kith_dht_request r;
@@ -276,15 +254,11 @@ static int run_put(struct session *s, const char *what)
     int err = search(s, &r, &o);
     if (err && o.result.answered == 0)
         return exit_code_of(err);
+    if (how.key_file)
+        ed25519_public_of(&seed, &key);
     if (err)
         term_error(&s->term, "it is not kept: %s", kith_strerror(err));
-    print_hex("target", o.result.target, 20);
-    if (how.key_file) {
-        ed25519_public_of(&seed, &key);
-        print_hex("key", key.b, sizeof key.b);
-        printf("seq %lld\n", (long long)o.result.seq);
-    }
-    printf("stored %u\n", o.result.stored);
+    dht_show_put(s, &o.result, how.key_file ? key.b : NULL);
     if (o.result.refusal || o.result.stored == 0)
         tell_refusal(s, &o.result);
     return o.result.stored > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -293,7 +267,7 @@ static int run_put(struct session *s, const char *what)
 static int run_peers(struct session *s, const char *what)
 {
     uint8_t hash[20];
-    struct outcome o = {0};
+    struct outcome o = {.session = s};
     struct kith_dht_request r;
     KITH_INIT(r);
     if (hex_decode(bytes_of_str(what), hash, 20) != 0) {
@@ -313,18 +287,6 @@ static int run_peers(struct session *s, const char *what)
     return exit_code_of(err);
 }
 
-static void print_family(const char *name, uint32_t nodes, uint32_t good, const uint8_t id[20],
-    const char *external, uint32_t votes)
-{
-    char hex[41];
-    hex_encode(id, 20, hex);
-    printf("%s: %u nodes, %u good; our id %s; ", name, nodes, good, hex);
-    if (external[0])
-        printf("our address %s, say %u networks\n", external, votes);
-    else
-        printf("our address is not known (%u say the same)\n", votes);
-}
-
 static int run_status(struct session *s, const char *none)
 {
     struct kith_dht_status st;
@@ -334,16 +296,7 @@ static int run_status(struct session *s, const char *none)
     int err = kith_dht_status(s->node, &st);
     if (err)
         return exit_code_of(err);
-    print_family("IPv4", st.nodes_v4, st.good_v4, st.id_v4, st.external_v4, st.votes_v4);
-    print_family("IPv6", st.nodes_v6, st.good_v6, st.id_v6, st.external_v6, st.votes_v6);
-    printf("%u searches under way, %llu done", st.searches, (unsigned long long)st.searches_done);
-    if (st.crowds)
-        printf(", %llu of them found a crowd around what they looked for",
-            (unsigned long long)st.crowds);
-    printf("\nstored here: %u info-hashes with %u peers, %u items; kept: %u items\n", st.hashes,
-        st.peers, st.items, st.kept);
-    printf("answers given: %llu; questions over their budget: %llu\n",
-        (unsigned long long)st.answers, (unsigned long long)st.refused);
+    dht_show_status(s, &st);
     return EXIT_SUCCESS;
 }
 

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct get_options wanted = {.folder = "."};
@@ -37,15 +38,9 @@ static const struct option_spec get_specs[] = {
 };
 #undef AT
 
-#define STATUS_MEMBERS                                                                             \
-    "state, name, info_hash_v1, info_hash_v2, bytes_total, bytes_done, work_done and work_total "  \
-    "(hashed so far), downloaded, uploaded, download_rate, upload_rate, eta_seconds (-1: "         \
-    "unknown), "                                                                                   \
-    "peers, waiting_for (why nothing moves), trouble (why it is stopped, or null)"
-
 static const struct json_doc get_json[] = {
     {"torrent", "when it is known what is in it: name, size, files (of path and length), free"},
-    {"progress", "once a second: " STATUS_MEMBERS},
+    {"progress", "once a second: " PROGRESS_MEMBERS},
     {"alone", "after ten seconds without a peer: waiting_for, advice"},
     {"tracker", "a tracker has answered or failed: text, error (a word, or null)"},
     {"warning", "something that one should know: text"},
@@ -175,14 +170,9 @@ static int handle(struct getting *g, const struct kith_event *e)
         term_note(&s->term, "going on");
         return -1;
     case KITH_EVENT_TRACKER:
-        progress_event(s, "tracker", e);
-        if (kith_event_error(e) || s->output->verbose)
-            term_note(&s->term, "tracker %s", kith_event_text(e));
-        return -1;
     case KITH_EVENT_WARNING:
     case KITH_EVENT_DHT_CROWD:
-        progress_event(s, "warning", e);
-        term_note(&s->term, "%s", kith_event_text(e));
+        progress_news(s, e);
         return -1;
     default:
         return -1;
@@ -202,16 +192,10 @@ static bool shared_enough(const struct kith_status *st, int64_t complete_since)
 
 static void say_progress(struct getting *g, const struct kith_status *st)
 {
-    struct session *s = &g->session;
-    int64_t now = session_now_ms();
-    progress_show(s, g->torrent);
-    progress_advise(s, st);
-    if (!s->output->json || g->pours || now - g->last_json_ms < 1000)
-        return;
-    g->last_json_ms = now;
-    progress_json(s, "progress", st);
-    json_close_object(&s->json);
-    json_end_line(&s->json);
+    progress_show(&g->session, g->torrent);
+    progress_advise(&g->session, st);
+    if (!g->pours)
+        progress_tick(&g->session, st);
 }
 
 /* -1: go on; else the exit code. */
@@ -234,6 +218,16 @@ static void wait(struct getting *g)
     }
 }
 
+/* A reader who has had enough need not be told. */
+static int cannot_pour(struct getting *g)
+{
+    int error = g->pour.error;
+    if (error == EPIPE)
+        return EXIT_UNFINISHED;
+    term_error(&g->session.term, "standard output: %s", strerror(error));
+    return error == ENOSPC ? EXIT_DISK_FULL : EXIT_FAILED;
+}
+
 static int run(struct getting *g)
 {
     struct kith_status st;
@@ -245,7 +239,7 @@ static int run(struct getting *g)
             return code;
         int poured = g->pouring ? pour_some(&g->pour) : 0;
         if (poured)
-            return poured > 0 ? EXIT_OK : EXIT_UNFINISHED;
+            return poured > 0 ? EXIT_OK : cannot_pour(g);
         kith_status(g->torrent, &st);
         say_progress(g, &st);
         if (st.state == KITH_STATE_SEEDING && g->complete_since == 0)
@@ -293,7 +287,7 @@ static int fetch(struct getting *g, struct builder *input)
     builder_free(input);
     *input = builder_heap(got.size + 1);
     builder_span(input, got);
-    return 0;
+    return input_check(input);
 }
 
 /* What a state file remembers besides what is asked for now (an address that leads to another
@@ -367,7 +361,7 @@ static int get(struct getting *g, struct builder *input)
     if (g->pours) {
         char name[33];
         session_name(input->data, input->size, "", name);
-        if (!pour_folder(name, where)) {
+        if (!pour_folder(&g->pour, name, where)) {
             fputs("kith: '-o -' needs a cache: set XDG_CACHE_HOME\n", stderr);
             return EXIT_FAILED;
         }
@@ -391,9 +385,20 @@ static int get(struct getting *g, struct builder *input)
     return code;
 }
 
+static bool may_be_folder(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || S_ISDIR(st.st_mode))
+        return true;
+    char *shown = term_escape(bytes_of_str(path));
+    fprintf(stderr, "kith get: -o %s: this is no folder\n", shown);
+    free(shown);
+    return false;
+}
+
 int cmd_get(int argc, char **argv)
 {
-    struct getting g = {.wanted = &wanted, .pour = {.in = -1, .flags = -1}};
+    struct getting g = {.wanted = &wanted, .pour = {.in = -1, .hold = -1, .flags = -1}};
     const char *operands[1];
     struct builder input;
     int count = args_parse(&get_spec, argc, argv, operands, 1);
@@ -406,16 +411,18 @@ int cmd_get(int argc, char **argv)
         return EXIT_USAGE;
     }
     g.pours = strcmp(wanted.folder, "-") == 0;
+    if (!g.pours && !may_be_folder(wanted.folder))
+        return EXIT_EXISTS;
     if (g.pours && !wanted.list && isatty(STDOUT_FILENO)) {
         fputs("kith get: '-o -' is for a pipe or a file: kith get ... -o - | mpv -\n", stderr);
         return EXIT_USAGE;
     }
-    if (input_take(operand, &input) != 0)
-        return EXIT_NO_PEERS;
-    session_take_signals();
+    session_take_signals(); /* the prompt must not leave the terminal mute */
+    int code = input_take(operand, &input);
+    if (code != EXIT_OK)
+        return code;
     input_blank(operand);
-    builder_text(&input);
-    int code = get(&g, &input);
+    code = get(&g, &input);
     builder_free(&input);
     return code;
 }

@@ -24,11 +24,7 @@ static const struct option_spec share_specs[] = {
 #undef AT
 
 static const struct json_doc share_json[] = {
-    {"progress",
-        "once a second while it hashes and shares: state, name, info_hash_v1, info_hash_v2, "
-        "bytes_total, bytes_done, work_done and work_total (hashed so far), downloaded, "
-        "uploaded, download_rate, upload_rate, eta_seconds, peers, waiting_for, "
-        "trouble (why it is stopped, or null)"},
+    {"progress", "once a second while it hashes and shares: " PROGRESS_MEMBERS},
     {"link", "once the link is there: as progress, and link"},
     {"peer", "a peer has connected: text (its address)"},
     {"copy", "somebody else has all of it now: copies"},
@@ -74,7 +70,8 @@ static void show_link(struct session *s, struct kith_torrent *t)
     if (s->term.interactive && !how.no_qr && !s->output->quiet)
         qr_print(stderr, link, s->term.columns, s->term.unicode);
     printf("%s\n", link);
-    fflush(stdout);
+    if (fflush(stdout) != 0) /* the end says why: what nobody can reach is not shared */
+        return;
     term_note(
         &s->term, "Send this link; keep kith running until somebody has it all. Ctrl-C stops.");
 }
@@ -160,19 +157,14 @@ static int handle(struct session *s, const struct kith_event *e)
         if (kith_status(t, &st) == 0)
             show_copy(s, &st);
         return -1;
-    case KITH_EVENT_TRACKER:
-        progress_event(s, "tracker", e);
-        if (kith_event_error(e) || s->output->verbose)
-            term_note(&s->term, "tracker %s", kith_event_text(e));
-        return -1;
     case KITH_EVENT_TROUBLE:
         progress_event(s, "trouble", e);
         term_error(&s->term, "%s", kith_event_text(e));
         return exit_code_of(kith_event_error(e));
+    case KITH_EVENT_TRACKER:
     case KITH_EVENT_WARNING:
     case KITH_EVENT_DHT_CROWD:
-        progress_event(s, "warning", e);
-        term_note(&s->term, "%s", kith_event_text(e));
+        progress_news(s, e);
         return -1;
     default:
         return -1;
@@ -185,6 +177,8 @@ static void say_goodbye(struct session *s, struct kith_torrent *t)
     struct kith_status st;
     KITH_INIT(st);
     if (kith_status(t, &st) != 0 || st.state != KITH_STATE_SEEDING)
+        return;
+    if (term_is_gone())
         return;
     uint32_t lacking = st.peers_connected - st.full_copies_elsewhere;
     if (st.peers_connected > st.full_copies_elsewhere)
@@ -200,7 +194,6 @@ static void say_goodbye(struct session *s, struct kith_torrent *t)
 static int run(struct session *s, struct kith_torrent *t)
 {
     struct kith_status st;
-    int64_t last_json = 0;
     while (!session_interrupted()) {
         const struct kith_event *e;
         KITH_INIT(st);
@@ -212,12 +205,8 @@ static int run(struct session *s, struct kith_torrent *t)
         }
         show_link_in_time(s, t);
         progress_show(s, t);
-        if (s->output->json && session_now_ms() - last_json >= 1000 && kith_status(t, &st) == 0) {
-            last_json = session_now_ms();
-            progress_json(s, "progress", &st);
-            json_close_object(&s->json);
-            json_end_line(&s->json);
-        }
+        if (kith_status(t, &st) == 0)
+            progress_tick(s, &st);
     }
     say_goodbye(s, t);
     return EXIT_OK;

@@ -348,8 +348,6 @@ static int show_link(struct bytes input)
     link = link_of_magnet(&m);
     if (how.magnet_only)
         puts(link ? link : "");
-    else if (output.quiet)
-        ;
     else if (output.json)
         json_magnet(&m, link);
     else
@@ -369,8 +367,6 @@ static int show_torrent(struct bytes input)
     char *text = link_of_metainfo(m);
     if (how.magnet_only)
         puts(text ? text : "");
-    else if (output.quiet)
-        ;
     else if (output.json)
         json_metainfo(m, text);
     else if (how.files_only)
@@ -380,6 +376,14 @@ static int show_torrent(struct bytes input)
     free(text);
     metainfo_unref(m);
     return EXIT_OK;
+}
+
+static int refuse_url(void)
+{
+    fputs("kith show: it touches no network: fetch the .torrent file first, or see "
+          "'kith get --list URL'\n",
+        stderr);
+    return EXIT_USAGE;
 }
 
 int cmd_show(int argc, char **argv)
@@ -394,12 +398,17 @@ int cmd_show(int argc, char **argv)
             stderr);
         return EXIT_USAGE;
     }
-    if (input_take(operands[0], &input) != 0)
-        return EXIT_NO_PEERS;
+    int code = input_take(operands[0], &input);
+    if (code != EXIT_OK)
+        return code;
     input_blank(operands[0]);
     const char *text = builder_text(&input);
-    int code = input_is_link(text + strspn(text, " \t\r\n")) ? show_link(builder_bytes(&input))
-                                                             : show_torrent(builder_bytes(&input));
+    if (input_is_url(text))
+        code = refuse_url();
+    else if (input_is_link(text + strspn(text, " \t\r\n")))
+        code = show_link(builder_bytes(&input));
+    else
+        code = show_torrent(builder_bytes(&input));
     builder_free(&input);
     return code;
 }

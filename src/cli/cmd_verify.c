@@ -7,6 +7,7 @@
 #include "cli/work.h"
 #include "format/metainfo.h"
 #include "store/storage.h"
+#include <errno.h>
 #include <kith.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -222,6 +223,13 @@ static void place(const struct metainfo *m, const char *given, char *folder, cha
 static int run(struct check_up *c, const char *given)
 {
     char folder[PATH_MAX], *root;
+    struct stat st;
+    if (stat(given, &st) != 0) {
+        char *shown = term_escape(bytes_of_str(given));
+        term_error(&c->work.term, "%s: %s", shown, strerror(errno));
+        free(shown);
+        return exit_code_of(err_from_errno(errno));
+    }
     struct storage_config config = {.env = c->work.env,
         .metainfo = c->metainfo,
         .pool = c->pool = chunk_pool_new(1 << 20),
@@ -257,15 +265,22 @@ int cmd_verify(int argc, char **argv)
             fputs("kith verify: say which .torrent file (see 'kith help verify')\n", stderr);
         return EXIT_USAGE;
     }
-    if (input_take(operands[0], &input) != 0)
-        return EXIT_NO_PEERS;
+    int code = input_take(operands[0], &input);
+    if (code != EXIT_OK)
+        return code;
+    const char *text = builder_text(&input);
+    if (input_is_link(text) || input_is_url(text)) {
+        fputs("kith verify: the hashes of the pieces are in a .torrent file: name that\n", stderr);
+        builder_free(&input);
+        return EXIT_USAGE;
+    }
     int err = metainfo_parse_torrent(builder_bytes(&input), &c.metainfo, &error);
     builder_free(&input);
     if (err) {
         fprintf(stderr, "kith: the torrent cannot be read: %s\n", error.text);
         return EXIT_BAD_LINK;
     }
-    int code = work_open(&c.work, &output);
+    code = work_open(&c.work, &output);
     if (code == 0) {
         code = run(&c, count > 1 ? operands[1] : ".");
         storage_free(c.storage);

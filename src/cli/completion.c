@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/values.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,19 @@ static void put_commands(void)
         printf("%s%s", i ? " " : "", command_at(i)->spec->name);
 }
 
+/* The first word of each alternative, if it is typed as it stands there: not what stands for
+ * something. */
+static void put_words(const char *operands)
+{
+    while (*operands) {
+        operands += strspn(operands, "| ");
+        size_t word = strcspn(operands, "| ");
+        if (islower((unsigned char)*operands))
+            printf("%.*s ", (int)word, operands);
+        operands += strcspn(operands, "|");
+    }
+}
+
 /* ---- bash ---------------------------------------------------------------------------------- */
 
 static void bash_values(const struct command_spec *c, const struct option_spec *o)
@@ -79,19 +93,23 @@ static void bash_values(const struct command_spec *c, const struct option_spec *
     fputs(" ;;\n", stdout);
 }
 
+static bool takes_files(const struct command_spec *c)
+{
+    return strstr(c->operands, "PATH") || strstr(c->operands, "FILE") ||
+           strstr(c->operands, "TORRENT");
+}
+
 static void bash_operands(const struct command_spec *c)
 {
-    bool of_files = strstr(c->operands, "PATH") || strstr(c->operands, "FILE") ||
-                    strstr(c->operands, "TORRENT");
     printf("    %s) ", c->name);
-    if (of_files) {
+    if (takes_files(c)) {
         fputs("files=-f", stdout);
     } else {
         fputs("words='", stdout);
         if (strcmp(c->name, "help") == 0)
             put_commands();
         else
-            put_replaced(c->operands, '|', ' ');
+            put_words(c->operands);
         fputs("'", stdout);
     }
     fputs(" ;;\n", stdout);
@@ -220,12 +238,12 @@ static void zsh(void)
         const struct command_spec *c = command_at(i)->spec;
         printf("    %s) _arguments -s -S \\\n", c->name);
         zsh_options(c);
-        if (strcmp(c->name, "completion") == 0)
-            fputs("      ':shell:(bash zsh fish)' ;;\n", stdout);
-        else if (strcmp(c->name, "help") == 0)
+        if (strcmp(c->name, "help") == 0)
             fputs("      ':command:(", stdout), put_commands(), fputs(")' ;;\n", stdout);
-        else
+        else if (takes_files(c))
             fputs("      '*:file:_files' ;;\n", stdout);
+        else
+            fputs("      ':word:(", stdout), put_words(c->operands), fputs(")' ;;\n", stdout);
     }
     fputs("  esac\n}\n_kith \"$@\"\n", stdout);
 }
@@ -265,9 +283,15 @@ static void fish(void)
         for (struct option_walk w = option_first(c); w.option; option_next(&w))
             fish_option(c, w.option);
     }
-    fputs("complete -c kith -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n"
-          "complete -c kith -n '__fish_seen_subcommand_from help' -f -a '",
-        stdout);
+    for (size_t i = 0; command_at(i); i++) {
+        const struct command_spec *c = command_at(i)->spec;
+        if (takes_files(c) || strcmp(c->name, "help") == 0)
+            continue;
+        printf("complete -c kith -n '__fish_seen_subcommand_from %s' -f -a '", c->name);
+        put_words(c->operands);
+        fputs("'\n", stdout);
+    }
+    fputs("complete -c kith -n '__fish_seen_subcommand_from help' -f -a '", stdout);
     put_commands();
     fputs("'\n", stdout);
 }

@@ -21,7 +21,7 @@ struct getting {
     bool pours;     /* -o - */
     bool under_way; /* the data is open: trouble from now on may pass */
     bool pouring;   /* the pipe has begun */
-    int64_t complete_since, last_json_ms;
+    int64_t complete_since;
 };
 
 /* Name, size, files and the room for them, before anything is written. */

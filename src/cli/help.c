@@ -1,6 +1,7 @@
 /* See help.h. `kith help` and the man pages are one text: cli/page.h writes it either way. */
 #include "cli/help.h"
 
+#include "base/bytes.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/page.h"
@@ -8,14 +9,13 @@
 #include <string.h>
 
 static struct help_options {
-    bool man, help;
+    bool man;
 } how;
 
 static const struct option_spec help_specs[] = {
     {0, "man", NULL, OPTION_FLAG, offsetof(struct help_options, man), "the page as man(1) reads it",
         .no_environment = true},
-    {'h', "help", NULL, OPTION_FLAG, offsetof(struct help_options, help), "this text",
-        .no_environment = true},
+    {'h', "help", NULL, OPTION_HELP, 0, "this text"},
     {0},
 };
 
@@ -131,8 +131,28 @@ static void files(struct page *p)
         "is "
         "checked again then. Records that nobody used for 90 days are removed.");
     page_item(p, "$XDG_CACHE_HOME/kith/",
-        "Where kith get -o - keeps what it streams, until it ends; ~/.cache if not set.");
+        "Where kith get -o - keeps what it streams, until it ends; ~/.cache if not set. What one "
+        "that was killed left there goes after a day.");
     page_list_end(p);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void see_all(struct page *p)
+{
+    const char *names[32];
+    size_t count = 0;
+    struct builder list = builder_heap(1024);
+    for (; command_at(count) && count < sizeof names / sizeof *names; count++)
+        names[count] = command_at(count)->spec->name;
+    qsort(names, count, sizeof *names, by_name);
+    for (size_t i = 0; i < count; i++)
+        builder_format(&list, "%skith-%s", i ? " " : "", names[i]);
+    page_see_also(p, builder_text(&list));
+    builder_free(&list);
 }
 
 static void whole(struct page *p)
@@ -154,8 +174,7 @@ static void whole(struct page *p)
     page_heading(p, "Examples");
     page_literal(p, "  kith share ~/trek\n  kith get 'magnet:?...' -o ~/films --exit\n"
                     "  kith get film.torrent -o - | mpv -");
-    page_see_also(
-        p, "kith-completion kith-create kith-get kith-help kith-share kith-show kith-verify");
+    see_all(p);
 }
 
 void help_overview(FILE *out)

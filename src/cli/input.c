@@ -1,14 +1,15 @@
 /* See input.h. */
 #include "cli/input.h"
 
+#include "base/err.h"
+#include "cli/exit_codes.h"
+#include "cli/prompt.h"
 #include "cli/term.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
-#include <unistd.h>
 
 static struct builder read_all(FILE *in)
 {
@@ -17,25 +18,6 @@ static struct builder read_all(FILE *in)
     size_t n;
     while ((n = fread(part, 1, sizeof part, in)) > 0)
         builder_bytes_put(&b, part, n);
-    return b;
-}
-
-/* Asks on the terminal without showing what is typed: links hold keys. */
-static struct builder ask(void)
-{
-    struct builder b = builder_heap(INPUT_MAX);
-    struct termios shown, hidden;
-    char line[65536];
-    fputs("link: ", stderr);
-    if (tcgetattr(STDIN_FILENO, &shown) == 0) {
-        hidden = shown;
-        hidden.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-        if (fgets(line, sizeof line, stdin))
-            builder_str(&b, line);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-        fputc('\n', stderr);
-    }
     return b;
 }
 
@@ -62,28 +44,41 @@ static struct builder trimmed(struct builder b)
     return out;
 }
 
-int input_take(const char *operand, struct builder *out)
+/* The digits of an info-hash alone, as people hand them on: v1 in hex or base32, v2 in hex. */
+static bool is_info_hash(const char *text)
 {
-    const char *environment = getenv("KITH_LINK");
-    if (!operand && environment) {
-        *out = builder_heap(INPUT_MAX);
-        builder_str(out, environment);
-        *out = trimmed(*out);
-        return 0;
-    }
-    if (!operand) {
-        *out = trimmed(ask());
-        return 0;
-    }
-    if (strcmp(operand, "-") == 0) {
-        *out = trimmed(read_all(stdin));
-        return 0;
-    }
-    if (input_is_link(operand) || input_is_url(operand)) {
-        *out = builder_heap(INPUT_MAX);
-        builder_str(out, operand);
-        return 0;
-    }
+    static const char hex[] = "0123456789abcdefABCDEF";
+    static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567";
+    size_t size = strlen(text);
+    return ((size == 40 || size == 64) && strspn(text, hex) == size) ||
+           (size == 32 && strspn(text, base32) == size);
+}
+
+static struct builder link_of_hash(const char *digits)
+{
+    struct builder b = builder_heap(INPUT_MAX);
+    bool is_v2 = strlen(digits) == 64; /* a multihash: SHA-256, 32 bytes */
+    builder_format(&b, "magnet:?xt=urn:%s%s", is_v2 ? "btmh:1220" : "btih:", digits);
+    return b;
+}
+
+static int refuse_file(const char *operand)
+{
+    int err = errno;
+    char *name = term_escape(bytes_of_str(operand));
+    if (err == EISDIR)
+        fprintf(stderr,
+            "kith: %s is a folder: name a .torrent file or a link ('kith create' makes a torrent "
+            "of a folder)\n",
+            name);
+    else
+        fprintf(stderr, "kith: %s: %s (it is neither a link nor a file)\n", name, strerror(err));
+    free(name);
+    return err == EISDIR ? EXIT_NO_PEERS : exit_code_of(err_from_errno(err));
+}
+
+static int take_file(const char *operand, struct builder *out)
+{
     FILE *in = fopen(operand, "rb");
     struct stat st;
     if (in && fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
@@ -91,24 +86,70 @@ int input_take(const char *operand, struct builder *out)
         in = NULL;
         errno = EISDIR;
     }
-    if (!in && errno == EISDIR) {
-        char *name = term_escape(bytes_of_str(operand));
-        fprintf(stderr,
-            "kith: %s is a folder: name a .torrent file or a link ('kith create' makes a torrent "
-            "of a folder)\n",
-            name);
-        free(name);
-        return -1;
+    if (!in && is_info_hash(operand)) {
+        *out = link_of_hash(operand);
+        return EXIT_OK;
     }
-    if (!in) {
-        char *name = term_escape(bytes_of_str(operand));
-        fprintf(stderr, "kith: %s: %s (it is neither a link nor a file)\n", name, strerror(errno));
-        free(name);
-        return -1;
-    }
+    if (!in)
+        return refuse_file(operand);
     *out = read_all(in);
     fclose(in);
-    return 0;
+    return EXIT_OK;
+}
+
+static int take_from_environment(struct builder *out)
+{
+    *out = builder_heap(INPUT_MAX);
+    builder_str(out, getenv("KITH_LINK"));
+    *out = trimmed(*out);
+    return EXIT_OK;
+}
+
+/* Links hold keys: what is typed is not shown. */
+static int take_from_terminal(struct builder *out)
+{
+    *out = builder_heap(INPUT_MAX);
+    if (!prompt_unseen("link: ", out))
+        return EXIT_UNFINISHED;
+    *out = trimmed(*out);
+    return EXIT_OK;
+}
+
+static int take(const char *operand, struct builder *out)
+{
+    if (!operand)
+        return getenv("KITH_LINK") ? take_from_environment(out) : take_from_terminal(out);
+    if (strcmp(operand, "-") == 0) {
+        *out = trimmed(read_all(stdin));
+        return EXIT_OK;
+    }
+    if (!input_is_link(operand) && !input_is_url(operand))
+        return take_file(operand, out);
+    *out = builder_heap(INPUT_MAX);
+    builder_str(out, operand);
+    return EXIT_OK;
+}
+
+int input_check(struct builder *b)
+{
+    builder_text(b);
+    if (builder_ok(b) && b->size > 0)
+        return EXIT_OK;
+    fprintf(stderr, "kith: %s\n",
+        builder_ok(b) ? "it is empty: neither a link nor a torrent"
+                      : "it is too large for a link or a torrent");
+    return EXIT_BAD_LINK;
+}
+
+int input_take(const char *operand, struct builder *out)
+{
+    *out = (struct builder){0};
+    int code = take(operand, out);
+    if (code == EXIT_OK)
+        code = input_check(out);
+    if (code != EXIT_OK)
+        builder_free(out);
+    return code;
 }
 
 void input_blank(const char *operand)

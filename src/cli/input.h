@@ -7,9 +7,12 @@
 
 #define INPUT_MAX ((size_t)192 << 20) /* bytes of a torrent */
 
-/* The link's or torrent's bytes from wherever they are; NULL: KITH_LINK, or a prompt; "-": standard
- * input. -1 after a message. Free with builder_free. */
+/* The link's or torrent's bytes from wherever they are, at least one, with a zero byte behind them;
+ * NULL: KITH_LINK, or a prompt; "-": standard input; the digits of an info-hash become a link.
+ * EXIT_OK, or an exit code after a message. Free with builder_free. */
 int input_take(const char *operand, struct builder *out);
+/* Of what came from elsewhere: the same promise. EXIT_OK, or an exit code after a message. */
+int input_check(struct builder *);
 bool input_is_link(const char *text);
 /* An http or https address: input_take returns it as it is. */
 bool input_is_url(const char *text);

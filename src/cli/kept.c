@@ -3,8 +3,8 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "cli/dht_show.h"
 #include "cli/exit_codes.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,33 +14,11 @@ static bool find_item(struct session *s, size_t index, struct kith_dht_item *i)
     return kith_dht_item(s->node, index, i) == 0;
 }
 
-static void print_item(const struct kith_dht_item *i)
-{
-    char target[41], seq[32] = "", next[16];
-    hex_encode(i->target, sizeof i->target, target);
-    if (i->is_mutable && i->value)
-        snprintf(seq, sizeof seq, ", seq %" PRId64, i->seq);
-    if (!i->value)
-        printf("%s not found yet", target);
-    else if (i->put_seconds_ago < 0)
-        printf("%s%s, to be put", target, seq);
-    else if (i->spared)
-        printf("%s%s, kept by others: %" PRIu32 " nodes have it", target, seq, i->found_at);
-    else
-        printf("%s%s, stored by %" PRIu32 " nodes", target, seq, i->stored_at);
-    if (i->refusal)
-        printf(", refused by some (error %" PRId32 ")", i->refusal);
-    if (i->next_seconds >= 0)
-        printf(", again in %s", human_time(i->next_seconds, next));
-    putchar('\n');
-    fflush(stdout);
-}
-
 int kept_list(struct session *s)
 {
     struct kith_dht_item i;
     for (size_t at = 0; find_item(s, at, &i); at++)
-        print_item(&i);
+        dht_show_kept(s, &i);
     return EXIT_SUCCESS;
 }
 
@@ -79,7 +57,7 @@ static void watch(struct session *s)
             if (i.put_seconds_ago < 0 || (put_at - seen[at] < 5 && put_at - seen[at] > -5))
                 continue;
             seen[at] = put_at;
-            print_item(&i);
+            dht_show_kept(s, &i);
         }
     }
 }

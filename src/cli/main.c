@@ -2,19 +2,14 @@
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/help.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <kith.h>
 #include <locale.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static bool asks_for_help(int argc, char **argv)
-{
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return true;
-    return false;
-}
 
 /* Who starts us with a standard descriptor closed would else find messages in the first file that
  * we open: it would get that number. */
@@ -28,10 +23,29 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
-int main(int argc, char **argv)
+/* Who has closed the other end of a pipe wants no more, and no word about it. */
+static bool nobody_reads(void)
 {
-    fill_standard_descriptors();
-    setlocale(LC_CTYPE, "");
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+/* What could not be printed was not done, however well all else went. */
+static int end(int code)
+{
+    bool lost = fflush(stdout) != 0;
+    int why = errno;
+    if ((!lost && !ferror(stdout)) || nobody_reads())
+        return code;
+    fprintf(stderr, "kith: standard output: %s\n",
+        lost ? strerror(why) : "not all of it could be written");
+    if (code != EXIT_OK)
+        return code;
+    return lost && (why == ENOSPC || why == EDQUOT) ? EXIT_DISK_FULL : EXIT_FAILED;
+}
+
+static int run(int argc, char **argv)
+{
     if (argc < 2) {
         help_overview(stderr);
         return EXIT_USAGE;
@@ -47,9 +61,16 @@ int main(int argc, char **argv)
     const struct command *c = command_find(argv[1]);
     if (!c)
         return help_unknown(argv[1]);
-    if (asks_for_help(argc - 1, argv + 1)) {
+    if (args_ask_help(c->spec, argc - 1, argv + 1)) {
         help_command(c->spec, stdout);
         return EXIT_OK;
     }
     return c->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_descriptors();
+    setlocale(LC_CTYPE, "");
+    return end(run(argc, argv));
 }

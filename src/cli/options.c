@@ -7,7 +7,7 @@ const struct option_spec output_specs[] = {
     {'q', "quiet", NULL, OPTION_FLAG, AT(quiet), "nothing but the result and errors"},
     {'v', "verbose", NULL, OPTION_COUNT, AT(verbose), "say more; twice: much more"},
     {0, "color", "auto|always|never", OPTION_CHOICE, AT(colour), "colours (auto)", "colour"},
-    {'h', "help", NULL, OPTION_FLAG, AT(help), "this text", .no_environment = true},
+    {'h', "help", NULL, OPTION_HELP, 0, "this text"},
     {0},
 };
 #undef AT
@@ -50,7 +50,7 @@ const struct option_spec torrent_specs[] = {
         "webseed"},
     {'p', "private", NULL, OPTION_FLAG, AT(is_private), "peers only from the trackers (BEP 27)"},
     {'s', "piece-size", "SIZE", OPTION_SIZE, AT(piece_length),
-        "16K to 16M, a power of two; chosen if not given", "piece-length|piecesize"},
+        "16K to 512M, a power of two; chosen if not given", "piece-length|piecesize"},
     {0, "format", "hybrid|v1|v2", OPTION_CHOICE, AT(format), "kind of torrent (hybrid)"},
     {'c', "comment", "TEXT", OPTION_TEXT, AT(comment), "a comment in the torrent"},
     {'r', "source", "TEXT", OPTION_TEXT, AT(source), "a source tag; changes the info-hash"},

@@ -9,7 +9,7 @@
 
 /* How a command talks: every command has these. */
 struct output_options {
-    bool quiet, json, help;
+    bool quiet, json;
     int verbose;
     int colour; /* enum term_colour */
 };

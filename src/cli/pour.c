@@ -2,11 +2,14 @@
 #include "cli/pour.h"
 
 #include "cli/exit_codes.h"
+#include "cli/tidy.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,16 +17,31 @@
 #define POUR_TURN_MAX (4u << 20) /* bytes, before the node has its turn again */
 #define POUR_PIPE (1 << 20)
 
-bool pour_folder(const char *name, char out[PATH_MAX])
+static bool cache_folder(char out[PATH_MAX])
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (cache && cache[0] == '/')
-        snprintf(out, PATH_MAX, "%.3000s/kith/%.500s", cache, name);
+        snprintf(out, PATH_MAX, "%.3000s", cache);
     else if (home && home[0] == '/')
-        snprintf(out, PATH_MAX, "%.3000s/.cache/kith/%.500s", home, name);
+        snprintf(out, PATH_MAX, "%.3000s/.cache", home);
     else
         return false;
-    return true;
+    mkdir(out, 0700);
+    strncat(out, "/kith", PATH_MAX - strlen(out) - 1);
+    return mkdir(out, 0700) == 0 || errno == EEXIST;
+}
+
+bool pour_folder(struct pour *p, const char *name, char out[PATH_MAX])
+{
+    char cache[PATH_MAX];
+    if (!cache_folder(cache))
+        return false;
+    tidy_cache(cache);
+    snprintf(out, PATH_MAX, "%.3500s/%.500s", cache, name);
+    if (mkdir(out, 0700) != 0 && errno != EEXIST)
+        return false;
+    p->hold = open(out, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return p->hold >= 0 && flock(p->hold, LOCK_SH) == 0;
 }
 
 /* The one wanted file; -1 if there are none or several. */
@@ -54,7 +72,9 @@ int pour_begin(struct pour *p, struct kith_torrent *t)
             stderr);
         return EXIT_USAGE;
     }
-    *p = (struct pour){.torrent = t, .file = (uint32_t)index, .length = file.length, .in = -1};
+    p->torrent = t;
+    p->file = (uint32_t)index;
+    p->length = file.length;
     p->flags = fcntl(STDOUT_FILENO, F_GETFL);
     /* A reader that rests must not keep the node from its peers. */
     if (fstat(STDOUT_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
@@ -79,6 +99,7 @@ static bool open_file(struct pour *p)
     if (stat(path, &root) == 0 && S_ISDIR(root.st_mode))
         snprintf(path, sizeof path, "%.1500s/%.255s/%.2000s", st.folder, st.root, file.path);
     p->in = open(path, O_RDONLY | O_CLOEXEC);
+    p->error = p->in < 0 ? errno : 0;
     return p->in >= 0;
 }
 
@@ -88,12 +109,12 @@ static ssize_t pour_part(struct pour *p, uint64_t ready)
     static char part[POUR_PART];
     size_t size = ready < sizeof part ? (size_t)ready : sizeof part;
     ssize_t n = pread(p->in, part, size, (off_t)p->at);
+    p->error = n < 0 ? errno : EIO; /* a part that was verified is not there any more */
     if (n <= 0)
         return -1;
     ssize_t out = write(STDOUT_FILENO, part, (size_t)n);
-    if (out < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-    return out;
+    p->error = out < 0 ? errno : 0;
+    return p->error == EAGAIN || p->error == EINTR ? 0 : out;
 }
 
 int pour_some(struct pour *p)
@@ -129,7 +150,9 @@ void pour_end(struct pour *p)
 {
     if (p->in >= 0)
         close(p->in);
-    p->in = -1;
+    if (p->hold >= 0)
+        close(p->hold);
+    p->in = p->hold = -1;
     if (p->flags >= 0)
         fcntl(STDOUT_FILENO, F_SETFL, p->flags);
 }

@@ -29,24 +29,11 @@ static const char *verb_of(int state)
     }
 }
 
-static int percent_of(uint64_t done, uint64_t total)
-{
-    return total ? (int)((double)done * 100 / (double)total) : -1;
-}
-
-static void put_amounts(struct builder *b, uint64_t done, uint64_t total)
-{
-    char a[16], z[16];
-    builder_format(b, "  %s of %s", human_size(done, a), human_size(total, z));
-}
-
 static int describe(struct session *s, const struct kith_status *st, struct builder *b)
 {
     char rate[20], left[16];
     bool working = st->state == KITH_STATE_HASHING || st->state == KITH_STATE_CHECKING;
-    uint64_t done = working ? st->work_done : st->bytes_done;
-    uint64_t total = working ? st->work_total : st->bytes_total;
-    int percent = percent_of(done, total);
+    int percent = -1;
     builder_format(b, "%s", verb_of(st->state));
     if (st->state == KITH_STATE_SEEDING) {
         builder_format(b, "  %s sent, %s, %u peer%s", human_size(st->uploaded, left),
@@ -54,13 +41,10 @@ static int describe(struct session *s, const struct kith_status *st, struct buil
             st->peers_connected == 1 ? "" : "s");
         return -1;
     }
-    if (percent >= 0 && st->state != KITH_STATE_METADATA) {
-        builder_str(b, "  ");
-        if (s->term.interactive)
-            term_bar(&s->term, percent / 100.0, 20, b);
-        builder_format(b, " %3d %%", percent);
-        put_amounts(b, done, total);
-    }
+    if (working)
+        percent = term_share(&s->term, st->work_done, st->work_total, b);
+    else if (st->state != KITH_STATE_METADATA)
+        percent = term_share(&s->term, st->bytes_done, st->bytes_total, b);
     if (st->state == KITH_STATE_TROUBLE)
         builder_format(b, "  %s", st->error_text);
     else if (st->waiting_for[0])
@@ -89,7 +73,7 @@ static void put_files(struct session *s, struct kith_torrent *t, struct builder 
         room--;
         char *path = term_escape(bytes_of_str(f.path));
         term_bar(&s->term, (double)f.done / (double)f.length, 10, b);
-        builder_format(b, " %3d %%  %10s  %s\n", percent_of(f.done, f.length),
+        builder_format(b, " %3d %%  %10s  %s\n", (int)((double)f.done * 100 / (double)f.length),
             human_size(f.length, size), path);
         free(path);
     }
@@ -193,4 +177,26 @@ void progress_event(struct session *s, const char *type, const struct kith_event
     json_put_text(j, "text", kith_event_text(e));
     json_close_object(j);
     json_end_line(j);
+}
+
+void progress_news(struct session *s, const struct kith_event *e)
+{
+    bool of_tracker = kith_event_type(e) == KITH_EVENT_TRACKER;
+    bool fine = kith_event_error(e) == 0;
+    progress_event(s, of_tracker ? "tracker" : "warning", e);
+    if (!of_tracker)
+        term_note(&s->term, "%s", kith_event_text(e));
+    else if (!fine || s->output->verbose)
+        term_note(&s->term, "tracker %s", kith_event_text(e));
+}
+
+void progress_tick(struct session *s, const struct kith_status *st)
+{
+    int64_t now = session_now_ms();
+    if (!s->output->json || now - s->last_tick < 1000)
+        return;
+    s->last_tick = now;
+    progress_json(s, "progress", st);
+    json_close_object(&s->json);
+    json_end_line(&s->json);
 }

@@ -24,6 +24,7 @@ struct session {
     bool per_file;
     int64_t alone_since; /* when the last peer left; 0: there is one, or nothing is wanted */
     bool advised;
+    int64_t last_tick; /* when --json said the status last */
 };
 
 /* What this command learns is remembered under a name of these bytes, so that the same command goes

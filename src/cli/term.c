@@ -232,6 +232,25 @@ void term_bar(const struct term *t, double fraction, unsigned width, struct buil
     }
 }
 
+#define BAR_MAX 20u
+#define WORDS 64u /* columns of a line of progress without its bar */
+
+int term_share(const struct term *t, uint64_t done, uint64_t total, struct builder *out)
+{
+    char a[16], z[16];
+    int percent = total ? (int)((double)done * 100 / (double)total) : -1;
+    unsigned bar = t->columns > WORDS ? t->columns - WORDS : 0;
+    if (percent < 0)
+        return percent;
+    builder_str(out, "  ");
+    if (t->interactive && bar > 0)
+        term_bar(t, percent / 100.0, bar < BAR_MAX ? bar : BAR_MAX, out);
+    builder_format(out, " %3d %%", percent);
+    if (!t->interactive || bar > 0)
+        builder_format(out, "  %s of %s", human_size(done, a), human_size(total, z));
+    return percent;
+}
+
 const char *human_size(uint64_t bytes, char out[16])
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};

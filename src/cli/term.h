@@ -42,6 +42,9 @@ void term_note(struct term *, const char *format, ...) __attribute__((format(pri
 void term_error(struct term *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A bar of `width` cells for 0.0 to 1.0, in the characters that the terminal has. */
 void term_bar(const struct term *, double fraction, unsigned width, struct builder *out);
+/* "  BAR  63 %  1.2 GB of 1.9 GB": of the bar as much as leaves room for 40 columns of more words,
+ * on a narrow screen the percent alone. Returns the percent; -1, and nothing, if total is 0. */
+int term_share(const struct term *, uint64_t done, uint64_t total, struct builder *out);
 
 /* ---- words --------------------------------------------------------------------------------- */
 

@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +90,41 @@ void tidy_records(const char *folder)
         if (i >= TIDY_RECORDS_MAX || list[i].used < oldest)
             remove_record(dirfd(dir), list[i].stem);
     free(list);
+    if (dir)
+        closedir(dir);
+}
+
+/* ---- the cache ----------------------------------------------------------------------------- */
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st, (void)kind, (void)at;
+    remove(path);
+    return 0;
+}
+
+static void remove_if_left(const char *path)
+{
+    struct stat st;
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return;
+    bool old = fstat(folder, &st) == 0 && st.st_mtime < time(NULL) - TIDY_CACHE_HOURS * 3600;
+    if (old && flock(folder, LOCK_EX | LOCK_NB) == 0)
+        nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    close(folder);
+}
+
+void tidy_cache(const char *folder)
+{
+    char path[PATH_MAX];
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
+        if (strlen(e->d_name) != STEM || strspn(e->d_name, "0123456789abcdef") != STEM)
+            continue;
+        snprintf(path, sizeof path, "%.3000s/%.32s", folder, e->d_name);
+        remove_if_left(path);
+    }
     if (dir)
         closedir(dir);
 }

@@ -22,18 +22,15 @@ int work_open(struct work *w, const struct output_options *o)
 
 static void show(struct work *w)
 {
-    char rate[20], left[16], done[16], total[16];
+    char rate[20], left[16];
     double seconds = (double)(env_now(w->env) - w->begun) / USEC_PER_SEC;
-    int percent = w->total ? (int)((double)w->done * 100 / (double)w->total) : -1;
-    if (percent < 0 || seconds < 0.5)
+    if (w->total == 0 || seconds < 0.5)
         return;
     uint64_t speed = (uint64_t)((double)w->done / seconds);
     struct builder b = builder_heap(4096);
-    builder_format(&b, "%s  ", w->verb);
-    if (w->term.interactive)
-        term_bar(&w->term, percent / 100.0, 20, &b);
-    builder_format(&b, " %3d %%  %s of %s  %s  %s left", percent, human_size(w->done, done),
-        human_size(w->total, total), human_rate(speed, rate),
+    builder_str(&b, w->verb);
+    int percent = term_share(&w->term, w->done, w->total, &b);
+    builder_format(&b, "  %s  %s left", human_rate(speed, rate),
         human_time(speed ? (int64_t)((w->total - w->done) / speed) : -1, left));
     term_progress(&w->term, builder_text(&b), percent, env_now(w->env));
     builder_free(&b);

@@ -507,6 +507,7 @@ def completions_complete(case):
                          cwd=case.work, capture_output=True, text=True, timeout=BOUND_S,
                          env={**case.environment, "HOME": str(case.work)}).stdout
     expect_in("--super-seed", out, "fish")
+    expect(bash("kith", "dht", ""), ["get", "put", "keep", "kept", "forget", "peers", "status"], "verbs")
 
 
 def options_come_from_the_environment_too(case):
@@ -883,7 +884,169 @@ def data_that_changes_while_it_is_shared_is_told_to_both(case):
     expect_in("Data/film.bin: the file has changed", share.stderr.read().decode(), "the sharer's last words")
 
 
-COMMANDS = ["share", "get", "create", "show", "verify", "completion", "help"]
+# ---- what may go wrong with what comes in and goes out ---------------------------------------------------
+
+
+def what_is_empty_is_no_torrent(case):
+    (case.work / "empty.torrent").touch()
+    for argv, environment in ((["get", "empty.torrent"], {}), (["get", "-"], {}), (["get"], {"KITH_LINK": ""}),
+                              (["show", "empty.torrent"], {}), (["verify", "empty.torrent"], {})):
+        expect_in("it is empty", case.kith(*argv, code=10, **environment)[1], argv)
+    with Served(case) as url:
+        expect_in("it is empty", case.kith("get", f"{url}/empty.torrent", code=10)[1], "an empty answer")
+
+
+def an_info_hash_is_a_link(case):
+    out, _ = case.kith("create", case.data(), "-o", "d.torrent", "--json")
+    made = json.loads(out)
+    for digits in (made["info_hash_v1"], made["info_hash_v2"].upper()):
+        link = case.kith("show", digits, "--magnet")[0]
+        expect_in(digits.lower(), link, "the link of the digits")
+    (case.work / ("ab" * 20)).write_bytes((case.work / "d.torrent").read_bytes())
+    expect_in("film.bin", case.kith("show", "ab" * 20)[0], "a file of that name comes first")
+
+
+def output_that_cannot_be_written_is_an_error(case):
+    root = case.data()
+    case.kith("create", root, "-o", "d.torrent")
+    share = case.start("share", root, "--listen", "127.0.0.1")
+    link = first_line(share)
+    stream = ["get", link, "--files", "*film.bin", "-o", "-", "--listen", "127.0.0.1"]
+    for argv in (["show", "d.torrent"], ["verify", "--json", "d.torrent"], ["help"], ["create", root, "-o", "e.torrent"],
+                 ["completion", "bash"], ["share", root], stream):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([KITH, *map(str, argv)], stdout=full, stderr=subprocess.PIPE, cwd=case.work, text=True,
+                                  timeout=BOUND_S, env={**case.environment, "XDG_CACHE_HOME": str(case.work / "cache")})
+        expect(done.returncode in (1, 6), True, f"{argv}: exit {done.returncode}")
+        expect_in("standard output: ", done.stderr, argv)
+
+
+def create_writes_where_it_is_told(case):
+    root = case.data()
+    case.kith("create", "-d", root, "-o", "d.torrent")
+    wanted = (case.work / "d.torrent").read_bytes()
+    piped = subprocess.run([KITH, "create", "-d", str(root), "-o", "-"], capture_output=True, cwd=case.work,
+                           timeout=BOUND_S, env=case.environment)
+    expect((piped.returncode, piped.stdout), (0, wanted), "-o -")
+    expect_in(b"info-hash v2", piped.stderr, "what is said beside it")
+    case.kith("create", root, "-o", "-", "--json", code=2)
+    os.symlink("real.torrent", case.work / "link.torrent")
+    (case.work / "real.torrent").write_bytes(b"old")
+    case.kith("create", "-d", root, "-o", "link.torrent", code=8)
+    case.kith("create", "-d", "-f", root, "-o", "link.torrent")
+    expect((case.work / "link.torrent").is_symlink(), True, "the link is one still")
+    expect((case.work / "real.torrent").read_bytes(), wanted, "what it leads to")
+    os.mkfifo(case.work / "pipe")
+    reader = subprocess.Popen(["cat", str(case.work / "pipe")], stdout=subprocess.PIPE)
+    case.kith("create", "-d", root, "-o", "pipe")
+    expect(reader.communicate(timeout=BOUND_S)[0], wanted, "through a named pipe")
+    expect(sorted(p.name for p in case.work.glob("*.part*")), [], "what was left behind")
+    case.kith("create", root, "-o", "nowhere/d.torrent", code=3)
+    expect_in("a name is that of one file", case.kith("create", root, "-n", "../evil", code=2)[1], "a name")
+
+
+def what_a_torrent_cannot_hold_is_told(case):
+    root = case.data()
+    (root / "nothing").mkdir()
+    os.mkfifo(root / "pipe")
+    expect_in("left out: pipe is a socket", case.kith("create", root, "-o", "d.torrent")[1], "create")
+    share = case.start("share", "Data", "--listen", "127.0.0.1")
+    first_line(share)
+    share.send_signal(signal.SIGINT)
+    said = share.communicate(timeout=BOUND_S)[1].decode()
+    expect_in("not shared, it is a socket, pipe or device: pipe", said, "share")
+    expect_in("not shared, it is an empty folder: nothing", said, "share")
+
+
+def help_is_asked_for_as_options_are(case):
+    case.data()
+    expect(case.kith("create", "-qh", "Data"), case.kith("help", "create"), "in a cluster")
+    case.kith("create", "-c", "-h", "Data", "-o", "h.torrent")
+    expect_in("-h", case.kith("show", "h.torrent")[0], "as a value")
+    case.kith("create", "--comment=x", "-f", "--", "-h", code=3)
+
+
+def who_names_the_wrong_thing_is_told_which(case):
+    case.kith("create", case.data(), "-o", "d.torrent")
+    expect_in("nowhere: No such file", case.kith("verify", "d.torrent", "nowhere", code=3)[1], "verify")
+    expect_in("name that", case.kith("verify", "magnet:?xt=urn:btih:" + "ab" * 20, code=2)[1], "verify a link")
+    expect_in("no network", case.kith("show", "http://127.0.0.1/x.torrent", code=2)[1], "show an address")
+    expect_in("this is no folder", case.kith("get", "d.torrent", "-o", "d.torrent", code=8)[1], "get into a file")
+
+
+def a_prompt_leaves_the_terminal_as_it_was(case):
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    get = subprocess.Popen([KITH, "get"], cwd=case.work, stdin=slave, stdout=slave, stderr=slave,
+                           env={**case.environment, "TERM": "dumb"})
+    case.processes.append(get)
+    seen = b""
+    while b"link: " not in seen:
+        seen += os.read(master, 65536)
+    expect(termios.tcgetattr(slave)[3] & termios.ECHO, 0, "the echo while it asks")
+    get.send_signal(signal.SIGTERM)
+    expect(get.wait(timeout=BOUND_S), 7, "exit code")
+    expect(termios.tcgetattr(slave), before, "the terminal")
+    os.close(slave)
+    os.close(master)
+
+
+def a_long_link_is_taken_whole(case):
+    master, slave = pty.openpty()
+    get = subprocess.Popen([KITH, "get", "--list", "-v", "--listen", "127.0.0.1"], cwd=case.work, stdin=slave,
+                           stdout=slave, stderr=subprocess.PIPE, env={**case.environment, "TERM": "dumb"})
+    case.processes.append(get)
+    os.close(slave)
+    seen = b""
+    while b"link: " not in seen:
+        seen += get.stderr.read(1)
+    link = "magnet:?dn=" + "x" * 6000 + "&xt=urn:btih:zz\n"
+    for at in range(0, len(link), 1000):
+        os.write(master, link[at:at + 1000].encode())
+    expect(get.wait(timeout=BOUND_S), 10, "exit code")
+    expect_in(b"btih", get.stderr.read(), "what is wrong is at its end")
+    os.close(master)
+
+
+def what_a_killed_stream_left_goes(case):
+    cache = case.work / "cache" / "kith"
+    left, held, new, foreign = cache / ("a" * 32), cache / ("b" * 32), cache / ("c" * 32), cache / "mine"
+    for folder in (left, held, new, foreign):
+        (folder / "deep").mkdir(parents=True)
+        (folder / "deep" / "film.bin").write_bytes(b"x")
+    for folder in (left, held, foreign):
+        os.utime(folder, (1_600_000_000, 1_600_000_000))
+    lock = os.open(held, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    case.kith("get", "magnet:?xt=urn:btih:zz", "-o", "-", code=10, XDG_CACHE_HOME=str(cache.parent))
+    os.close(lock)
+    there = [p for p in (left, held, new, foreign) if p.exists()]
+    expect(there, [held, new, foreign], "what is there")
+
+
+def a_narrow_terminal_shows_what_matters(case):
+    root = case.work / "Data"
+    root.mkdir()
+    (root / "film.bin").write_bytes(random.Random(1).randbytes(3_000_000))
+    link = first_line(case.start("share", "Data", "--listen", "127.0.0.1", "--upload", "500000"))
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+    get = subprocess.Popen([KITH, "get", link, "--listen", "127.0.0.1", "-o", "out"], cwd=case.work, stdin=slave,
+                           stdout=slave, stderr=slave, env={**case.environment, "TERM": "xterm"})
+    case.processes.append(get)
+    os.close(slave)
+    seen = b""
+    while not re.search(rb"getting +\d+ %  [0-9.]+ [kM]?B/s  [^\r\n]* left  1 peer", seen):
+        ready, _, _ = select.select([master], [], [], BOUND_S)
+        if not ready:
+            raise Failure(f"no rate in {seen!r}")
+        seen += os.read(master, 65536)
+    get.kill()
+    get.wait()
+    os.close(master)
+
+
+COMMANDS = ["share", "get", "create", "show", "verify", "dht", "completion", "help"]
 CASES = [value for value in list(globals().values())
          if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:1] == ("case",)]
 

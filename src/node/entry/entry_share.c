@@ -2,9 +2,12 @@
 #include "node/node_internal.h"
 
 #include "base/err.h"
+#include "base/text.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define LEFT_OUT_TOLD 20u                /* of what is not shared; the rest is a number */
 #define SHARE_TEXT_MAX ((size_t)1 << 20) /* bytes of tracker URLs */
 
 static void share_progress(void *user, const struct create_progress *progress)
@@ -23,6 +26,25 @@ static void replace_same(struct kith_torrent *k)
         kith_remove(same);
 }
 
+/* What a torrent cannot hold was skipped (a scan with problems does not come so far): people who
+ * share a folder believe that all of it is shared. */
+static void tell_left_out(struct kith_torrent *k, const struct scan *scan)
+{
+    char text[NODE_TEXT_MAX];
+    for (size_t i = 0; i < scan->note_count && i < LEFT_OUT_TOLD; i++) {
+        struct builder b = builder_heap(SCAN_PATH_MAX * 8u);
+        builder_format(&b, "not shared, it %s: ", scan_note_text(scan->notes[i].kind));
+        text_escape(bytes_of_str(scan->notes[i].path), &b);
+        node_event(k->node, KITH_EVENT_WARNING, k, 0, builder_text(&b));
+        builder_free(&b);
+    }
+    if (scan->note_total > LEFT_OUT_TOLD) {
+        snprintf(text, sizeof text, "and %llu more are not shared",
+            (unsigned long long)(scan->note_total - LEFT_OUT_TOLD));
+        node_event(k->node, KITH_EVENT_WARNING, k, 0, text);
+    }
+}
+
 static void share_start(struct kith_torrent *k, const struct create_result *result)
 {
     struct format_error error;
@@ -31,6 +53,7 @@ static void share_start(struct kith_torrent *k, const struct create_result *resu
         entry_trouble(k, err, error.text);
         return;
     }
+    tell_left_out(k, result->scan);
     builder_span(&k->awake->torrent_file, result->torrent);
     replace_same(k);
     err = entry_make_torrent(k, NULL);

@@ -36,6 +36,9 @@ struct create_tracker {
 int create_read_tiers(struct arena *, const char *const *texts, size_t text_count,
     struct create_tracker **out, size_t *count_out);
 
+/* A name that can be a torrent's: UTF-8, one component, no "." or "..". */
+bool create_name_is_good(const char *name);
+
 /* Zeroed (with `path`): a hybrid, everything chosen, no trackers, no date. Copied by create_start.
  */
 struct create_options {

@@ -9,9 +9,6 @@
 #include "store/create/create.h"
 #include "store/create/create_hash.h"
 
-/* A name that can be a torrent's: UTF-8, one component, no "." or "..". */
-bool create_name_is_good(const char *name);
-
 /* Writes the torrent of a fully hashed plan. *out is malloc'd. ERR_LIMIT: the torrent would be
  * larger than any client takes; ERR_NOMEM; `error` says more. */
 int create_torrent_write(const struct create_plan *, const struct create_options *, uint8_t **out,
