@@ -198,8 +198,12 @@ bool metainfo_has_layers(const struct metainfo *m);
  * copied. Also serves other files with the same root. ERR_INVALID: not needed; ERR_SYNTAX: wrong
  * length; ERR_HASH: not this root's; ERR_NOMEM. Having it already is 0. */
 int metainfo_set_piece_layer(struct metainfo *m, uint32_t file, struct bytes hashes);
-/* The first file with this root; file_count if none. Linear, cheap. */
+/* The first file with this root (of several lengths, which is a lie of the torrent's: of the
+ * longest); file_count if none. log n. */
 uint32_t metainfo_file_of_root(const struct metainfo *m, const struct sha256_digest *root);
+/* The first file with the root and length of this one, which has a root: the same layer serves
+ * both. log n. */
+uint32_t metainfo_first_twin(const struct metainfo *m, uint32_t file);
 /* Leaves of 16 KiB in a file, and the height of its tree over them. */
 uint64_t metainfo_file_blocks(const struct metainfo_file *f);
 unsigned metainfo_file_height(const struct metainfo_file *f);

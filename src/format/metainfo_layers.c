@@ -39,13 +39,92 @@ void metainfo_count_layers(struct metainfo *m)
         m->memory->layers_missing += metainfo_needs_layer(m, i);
 }
 
+/* ---- files by their roots ------------------------------------------------------------------ */
+
+/* By root; of one root the longest first, so that those that need a layer stand before those that
+ * do not; then as they stand in the torrent. (Files of one root are copies of one another, unless
+ * the torrent lies.) */
+struct rooted {
+    const struct metainfo_file *file;
+    uint32_t index;
+};
+
+static int compare_rooted(const void *left, const void *right)
+{
+    const struct rooted *a = left, *b = right;
+    int order = memcmp(a->file->root.b, b->file->root.b, sizeof a->file->root.b);
+    if (order != 0)
+        return order;
+    if (a->file->length != b->file->length)
+        return a->file->length > b->file->length ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+int metainfo_order_roots(struct metainfo *m)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < m->file_count; i++)
+        count += m->files[i].has_root;
+    if (count == 0)
+        return 0;
+    struct rooted *rooted = malloc(count * sizeof *rooted);
+    uint32_t *order = arena_array(&m->memory->arena, count, sizeof *order);
+    if (rooted == NULL || order == NULL) {
+        free(rooted);
+        return ERR_NOMEM;
+    }
+    count = 0;
+    for (uint32_t i = 0; i < m->file_count; i++)
+        if (m->files[i].has_root)
+            rooted[count++] = (struct rooted){&m->files[i], i};
+    qsort(rooted, count, sizeof *rooted, compare_rooted);
+    for (uint32_t i = 0; i < count; i++)
+        order[i] = rooted[i].index;
+    free(rooted);
+    m->memory->by_root = order;
+    m->memory->rooted_count = count;
+    return 0;
+}
+
+/* Where in memory->by_root the files of this root begin that are no longer than `length`. */
+static uint32_t first_rooted(const struct metainfo *m, const uint8_t *root, uint64_t length)
+{
+    uint32_t low = 0, high = m->memory->rooted_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct metainfo_file *f = &m->files[m->memory->by_root[middle]];
+        int order = memcmp(f->root.b, root, sizeof f->root.b);
+        if (order < 0 || (order == 0 && f->length > length))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The file at this place of the order, if it has this root; file_count if not. */
+static uint32_t rooted_at(const struct metainfo *m, uint32_t place, const uint8_t *root)
+{
+    if (place >= m->memory->rooted_count)
+        return m->file_count;
+    uint32_t file = m->memory->by_root[place];
+    return memcmp(m->files[file].root.b, root, sizeof m->files[file].root.b) == 0 ? file
+                                                                                  : m->file_count;
+}
+
 uint32_t metainfo_file_of_root(const struct metainfo *m, const struct sha256_digest *root)
 {
-    uint32_t i = 0;
-    while (i < m->file_count && !(m->files[i].has_root && sha256_equal(&m->files[i].root, root)))
-        i++;
-    return i;
+    return rooted_at(m, first_rooted(m, root->b, UINT64_MAX), root->b);
 }
+
+uint32_t metainfo_first_twin(const struct metainfo *m, uint32_t file)
+{
+    const struct metainfo_file *f = &m->files[file];
+    assert(f->has_root);
+    return rooted_at(m, first_rooted(m, f->root.b, f->length), f->root.b);
+}
+
+/* ---- one layer ----------------------------------------------------------------------------- */
 
 /* A checked copy of a file's layer. */
 static int check_layer(struct metainfo *m, const struct metainfo_file *f, struct bytes hashes,
@@ -92,78 +171,37 @@ int metainfo_set_piece_layer(struct metainfo *m, uint32_t file, struct bytes has
     int err = check_layer(m, f, hashes, &layer);
     if (err < 0)
         return err;
-    for (uint32_t i = 0; i < m->file_count; i++) {
-        struct metainfo_file *twin = &m->files[i];
-        if (metainfo_needs_layer(m, i) && twin->layer == NULL && twin->length == f->length &&
-            sha256_equal(&twin->root, &f->root))
-            give_layer(m, twin, layer);
-    }
+    uint32_t place = first_rooted(m, f->root.b, f->length);
+    for (uint32_t i = rooted_at(m, place, f->root.b);
+         i < m->file_count && m->files[i].length == f->length; i = rooted_at(m, ++place, f->root.b))
+        give_layer(m, &m->files[i], layer);
     return 0;
 }
 
 /* ---- the `piece layers` of a .torrent ------------------------------------------------------ */
 
-/* A file that wants a layer; sorted by root, so that each entry of the dictionary finds its files
- * without walking a million of them. */
-struct wish {
-    struct metainfo_file *file;
-    uint32_t index;
-};
-
-static int compare_wishes(const void *left, const void *right)
-{
-    const struct wish *a = left, *b = right;
-    int order = memcmp(a->file->root.b, b->file->root.b, sizeof a->file->root.b);
-    if (order != 0)
-        return order;
-    return a->index < b->index ? -1 : a->index > b->index;
-}
-
-static struct wish *sorted_wishes(struct metainfo *m, size_t *count)
-{
-    struct wish *wishes = malloc(((size_t)m->memory->layers_missing + 1) * sizeof *wishes);
-    *count = 0;
-    for (uint32_t i = 0; wishes != NULL && i < m->file_count; i++)
-        if (metainfo_needs_layer(m, i))
-            wishes[(*count)++] = (struct wish){&m->files[i], i};
-    if (wishes != NULL)
-        qsort(wishes, *count, sizeof *wishes, compare_wishes);
-    return wishes;
-}
-
-static size_t first_wish(const struct wish *wishes, size_t count, const uint8_t *root)
-{
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (memcmp(wishes[middle].file->root.b, root, sizeof(struct sha256_digest)) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* One entry of the dictionary, for all files that share its root. Roots that nobody has are left
  * alone: they are outside the info dictionary and harm nobody. */
-static int take_entry(struct metainfo *m, const struct wish *wishes, size_t count,
-    struct bytes root, struct bytes hashes, struct format_error *error)
+static int take_entry(
+    struct metainfo *m, struct bytes root, struct bytes hashes, struct format_error *error)
 {
     if (root.size != sizeof(struct sha256_digest))
         return format_fail(error, ERR_SYNTAX, "piece layers: a key is not a hash");
     const struct sha256_digest *layer = NULL;
-    for (size_t i = first_wish(wishes, count, root.data); i < count; i++) {
-        struct metainfo_file *f = wishes[i].file;
-        if (memcmp(f->root.b, root.data, root.size) != 0 || f->layer != NULL)
+    uint32_t place = first_rooted(m, root.data, UINT64_MAX);
+    for (uint32_t i = rooted_at(m, place, root.data); i < m->file_count;
+         i = rooted_at(m, ++place, root.data)) {
+        struct metainfo_file *f = &m->files[i];
+        if (!metainfo_needs_layer(m, i) || f->layer != NULL)
             break;
         if (layer == NULL || hashes.size != (size_t)f->piece_count * sizeof *layer) {
             int err = check_layer(m, f, hashes, &layer);
             if (err == ERR_SYNTAX)
-                return format_fail(error, err, "piece layers: wrong number of hashes for file %u",
-                    wishes[i].index);
+                return format_fail(
+                    error, err, "piece layers: wrong number of hashes for file %u", i);
             if (err < 0)
-                return format_fail(error, err, "piece layers: the hashes for file %u are not its",
-                    wishes[i].index);
+                return format_fail(
+                    error, err, "piece layers: the hashes for file %u are not its", i);
         }
         give_layer(m, f, layer);
     }
@@ -178,18 +216,13 @@ int metainfo_parse_layers(
         return 0;
     if (bencode_type(layers) != BENCODE_DICT)
         return format_fail(error, ERR_SYNTAX, "piece layers: not a dictionary");
-    size_t count;
-    struct wish *wishes = sorted_wishes(m, &count);
-    if (wishes == NULL)
-        return ERR_NOMEM;
     int err = 0;
     for (struct bencode_iterator i = bencode_iterate(layers); err == 0 && bencode_next(&i);) {
         struct bytes hashes;
         if (bencode_string(i.value, &hashes))
-            err = take_entry(m, wishes, count, i.key, hashes, error);
+            err = take_entry(m, i.key, hashes, error);
         else
             err = format_fail(error, ERR_SYNTAX, "piece layers: an entry is not a string");
     }
-    free(wishes);
     return err;
 }

@@ -81,7 +81,7 @@ static int finish_files(struct metainfo_parser *p)
     if (m->pad_count == m->file_count)
         return format_fail(p->error, ERR_SYNTAX, "there are no files");
     metainfo_count_layers(m);
-    return 0;
+    return metainfo_order_roots(m);
 }
 
 static int parse_files(struct metainfo_parser *p)

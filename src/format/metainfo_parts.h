@@ -21,6 +21,8 @@ struct metainfo_memory {
     struct metainfo_file *files; /* capacity of them */
     uint32_t file_capacity;
     uint32_t layers_missing; /* files that need a layer and have none */
+    const uint32_t *by_root; /* files that have a root: see metainfo_order_roots */
+    uint32_t rooted_count;
 };
 
 /* A path that grows and shrinks by components, in its three forms at once. */
@@ -84,6 +86,8 @@ int metainfo_match_v2(struct metainfo_parser *p);
 /* metainfo_outer.c, metainfo_layers.c */
 int metainfo_parse_outer(struct metainfo *m, struct bencode_value torrent);
 void metainfo_count_layers(struct metainfo *m);
+/* Once all files are known; before it, no file is found by its root. ERR_NOMEM. */
+int metainfo_order_roots(struct metainfo *m);
 int metainfo_parse_layers(
     struct metainfo *m, struct bencode_value torrent, struct format_error *error);
 

@@ -13,6 +13,7 @@
 
 #define LAYER_FETCH_RUN 512u             /* hashes asked for at once: libtorrent's number */
 #define LAYER_FETCH_PER_PEER 8u          /* runs asked of one peer at a time */
+#define LAYER_FETCH_ASKED_MAX 4096u      /* of all peers together */
 #define LAYER_FETCH_PATIENCE SECONDS(10) /* then a run is asked of somebody else */
 
 struct layer_fetch;

@@ -128,6 +128,98 @@ static void who_refuses_is_passed_over_for_a_while_and_who_is_late_too(void **st
     assert_int_equal(again.index, q.index);
 }
 
+/* A tree of so many files of two pieces each, whose hashes are made of the file's number. */
+static void pair_of(uint32_t file, struct sha256_digest pair[2])
+{
+    for (uint32_t i = 0; i < 2; i++)
+        pair[i] = sha256((uint32_t[]){file, i}, 2 * sizeof file);
+}
+
+static struct metainfo *tree_of(uint32_t files)
+{
+    struct builder b = builder_heap(METAINFO_INFO_MAX);
+    struct metainfo *m;
+    struct format_error error;
+    builder_str(&b, "d9:file treed");
+    for (uint32_t i = 0; i < files; i++) {
+        struct sha256_digest pair[2];
+        pair_of(i, pair);
+        struct sha256_digest root = merkle_parent(&pair[0], &pair[1]);
+        builder_format(&b, "6:%06ud0:d6:lengthi%ue11:pieces root32:", i, 2 * PIECE);
+        builder_bytes_put(&b, root.b, sizeof root.b);
+        builder_str(&b, "ee");
+    }
+    builder_str(&b, "e12:meta versioni2e4:name1:n12:piece lengthi16384ee");
+    assert_true(builder_ok(&b));
+    assert_int_equal(metainfo_parse_info(builder_bytes(&b), &m, &error), 0);
+    builder_free(&b);
+    return m;
+}
+
+/* Found by the first of its hashes: an honest peer's answer to one of the pairs. */
+static int answer_pair(
+    struct layer_fetch *f, const struct metainfo *m, uint32_t peer, const struct hash_request *q)
+{
+    struct sha256_digest pair[2];
+    pair_of(metainfo_file_of_root(m, &q->root), pair);
+    return layer_fetch_answer(f, peer, q, bytes_of(pair, sizeof pair));
+}
+
+/* Each answer and refusal costs the same however many files there are: a walk over all of them for
+ * each would take hours. */
+static void a_torrent_of_many_files_costs_no_walk_over_them_for_each(void **state)
+{
+    enum { FILES = 150000, REFUSER = 1, HONEST = 2 };
+    struct metainfo *m = tree_of(FILES);
+    struct layer_fetch *f = layer_fetch_new(m);
+    struct hash_request q;
+    (void)state;
+    uint32_t refused = 0, given = 0;
+    for (bool done = false; !done;) {
+        if (layer_fetch_next(f, REFUSER, 0, &q)) {
+            layer_fetch_rejected(f, REFUSER, &q);
+            refused++;
+        }
+        assert_true(layer_fetch_next(f, HONEST, 0, &q));
+        done = answer_pair(f, m, HONEST, &q) == 1;
+        given++;
+    }
+    assert_int_equal(given, FILES);
+    assert_true(refused > 0);
+    assert_true(metainfo_has_layers(m));
+    layer_fetch_free(f);
+    metainfo_unref(m);
+}
+
+static void copies_of_a_file_are_asked_for_once(void **state)
+{
+    struct builder b = builder_heap(1 << 10);
+    struct sha256_digest pair[2];
+    struct metainfo *m;
+    struct format_error error;
+    struct hash_request q;
+    (void)state;
+    pair_of(7, pair);
+    struct sha256_digest root = merkle_parent(&pair[0], &pair[1]);
+    builder_str(&b, "d9:file treed");
+    for (char name = 'a'; name <= 'c'; name++) {
+        builder_format(&b, "1:%cd0:d6:lengthi%ue11:pieces root32:", name, 2 * PIECE);
+        builder_bytes_put(&b, root.b, sizeof root.b);
+        builder_str(&b, "ee");
+    }
+    builder_str(&b, "e12:meta versioni2e4:name1:n12:piece lengthi16384ee");
+    assert_int_equal(metainfo_parse_info(builder_bytes(&b), &m, &error), 0);
+    builder_free(&b);
+    struct layer_fetch *f = layer_fetch_new(m);
+    assert_true(layer_fetch_next(f, 1, 0, &q));
+    assert_false(layer_fetch_next(f, 2, 0, &q));
+    assert_int_equal(layer_fetch_answer(f, 1, &q, bytes_of(pair, sizeof pair)), 1);
+    assert_true(metainfo_has_layers(m));
+    assert_ptr_equal(m->files[0].layer, m->files[2].layer);
+    layer_fetch_free(f);
+    metainfo_unref(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +230,8 @@ int main(void)
             an_answer_of_another_shape_than_was_asked_for_is_a_breach, begin, end),
         cmocka_unit_test_setup_teardown(
             who_refuses_is_passed_over_for_a_while_and_who_is_late_too, begin, end),
+        cmocka_unit_test(a_torrent_of_many_files_costs_no_walk_over_them_for_each),
+        cmocka_unit_test(copies_of_a_file_are_asked_for_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
