@@ -203,7 +203,8 @@ static void add_torrent(struct swarm_node *n)
         swarm_fail(s, "%s: kith_add: %d", n->name, err);
 }
 
-void swarm_start(struct swarm_node *n)
+/* False: it cannot be opened. */
+static bool open_node(struct swarm_node *n)
 {
     struct swarm *s = n->swarm;
     struct kith_options o;
@@ -213,6 +214,7 @@ void swarm_start(struct swarm_node *n)
     o.encryption = s->config.plaintext ? KITH_ENCRYPTION_OFF : KITH_ENCRYPTION_PREFER;
     o.no_utp = s->config.no_utp;
     o.no_tcp = s->config.no_tcp || n->no_tcp;
+    o.dht = s->config.no_dht ? KITH_DHT_OFF : KITH_DHT_ON;
     if (n->lives++ == 0)
         n->started_at = sim_world_now(s->world);
     n->complete = n->ready = false;
@@ -221,10 +223,19 @@ void swarm_start(struct swarm_node *n)
         o.state_file = n->state_file;
     }
     int err = node_open_in(sim_host_env(n->host), &o, &n->node);
-    if (err)
-        swarm_fail(s, "%s: open: %d", n->name, err);
-    else
+    return !err || swarm_fail(s, "%s: open: %d", n->name, err);
+}
+
+void swarm_start(struct swarm_node *n)
+{
+    if (open_node(n))
         add_torrent(n);
+}
+
+void swarm_start_again(struct swarm_node *n)
+{
+    if (open_node(n))
+        n->torrent = kith_torrent_at(n->node, 0);
 }
 
 void swarm_crash(struct swarm_node *n, enum sim_crash how)

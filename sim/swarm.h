@@ -50,7 +50,7 @@ struct swarm_config {
     int format;          /* enum kith_format */
     uint64_t memory_max; /* of each node */
     bool remember;       /* nodes have state files */
-    bool no_utp, no_tcp, plaintext;
+    bool no_utp, no_tcp, no_dht, plaintext;
     unsigned known; /* others that a node begins with, by lot, as a tracker has it; 0: all */
     const struct sim_config *world;      /* instead of the calm or rough one; NULL */
     unsigned lost_percent, late_percent; /* datagrams; 0: as the world has it */
@@ -80,6 +80,8 @@ struct swarm_node *swarm_add(struct swarm *, const struct swarm_node_config *);
 void swarm_file_path(char *out, size_t size, const char *folder, unsigned file);
 /* Starts the node with the addresses of all that run; its data is in `folder`. */
 void swarm_start(struct swarm_node *);
+/* Starts one anew with nothing but what it remembers. */
+void swarm_start_again(struct swarm_node *);
 void swarm_crash(struct swarm_node *, enum sim_crash);
 /* Everybody who is honest and up has everything. */
 bool swarm_all_complete(struct swarm *);

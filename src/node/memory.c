@@ -199,6 +199,7 @@ int memory_save_record(struct kith_torrent *k, struct bytes record, state_done *
     if (!k->node->state || !k->id || k->removing)
         return ERR_CLOSED;
     memory_save_entry(k);
+    met_peers_save(k);
     return state_save_blob(k->node->state, k->id, STATE_STORAGE, record, done, user);
 }
 

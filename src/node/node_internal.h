@@ -4,6 +4,7 @@
  *   real.c             the node in the real world: its loop
  *   inspect.c          what kith.h lets people look at: status, files, peers, links
  *   memory.c           what is remembered from one run to the next
+ *   met_peers.c        peers that a download was connected with, for the next run
  *   fetch.c            what the user names by its address on the web
  *   web_seeds.c        fetching for web seeds
  *   named_peers.c      peers that go by a host's name
@@ -197,6 +198,8 @@ struct entry_awake {
     bool touched;          /* ... which the check that is under way is for */
     uint32_t touched_file; /* the first of them */
 
+    bool peers_recalled,
+        peers_saved; /* met_peers.c: of an earlier run; some stand in the database */
     struct memory_wait *remembering; /* it was added, and is not durable yet: memory.c */
 
     struct create *create; /* a share is being hashed */
@@ -461,6 +464,12 @@ int memory_save_record(struct kith_torrent *, struct bytes record, state_done *,
 /* entry_forgotten follows, unless it was not remembered. ERR_NOMEM, ERR_NO_SPACE, ERR_CLOSED: it
  * still is. */
 int memory_forget(struct kith_torrent *);
+
+/* ---- met_peers.c --------------------------------------------------------------------------- */
+/* Whom it was connected with, with its record or before it stops. */
+void met_peers_save(struct kith_torrent *);
+/* It wants data, perhaps for the first time in this run. */
+void met_peers_recall(struct kith_torrent *);
 
 /* ---- link.c -------------------------------------------------------------------------------- */
 /* Opens a connection for a torrent; false if there is none to spare. */

@@ -3,6 +3,7 @@
 
 #include "proto/ut_pex.h"
 #include <stdlib.h>
+#include <string.h>
 
 struct candidate {
     struct endpoint endpoint;
@@ -11,7 +12,9 @@ struct candidate {
     uint8_t flags;
     usec due, punch_due;
     unsigned failures;
-    bool in_use, banned;
+    bool in_use, banned, met;
+    bool caller; /* came by himself, and nobody has named him: never due (in_use) */
+    usec seen;   /* of one that was met */
 };
 
 struct peer_list {
@@ -50,6 +53,16 @@ bool peer_list_banned(const struct peer_list *l, const struct endpoint *e)
         if (l->items[i].banned && peer_list_same(&l->items[i].endpoint, e))
             return true;
     return false;
+}
+
+/* Is one tried before another that is due, too? */
+static bool is_better(const struct candidate *a, const struct candidate *b)
+{
+    if (a->source != b->source)
+        return a->source < b->source;
+    if (a->failures != b->failures)
+        return a->failures < b->failures;
+    return a->met && !b->met;
 }
 
 static bool is_users(enum addr_source source)
@@ -101,6 +114,17 @@ static bool within_bounds(
            (hint->source != ADDR_FROM_STRANGER || ports < PEER_LIST_PORTS_MAX);
 }
 
+/* A caller is named: he may be tried as others are. */
+static bool name_caller(struct candidate *c, const struct peer_hint *hint, usec now)
+{
+    if (!c->caller || !endpoint_allowed(&c->endpoint, hint->source))
+        return false;
+    c->caller = c->in_use = false;
+    c->source = hint->source;
+    c->due = now;
+    return true;
+}
+
 bool peer_list_add(
     struct peer_list *l, const struct endpoint *e, const struct peer_hint *hint, usec now)
 {
@@ -109,8 +133,9 @@ bool peer_list_add(
         known->giver = hint->giver;
         known->flags = hint->flags;
     }
-    if (known || !endpoint_allowed(e, hint->source) || peer_list_banned(l, e) ||
-        !within_bounds(l, e, hint))
+    if (known)
+        return name_caller(known, hint, now);
+    if (!endpoint_allowed(e, hint->source) || peer_list_banned(l, e) || !within_bounds(l, e, hint))
         return false;
     struct candidate *c = make_room(l);
     if (!c)
@@ -123,12 +148,79 @@ bool peer_list_add(
     return true;
 }
 
+void peer_list_met(struct peer_list *l, const struct endpoint *e, usec now)
+{
+    struct candidate *c = find(l, e);
+    if (!c || c->banned)
+        return;
+    c->met = true;
+    c->seen = now;
+}
+
+/* The place of the next caller; NULL: no memory, or no room. */
+static struct candidate *room_for_caller(struct peer_list *l)
+{
+    struct candidate *oldest = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        struct candidate *c = &l->items[i];
+        if (!c->caller)
+            continue;
+        count++;
+        if (!oldest || c->seen < oldest->seen)
+            oldest = c;
+    }
+    return count < PEER_LIST_CALLERS_MAX ? make_room(l) : oldest;
+}
+
+void peer_list_called(
+    struct peer_list *l, const struct endpoint *e, enum addr_source source, usec now)
+{
+    if (find(l, e) || !endpoint_allowed(e, source) || peer_list_banned(l, e))
+        return;
+    struct candidate *c = room_for_caller(l);
+    if (c)
+        *c = (struct candidate){.endpoint = *e,
+            .source = source,
+            .in_use = true,
+            .caller = true,
+            .met = true,
+            .seen = now};
+}
+
+bool peer_list_meet_again(struct peer_list *l, const struct peer_met *met, usec now)
+{
+    struct peer_hint hint = {.source = met->source};
+    if (!peer_list_add(l, &met->endpoint, &hint, now))
+        return false;
+    peer_list_met(l, &met->endpoint, met->seen);
+    return true;
+}
+
+size_t peer_list_latest(const struct peer_list *l, struct peer_met *out, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct candidate *c = &l->items[i];
+        size_t at = count;
+        while (at > 0 && c->met && out[at - 1].seen < c->seen)
+            at--;
+        if (!c->met || at == max)
+            continue;
+        count += count < max;
+        memmove(out + at + 1, out + at, (count - at - 1) * sizeof *out);
+        out[at] = (struct peer_met){c->endpoint, c->source, c->seen};
+    }
+    return count;
+}
+
 bool peer_list_take(struct peer_list *l, const struct endpoint *e, enum addr_source source)
 {
     struct candidate *c = find(l, e);
     if (!c || c->banned || !endpoint_allowed(e, source))
         return false;
     c->in_use = true;
+    c->caller = false;
     return true;
 }
 
@@ -155,8 +247,7 @@ bool peer_list_next(struct peer_list *l, usec now, struct endpoint *out, enum ad
         struct candidate *c = &l->items[i];
         if (c->in_use || c->banned || c->due > now)
             continue;
-        if (!best || c->source < best->source ||
-            (c->source == best->source && c->failures < best->failures))
+        if (!best || is_better(c, best))
             best = c;
     }
     if (!best)

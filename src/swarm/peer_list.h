@@ -14,6 +14,7 @@
 #define PEER_LIST_GIVER_MAX 50u   /* candidates that one peer may have named (BEP 11) */
 #define PEER_LIST_LAN_MAX 200u    /* that were heard on the local network */
 #define PEER_LIST_PORTS_MAX 3u    /* of one address, by the word of strangers */
+#define PEER_LIST_CALLERS_MAX 50u /* who came by themselves; the one seen longest ago goes */
 #define PEER_LIST_PUNCH_PAUSE SECONDS(300)
 
 /* What is known of a candidate beside its address. */
@@ -23,11 +24,27 @@ struct peer_hint {
     uint8_t flags;  /* what the giver said: enum ut_pex_flag */
 };
 
+/* One that was connected, now or in an earlier run (then `seen` may be negative). */
+struct peer_met {
+    struct endpoint endpoint;
+    enum addr_source source;
+    usec seen;
+};
+
 struct peer_list;
 struct peer_list *peer_list_new(void); /* NULL: no memory */
 void peer_list_free(struct peer_list *);
 /* False: not allowed, banned, known already, over a bound, or the list is full of better ones. */
 bool peer_list_add(struct peer_list *, const struct endpoint *, const struct peer_hint *, usec now);
+/* It is connected, or was until now. */
+void peer_list_met(struct peer_list *, const struct endpoint *, usec now);
+/* Who came by himself can be reached there. Not tried in this run (he will come again) until
+ * somebody names him. */
+void peer_list_called(struct peer_list *, const struct endpoint *, enum addr_source, usec now);
+/* One that was met in an earlier run: as peer_list_add, and tried before those that were not. */
+bool peer_list_meet_again(struct peer_list *, const struct peer_met *, usec now);
+/* Those that were met, the latest first; how many. */
+size_t peer_list_latest(const struct peer_list *, struct peer_met *out, size_t max);
 /* This one is in use from now on, due or not, also if it is so already: two attempts at one time
  * (BEP 55). False: not in the list, banned, or not allowed to this source. */
 bool peer_list_take(struct peer_list *, const struct endpoint *, enum addr_source);

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "swarm/host.h"
 #include "swarm/peer.h"
+#include "swarm/peer_list.h"
 
 #define TORRENT_PEERS_DEFAULT 200u /* connections of one torrent, if nobody says otherwise */
 #define TORRENT_PEERS_MAX 10000u   /* whatever anybody says */
@@ -87,6 +88,9 @@ void torrent_tick(struct torrent *, usec now);
 
 /* A candidate to connect to. */
 void torrent_add_candidate(struct torrent *, const struct endpoint *, enum addr_source);
+/* Those that were connected, the latest first, at most `max`; and one of an earlier run. */
+size_t torrent_met(struct torrent *, struct peer_met *out, size_t max);
+void torrent_meet_again(struct torrent *, const struct peer_met *);
 /* Peers that could not be reached on the network before are tried again at once. */
 void torrent_network_changed(struct torrent *);
 /* The greeting is done: the connection becomes a peer, owned by the torrent until hang_up. NULL:

@@ -23,6 +23,36 @@ void torrent_add_hinted(
         torrent_tick_at(t, t->now);
 }
 
+void torrent_meet_again(struct torrent *t, const struct peer_met *met)
+{
+    t->now = t->host.ops->now(t->host.user);
+    if (t->host.ops->refuses && t->host.ops->refuses(t->host.user, &met->endpoint))
+        return;
+    if (peer_list_meet_again(t->candidates, met, t->now))
+        torrent_tick_at(t, t->now);
+}
+
+/* Where it was reached, or may be. Who came to us in a private torrent is not ours to call: only
+ * whom the tracker names (BEP 27). */
+static void note_met(struct torrent *t, struct peer *p)
+{
+    struct endpoint at = p->address;
+    bool is_private = t->metainfo && t->metainfo->is_private;
+    if (t->completed || (p->incoming && (is_private || !peer_reachable_at(p, &at))))
+        return;
+    if (p->incoming)
+        peer_list_called(t->candidates, &at, peer_word(p), t->now);
+    peer_list_met(t->candidates, &at, t->now);
+}
+
+size_t torrent_met(struct torrent *t, struct peer_met *out, size_t max)
+{
+    t->now = t->host.ops->now(t->host.user);
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        note_met(t, t->peers[i]);
+    return peer_list_latest(t->candidates, out, max);
+}
+
 void torrent_network_changed(struct torrent *t)
 {
     t->now = t->host.ops->now(t->host.user);
@@ -181,6 +211,8 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
     else if (!p->incoming)
         peer_list_ended(t->candidates, &p->address, t->now);
     t->left_at = t->now;
+    if (err != ERR_PROTOCOL)
+        note_met(t, p);
     struct peer *last = t->peers[--t->peer_count];
     t->peers[p->index] = last;
     last->index = p->index;

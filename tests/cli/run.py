@@ -406,6 +406,23 @@ def the_same_get_again_has_nothing_to_do(case):
     expect(last["work_total"], 0, "bytes hashed again")
 
 
+def a_get_that_was_stopped_goes_on_with_the_peers_that_it_knew(case):
+    case.data()
+    for is_private in (False, True):
+        name, out, port = ("private", "a", free_port()) if is_private else ("public", "b", free_port())
+        case.kith("create", "Data", "-o", name + ".torrent", *(["--private"] if is_private else []))
+        seed = case.start("get", name + ".torrent", "-o", ".", "--listen", "127.0.0.1", "--port", port, "--json")
+        next_of_type(seed, "complete")
+        get = ("get", name + ".torrent", "-o", out, "--listen", "127.0.0.1", "--json")
+        first = case.start(*get, "-p", f"127.0.0.1:{port}", "--download", "200K")
+        while next_of_type(first, "progress")["bytes_done"] < 300_000:
+            pass
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=BOUND_S)
+        case.kith(*get, "--exit")
+        expect((case.work / out / "Data/film.bin").read_bytes(), (case.work / "Data/film.bin").read_bytes(), "the data")
+
+
 def deleted_data_is_fetched_again_only_when_asked(case):
     root = case.data()
     share = case.start("share", "Data", "--listen", "127.0.0.1")

@@ -86,6 +86,76 @@ static void one_that_is_in_use_is_not_given_twice(void **state)
     assert_true(next(SECONDS(100) + PEER_LIST_RETRY_MIN, &got));
 }
 
+static void who_was_met_is_told_the_latest_first_and_not_who_was_only_tried(void **state)
+{
+    struct endpoint early = public(1), late = public(2), tried = public(3), bad = public(4), got;
+    struct peer_met met[3];
+    (void)state;
+    assert_true(add(&early, ADDR_FROM_STRANGER, 0));
+    assert_true(add(&late, ADDR_FROM_LINK, 0));
+    assert_true(add(&tried, ADDR_FROM_STRANGER, 0));
+    assert_true(add(&bad, ADDR_FROM_STRANGER, 0));
+    peer_list_met(list, &bad, SECONDS(9));
+    peer_list_ban(list, &bad);
+    assert_true(next(0, &got));
+    peer_list_failed(list, &tried, 0);
+    peer_list_met(list, &early, SECONDS(1));
+    peer_list_met(list, &late, SECONDS(2));
+    assert_int_equal(peer_list_latest(list, met, 3), 2);
+    assert_true(endpoint_equal(&met[0].endpoint, &late));
+    assert_int_equal(met[0].source, ADDR_FROM_LINK);
+    assert_int_equal(met[0].seen, SECONDS(2));
+    assert_true(endpoint_equal(&met[1].endpoint, &early));
+    peer_list_met(list, &early, SECONDS(3));
+    assert_int_equal(peer_list_latest(list, met, 1), 1);
+    assert_true(endpoint_equal(&met[0].endpoint, &early));
+}
+
+static void who_was_met_in_an_earlier_run_is_tried_before_who_was_not(void **state)
+{
+    struct endpoint unknown = public(1), got;
+    struct peer_met old = {
+        .endpoint = public(2), .source = ADDR_FROM_STRANGER, .seen = -SECONDS(9)};
+    struct peer_met forbidden = {.endpoint = endpoint_v4(0x7f000001, 6881),
+                        .source = ADDR_FROM_STRANGER},
+                    met[2];
+    (void)state;
+    assert_true(add(&unknown, ADDR_FROM_STRANGER, 0));
+    assert_false(peer_list_meet_again(list, &forbidden, 0));
+    assert_true(peer_list_meet_again(list, &old, 0));
+    assert_true(next(0, &got));
+    assert_true(endpoint_equal(&got, &old.endpoint));
+    assert_int_equal(peer_list_latest(list, met, 2), 1); /* and is not forgotten meanwhile */
+    assert_int_equal(met[0].seen, -SECONDS(9));
+}
+
+static void who_came_by_himself_is_tried_when_somebody_names_him(void **state)
+{
+    struct endpoint caller = public(1), got;
+    struct peer_met met[1];
+    (void)state;
+    peer_list_called(list, &caller, ADDR_FROM_STRANGER, SECONDS(1));
+    assert_int_equal(peer_list_latest(list, met, 1), 1);
+    assert_int_equal(peer_list_waiting(list), 0);
+    peer_list_hurry(list, SECONDS(1));
+    assert_false(next(SECONDS(10000), &got));
+    assert_true(add(&caller, ADDR_FROM_STRANGER, SECONDS(2)));
+    assert_true(next(SECONDS(2), &got));
+    assert_false(add(&caller, ADDR_FROM_STRANGER, SECONDS(2)));
+}
+
+static void callers_take_the_place_of_those_who_were_seen_longest_ago(void **state)
+{
+    struct peer_met met[PEER_LIST_CALLERS_MAX + 2];
+    (void)state;
+    for (uint32_t i = 0; i < PEER_LIST_CALLERS_MAX + 2; i++) {
+        struct endpoint e = public(i);
+        peer_list_called(list, &e, ADDR_FROM_STRANGER, SECONDS(i));
+    }
+    assert_int_equal(peer_list_latest(list, met, PEER_LIST_CALLERS_MAX + 2), PEER_LIST_CALLERS_MAX);
+    assert_int_equal(met[PEER_LIST_CALLERS_MAX - 1].seen, SECONDS(2));
+}
+
 static void pauses_grow_with_failures_and_one_that_strangers_named_is_forgotten(void **state)
 {
     struct endpoint e = public(1), mine = public(2), got;
@@ -191,6 +261,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_stranger_may_not_name_is_not_taken, begin, end),
         cmocka_unit_test_setup_teardown(what_failed_on_another_network_is_due_at_once, begin, end),
         cmocka_unit_test_setup_teardown(one_that_is_in_use_is_not_given_twice, begin, end),
+        cmocka_unit_test_setup_teardown(
+            who_was_met_is_told_the_latest_first_and_not_who_was_only_tried, begin, end),
+        cmocka_unit_test_setup_teardown(
+            who_was_met_in_an_earlier_run_is_tried_before_who_was_not, begin, end),
+        cmocka_unit_test_setup_teardown(
+            who_came_by_himself_is_tried_when_somebody_names_him, begin, end),
+        cmocka_unit_test_setup_teardown(
+            callers_take_the_place_of_those_who_were_seen_longest_ago, begin, end),
         cmocka_unit_test_setup_teardown(
             pauses_grow_with_failures_and_one_that_strangers_named_is_forgotten, begin, end),
         cmocka_unit_test_setup_teardown(

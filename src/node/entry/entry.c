@@ -158,6 +158,7 @@ void entry_forgotten(struct kith_torrent *k, int err)
 void entry_stop(struct kith_torrent *k)
 {
     bool is_put_away_next = k->falling_asleep && timer_armed(&k->drowsy); /* it has stopped */
+    met_peers_save(k); /* there may be no record to come along with */
     if (k->awake) {
         timer_cancel(&k->node->timers, &k->awake->save);
         timer_cancel(&k->node->timers, &k->awake->retry);

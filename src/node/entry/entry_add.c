@@ -182,6 +182,7 @@ static int begin_magnet(struct kith_torrent *k, const struct magnet *m)
         return err;
     save(k);
     torrent_start_metadata(k->torrent);
+    met_peers_recall(k);
     trackers_start(k);
     lsd_join(k);
     dht_io_join(k);

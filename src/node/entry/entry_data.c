@@ -82,6 +82,7 @@ static void start(struct kith_torrent *k)
     entry_recovered(k);
     if (k->paused)
         torrent_pause(k->torrent);
+    met_peers_recall(k);
     trackers_start(k);
     lsd_join(k);
     dht_io_join(k);
@@ -238,6 +239,7 @@ static void fetch_layers(struct kith_torrent *k)
 {
     int err = torrent_start_layers(k->torrent);
     k->state = KITH_STATE_METADATA;
+    met_peers_recall(k);
     trackers_start(k);
     lsd_join(k);
     dht_io_join(k);

@@ -116,7 +116,7 @@ enum state_blob {
 struct state_peer {
     struct endpoint endpoint;
     int64_t seen_unix;
-    bool seed;
+    enum addr_source source; /* who named it */
 };
 
 /* ---- saving (the loop's thread) ------------------------------------------------------------ */

@@ -7,7 +7,7 @@
 #include "store/state/state_queue.h"
 #include <pthread.h>
 
-#define STATE_PEER_RECORD_SIZE 28u /* family, ip, port, flags, time */
+#define STATE_PEER_RECORD_SIZE 28u /* family, ip, port, source, time */
 
 struct state {
     struct env *env;

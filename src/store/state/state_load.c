@@ -38,7 +38,8 @@ int state_load_peers(struct state *s, int64_t torrent, struct state_peer *out, s
         p.endpoint.family = cursor_u8(&c);
         cursor_copy(&c, p.endpoint.ip, sizeof p.endpoint.ip);
         p.endpoint.port = cursor_u16(&c);
-        p.seed = cursor_u8(&c) != 0;
+        uint8_t source = cursor_u8(&c);
+        p.source = source < ADDR_FROM_STRANGER ? (enum addr_source)source : ADDR_FROM_STRANGER;
         p.seen_unix = (int64_t)cursor_u64(&c);
         out[count++] = p;
     }

@@ -77,7 +77,7 @@ int state_save_peers(struct state *s, int64_t torrent, const struct state_peer *
         builder_u8(&b, peers[i].endpoint.family);
         builder_bytes_put(&b, peers[i].endpoint.ip, sizeof peers[i].endpoint.ip);
         builder_u16(&b, peers[i].endpoint.port);
-        builder_u8(&b, peers[i].seed);
+        builder_u8(&b, (uint8_t)peers[i].source);
         builder_u64(&b, (uint64_t)peers[i].seen_unix);
     }
     assert(builder_ok(&b));

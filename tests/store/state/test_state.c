@@ -67,8 +67,9 @@ static void what_is_saved_comes_back_after_a_restart(void **state)
     (void)state;
     struct state_bench b;
     struct heard h = {0};
-    struct state_peer peers[3] = {
-        {.endpoint = endpoint_v4(0x01020304, 6881), .seen_unix = 1700000000, .seed = true},
+    struct state_peer peers[3] = {{.endpoint = endpoint_v4(0x01020304, 6881),
+                                      .seen_unix = 1700000000,
+                                      .source = ADDR_FROM_LAN},
         {.endpoint = endpoint_v4(0x05060708, 1), .seen_unix = -1}};
     uint8_t ip6[16] = {0x20, 1, 0xd, 0xb8, 1};
     peers[2].endpoint = endpoint_from_ip6(ip6, 51413);
@@ -103,7 +104,7 @@ static void what_is_saved_comes_back_after_a_restart(void **state)
     for (int i = 0; i < 3; i++) {
         assert_true(endpoint_equal(&loaded[i].endpoint, &peers[i].endpoint));
         assert_int_equal(loaded[i].seen_unix, peers[i].seen_unix);
-        assert_int_equal(loaded[i].seed, peers[i].seed);
+        assert_int_equal(loaded[i].source, peers[i].source);
     }
     assert_int_equal(state_load_peers(b.state, 7, loaded, 2), 2);
     assert_int_equal(state_load_peers(b.state, 8, loaded, 5), 0);
