@@ -138,24 +138,6 @@ struct sha256_digest merkle_climb(struct sha256_digest node, uint64_t index,
     return node;
 }
 
-size_t merkle_proof(const struct sha256_digest *layer, size_t count, unsigned base_height,
-    unsigned tree_height, unsigned subtree_height, uint64_t index, struct sha256_digest *out,
-    size_t levels)
-{
-    assert(tree_height <= MERKLE_HEIGHT_MAX);
-    size_t written = 0;
-    for (unsigned height = subtree_height; height < tree_height && written < levels; height++) {
-        uint64_t first = (index ^ 1) << height;
-        uint64_t real = first < count ? count - first : 0;
-        if (real > (uint64_t)1 << height)
-            real = (uint64_t)1 << height;
-        out[written++] =
-            merkle_root(real ? layer + first : NULL, (size_t)real, base_height, height);
-        index >>= 1;
-    }
-    return written;
-}
-
 void merkle_layer_up(const struct sha256_digest *leaves, size_t count, unsigned base_height,
     unsigned height, struct sha256_digest *out)
 {
@@ -171,4 +153,64 @@ void merkle_layer_up(const struct sha256_digest *leaves, size_t count, unsigned 
             *out++ = merkle_root(leaves + at, size, base_height, height);
         }
     }
+}
+
+/* ---- proofs -------------------------------------------------------------------------------- */
+
+/* Real hashes of the layer that stands `height` above the lowest. */
+static size_t count_at(const struct merkle_tree *t, unsigned height)
+{
+    return (t->count >> height) + ((t->count & (((size_t)1 << height) - 1)) != 0);
+}
+
+size_t merkle_crown_size(const struct merkle_tree *t)
+{
+    size_t size = 0;
+    for (unsigned height = MERKLE_CROWN_HEIGHT; height < t->height; height++)
+        size += count_at(t, height);
+    return size;
+}
+
+void merkle_crown(const struct merkle_tree *t, struct sha256_digest *out)
+{
+    const struct sha256_digest *below = t->layer;
+    unsigned from = 0;
+    for (unsigned height = MERKLE_CROWN_HEIGHT; height < t->height; height++) {
+        merkle_layer_up(below, count_at(t, from), t->base_height + from, height - from, out);
+        below = out;
+        out += count_at(t, height);
+        from = height;
+    }
+}
+
+/* Uncles that stand below the crown are hashed out of the layer. */
+static struct sha256_digest node_below(const struct merkle_tree *t, unsigned height, uint64_t index)
+{
+    uint64_t first = index << height;
+    uint64_t real = first < t->count ? t->count - first : 0;
+    if (real > (uint64_t)1 << height)
+        real = (uint64_t)1 << height;
+    return merkle_root(real ? t->layer + first : NULL, (size_t)real, t->base_height, height);
+}
+
+size_t merkle_proof(const struct merkle_tree *t, unsigned subtree_height, uint64_t index,
+    struct sha256_digest *out, size_t levels)
+{
+    assert(t->height <= MERKLE_HEIGHT_MAX);
+    size_t written = 0;
+    const struct sha256_digest *crown = t->crown;
+    for (unsigned height = MERKLE_CROWN_HEIGHT; crown != NULL && height < subtree_height; height++)
+        crown += count_at(t, height);
+    for (unsigned height = subtree_height; height < t->height && written < levels; height++) {
+        uint64_t uncle = index ^ 1;
+        bool crowned = t->crown != NULL && height >= MERKLE_CROWN_HEIGHT;
+        if (crowned && uncle < count_at(t, height))
+            out[written++] = crown[uncle];
+        else
+            out[written++] = node_below(t, height, uncle);
+        if (crowned)
+            crown += count_at(t, height);
+        index >>= 1;
+    }
+    return written;
 }

@@ -27,13 +27,28 @@ struct sha256_digest merkle_root(
 struct sha256_digest merkle_climb(struct sha256_digest node, uint64_t index,
     const struct sha256_digest *proof, size_t proof_count);
 
-/* The uncles of the subtree of 2^height_in_layer hashes at `index` (in units of that subtree) of a
- * full layer: out gets one hash per level up to the root, `levels` at most, lowest first. Returns
- * how many. `layer` has `count` real hashes at base_height; the rest of its 2^tree_height hashes
- * is padding (tree_height counts from the layer, as `height` of merkle_root does). */
-size_t merkle_proof(const struct sha256_digest *layer, size_t count, unsigned base_height,
-    unsigned tree_height, unsigned subtree_height, uint64_t index, struct sha256_digest *out,
-    size_t levels);
+/* A full layer, and what stands above it: `count` real hashes at base_height, the rest of its
+ * 2^height hashes is padding (height counts from the layer, as that of merkle_root does). */
+struct merkle_tree {
+    const struct sha256_digest *layer;
+    size_t count;
+    unsigned base_height, height;
+    const struct sha256_digest *crown; /* see merkle_crown; NULL: none was made */
+};
+
+/* A tree's crown: its layers from MERKLE_CROWN_HEIGHT above the lowest up, but for the root. With
+ * it a proof costs the hashing of 2^MERKLE_CROWN_HEIGHT hashes at most, however long the layer is;
+ * without, of all of them. A sixteenth of the layer: merkle_crown_size hashes, 0 for trees that are
+ * no higher. Made by hashing the layer once. */
+#define MERKLE_CROWN_HEIGHT 5u
+size_t merkle_crown_size(const struct merkle_tree *);
+void merkle_crown(const struct merkle_tree *, struct sha256_digest *out);
+
+/* The uncles of the subtree of 2^subtree_height hashes at `index` (in units of that subtree) of the
+ * layer: out gets one hash per level up to the root, `levels` at most, lowest first. Returns how
+ * many. */
+size_t merkle_proof(const struct merkle_tree *, unsigned subtree_height, uint64_t index,
+    struct sha256_digest *out, size_t levels);
 
 /* Roots of each run of 2^height leaves (the piece layer from block hashes). `out` has room for
  * ceil(count / 2^height). Missing leaves are zero hashes. */

@@ -121,6 +121,7 @@ struct peer {
     bool utp, prefers_encryption;
     struct peer_pex pex;
     struct minute_count introductions; /* that it asked us for, or made (BEP 55) */
+    struct minute_count hashes_asked;  /* see torrent_hashes.c (BEP 52) */
     struct minute_count sent_about;    /* introductions that others asked us for, to it */
 
     /* time */

@@ -55,6 +55,7 @@ void torrent_free(struct torrent *t)
     free(t->file_priorities);
     metadata_fetch_free(t->fetch);
     layer_fetch_free(t->layers);
+    crowns_free(t->crowns);
     torrent_web_free(t);
     torrent_forget_departed(t);
     suspects_free(&t->suspects);

@@ -8,6 +8,9 @@
 #include "proto/peer_wire.h"
 
 #define LENGTH_MAX 512u /* hashes in one answer: what the BEP says a request SHOULD ask for */
+/* That one peer gets in a minute, longer ones counted as several: the layers of eight million
+ * pieces. More are refused, and are offences. */
+#define ANSWERS_A_MINUTE 16384u
 
 static void say(struct peer *p, uint8_t id, const struct hash_request *q)
 {
@@ -61,20 +64,41 @@ static bool can_answer(const struct torrent *t, const struct hash_request *f, ui
     return (uint64_t)f->index + f->length <= width && f->proof_layers <= height - f->base;
 }
 
+struct merkle_tree torrent_tree(struct torrent *t, uint32_t file)
+{
+    if (!t->crowns)
+        t->crowns = crowns_new(t->metainfo->file_count);
+    return crowns_tree(t->crowns, t->metainfo, file);
+}
+
 static void answer(struct torrent *t, struct peer *p, const struct hash_request *f, uint32_t file)
 {
-    const struct metainfo_file *m = &t->metainfo->files[file];
+    struct merkle_tree tree = torrent_tree(t, file);
     struct sha256_digest uncles[MERKLE_HEIGHT_MAX];
-    size_t count =
-        merkle_proof(m->layer, m->piece_count, f->base, metainfo_file_height(m) - f->base,
-            merkle_height(f->length), f->index / f->length, uncles, hash_request_uncles(f));
-    size_t there = f->index < m->piece_count ? m->piece_count - f->index : 0;
-    torrent_say_hashes(p, f, m->layer + (there ? f->index : 0), there, uncles, count);
+    size_t count = merkle_proof(
+        &tree, merkle_height(f->length), f->index / f->length, uncles, hash_request_uncles(f));
+    size_t there = f->index < tree.count ? tree.count - f->index : 0;
+    torrent_say_hashes(p, f, tree.layer + (there ? f->index : 0), there, uncles, count);
+}
+
+/* What is asked for costs us hashing and sending that cost the peer 53 bytes. */
+static bool may_ask_more(struct peer *p, const struct hash_request *q)
+{
+    bool allowed;
+    uint32_t length = 0;
+    do
+        allowed = minute_allows(&p->hashes_asked, ANSWERS_A_MINUTE, p->torrent->now);
+    while (allowed && (length += LENGTH_MAX) < q->length);
+    return allowed;
 }
 
 static int asked(struct torrent *t, struct peer *p, const struct hash_request *q)
 {
     uint32_t file;
+    if (!may_ask_more(p, q)) {
+        torrent_reject_hashes(p, q);
+        return peer_offend(p, "asks for too many hashes");
+    }
     if (can_answer(t, q, &file))
         answer(t, p, q, file);
     else if (!torrent_leaves_asked(t, p, q))

@@ -24,6 +24,7 @@
 #include "store/storage.h"
 #include "swarm/blame.h"
 #include "swarm/choker.h"
+#include "swarm/crowns.h"
 #include "swarm/layer_fetch.h"
 #include "swarm/metadata_fetch.h"
 #include "swarm/peer_internal.h"
@@ -122,6 +123,7 @@ struct torrent {
     struct metadata_fetch *fetch;
     unsigned metadata_lies;        /* wholes that were wrong */
     struct layer_fetch *layers;    /* while they are fetched */
+    struct crowns *crowns;         /* NULL until somebody asks for a proof */
     struct torrent_leaves *leaves; /* NULL until somebody needs some */
 
     /* web seeds */
@@ -252,6 +254,8 @@ void torrent_layers_tick(struct torrent *);
 void torrent_layers_peer_left(struct torrent *, struct peer *);
 void torrent_ask_hashes(struct peer *, const struct hash_request *);
 void torrent_reject_hashes(struct peer *, const struct hash_request *);
+/* The tree above a file's piece layer, which is known. */
+struct merkle_tree torrent_tree(struct torrent *, uint32_t file);
 /* The first `there` hashes are given, the rest of the request's length is padding. */
 void torrent_say_hashes(struct peer *, const struct hash_request *,
     const struct sha256_digest *hashes, size_t there, const struct sha256_digest *uncles,

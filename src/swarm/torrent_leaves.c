@@ -29,6 +29,7 @@ struct waiting {
 struct run {
     uint32_t first, pieces;
     struct sha256_digest *leaves; /* NULL: empty */
+    struct sha256_digest *crown;  /* of a single piece's tree; NULL: it is low, or no memory */
     size_t count;
     usec made_at;
 };
@@ -52,6 +53,13 @@ struct torrent_leaves {
     unsigned next_question;
 };
 
+static void clear_run(struct run *r)
+{
+    free(r->leaves);
+    free(r->crown);
+    *r = (struct run){0};
+}
+
 static struct torrent_leaves *desk(struct torrent *t)
 {
     if (!t->leaves)
@@ -62,7 +70,7 @@ static struct torrent_leaves *desk(struct torrent *t)
 void torrent_leaves_free(struct torrent *t)
 {
     for (unsigned i = 0; t->leaves && i < CACHE_RUNS; i++)
-        free(t->leaves->cache[i].leaves);
+        clear_run(&t->leaves->cache[i]);
     free(t->leaves);
     t->leaves = NULL;
 }
@@ -99,24 +107,34 @@ static bool pieces_of(
     return true;
 }
 
+/* The tree of a file inside one piece, or of a whole file that is no longer than one. */
+static struct merkle_tree tree_within(
+    const struct metainfo *m, const struct metainfo_file *f, const struct run *run)
+{
+    unsigned height = metainfo_file_height(f), piece_height = metainfo_piece_height(m);
+    return (struct merkle_tree){.layer = run->leaves,
+        .count = run->count,
+        .height = piece_height < height ? piece_height : height,
+        .crown = run->crown};
+}
+
 /* Uncles from inside the piece come out of its leaves, those above out of the piece layer. */
-static size_t prove(const struct torrent *t, const struct hash_request *q, uint32_t file,
+static size_t prove(struct torrent *t, const struct hash_request *q, uint32_t file,
     const struct run *run, struct sha256_digest uncles[MERKLE_HEIGHT_MAX])
 {
     const struct metainfo_file *f = &t->metainfo->files[file];
-    unsigned height = metainfo_file_height(f), low = merkle_height(q->length);
-    unsigned piece_height = metainfo_piece_height(t->metainfo);
-    unsigned within = piece_height < height ? piece_height : height;
+    unsigned low = merkle_height(q->length), piece_height = metainfo_piece_height(t->metainfo);
+    struct merkle_tree tree = tree_within(t->metainfo, f, run);
     size_t wanted = hash_request_uncles(q), count = 0;
     uint32_t local = (q->index - (run->first - f->first_piece) * (1u << piece_height)) / q->length;
-    if (low < within)
-        count = merkle_proof(run->leaves, run->count, 0, within, low, local, uncles, wanted);
-    if (height <= piece_height)
+    if (low < tree.height)
+        count = merkle_proof(&tree, low, local, uncles, wanted);
+    if (metainfo_file_height(f) <= piece_height)
         return count;
+    tree = torrent_tree(t, file);
     unsigned above = low > piece_height ? low - piece_height : 0;
-    return count + merkle_proof(f->layer, f->piece_count, piece_height, height - piece_height,
-                       above, (run->first - f->first_piece) >> above, uncles + count,
-                       wanted - count);
+    return count + merkle_proof(&tree, above, (run->first - f->first_piece) >> above,
+                       uncles + count, wanted - count);
 }
 
 static void answer(struct torrent *t, struct peer *p, const struct hash_request *q, uint32_t file,
@@ -167,6 +185,19 @@ static void serve_waiting(struct torrent *t, const struct run *failed)
     l->waiting_count = kept;
 }
 
+/* Whoever asked for one leaf may ask for the others, each with its proof. */
+static void crown_run(const struct torrent *t, struct run *run)
+{
+    struct metainfo_piece piece;
+    metainfo_piece(t->metainfo, run->first, &piece);
+    struct merkle_tree tree = tree_within(t->metainfo, &t->metainfo->files[piece.v2_file], run);
+    size_t size = merkle_crown_size(&tree);
+    if (run->pieces == 1 && size > 0)
+        run->crown = calloc(size, sizeof *run->crown);
+    if (run->crown)
+        merkle_crown(&tree, run->crown);
+}
+
 static void leaves_read(void *user, int err, struct sha256_digest *leaves, size_t count)
 {
     struct torrent *t = user;
@@ -179,7 +210,8 @@ static void leaves_read(void *user, int err, struct sha256_digest *leaves, size_
         run.leaves = leaves;
         run.count = count;
         run.made_at = t->now;
-        free(l->cache[l->next_run].leaves);
+        crown_run(t, &run);
+        clear_run(&l->cache[l->next_run]);
         l->cache[l->next_run] = run;
         l->next_run = (l->next_run + 1) % CACHE_RUNS;
     }

@@ -125,12 +125,12 @@ static void a_proof_leads_every_subtree_to_the_root(void **state)
     struct sha256_digest proof[MERKLE_HEIGHT_MAX];
     for (size_t count = 1; count <= 300; count += count < 20 ? 1 : 40) {
         unsigned tree = merkle_height(count) + (unsigned)(count % 2);
+        struct merkle_tree whole = {leaves, count, 1, tree, NULL};
         struct sha256_digest root = merkle_root(leaves, count, 1, tree);
         for (unsigned subtree = 0; subtree <= tree; subtree++) {
             for (uint64_t index = 0; index < (uint64_t)1 << (tree - subtree);
                  index += 1 + index / 8) {
-                size_t levels =
-                    merkle_proof(leaves, count, 1, tree, subtree, index, proof, MERKLE_HEIGHT_MAX);
+                size_t levels = merkle_proof(&whole, subtree, index, proof, MERKLE_HEIGHT_MAX);
                 assert_int_equal(levels, tree - subtree);
                 struct sha256_digest node =
                     plain_root(leaves, count, 1, subtree, (size_t)index << subtree);
@@ -150,12 +150,39 @@ static void a_proof_stops_at_the_levels_that_fit(void **state)
 {
     (void)state;
     struct sha256_digest proof[4], whole[10];
+    struct merkle_tree tree = {leaves, 1000, 0, 10, NULL};
     memset(proof, 0xee, sizeof proof);
-    assert_int_equal(merkle_proof(leaves, 1000, 0, 10, 0, 5, whole, 10), 10);
-    assert_int_equal(merkle_proof(leaves, 1000, 0, 10, 0, 5, proof, 3), 3);
+    assert_int_equal(merkle_proof(&tree, 0, 5, whole, 10), 10);
+    assert_int_equal(merkle_proof(&tree, 0, 5, proof, 3), 3);
     assert_memory_equal(proof, whole, 3 * sizeof *proof);
     assert_int_equal(proof[3].b[0], 0xee);
-    assert_int_equal(merkle_proof(leaves, 1000, 0, 10, 0, 5, proof, 0), 0);
+    assert_int_equal(merkle_proof(&tree, 0, 5, proof, 0), 0);
+}
+
+/* The crown is given a tree whose layer is not what it was made of: what is proved out of it above
+ * its height has not looked at the layer. */
+static void a_crown_proves_what_the_layer_proves_and_spares_hashing_it(void **state)
+{
+    (void)state;
+    struct sha256_digest want[MERKLE_HEIGHT_MAX], got[MERKLE_HEIGHT_MAX], crown[200];
+    static struct sha256_digest other[1000];
+    for (size_t count = 1; count <= 1000; count = count * 2 - count / 3 + 1) {
+        struct merkle_tree plain = {
+            leaves, count, 3, merkle_height(count) + (count % 3 == 0), NULL};
+        assert_true(merkle_crown_size(&plain) <= 200);
+        merkle_crown(&plain, crown);
+        struct merkle_tree crowned = plain;
+        crowned.crown = crown;
+        for (unsigned subtree = 0; subtree <= plain.height; subtree++) {
+            crowned.layer = subtree < MERKLE_CROWN_HEIGHT ? leaves : other;
+            for (uint64_t index = 0; index < (uint64_t)1 << (plain.height - subtree); index++) {
+                size_t levels = merkle_proof(&plain, subtree, index, want, MERKLE_HEIGHT_MAX);
+                assert_int_equal(
+                    merkle_proof(&crowned, subtree, index, got, MERKLE_HEIGHT_MAX), levels);
+                assert_memory_equal(got, want, levels * sizeof *got);
+            }
+        }
+    }
 }
 
 int main(void)
@@ -169,6 +196,7 @@ int main(void)
         T(a_layer_above_holds_the_root_of_each_run),
         T(a_proof_leads_every_subtree_to_the_root),
         T(a_proof_stops_at_the_levels_that_fit),
+        T(a_crown_proves_what_the_layer_proves_and_spares_hashing_it),
     };
     return cmocka_run_group_tests(tests, make_leaves, NULL);
 }

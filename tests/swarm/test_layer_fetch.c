@@ -59,8 +59,9 @@ static int answer(uint32_t peer, const struct hash_request *q, bool lie)
     struct sha256_digest *out = calloc(q->length + MERKLE_HEIGHT_MAX, sizeof *out);
     for (uint32_t i = 0; i < q->length && q->index + i < PIECES; i++)
         out[i] = layer[q->index + i];
-    size_t uncles = merkle_proof(layer, PIECES, 0, merkle_height(PIECES), merkle_height(q->length),
-        q->index / q->length, out + q->length, hash_request_uncles(q));
+    struct merkle_tree tree = {.layer = layer, .count = PIECES, .height = merkle_height(PIECES)};
+    size_t uncles = merkle_proof(&tree, merkle_height(q->length), q->index / q->length,
+        out + q->length, hash_request_uncles(q));
     out[0].b[0] ^= lie;
     int result =
         layer_fetch_answer(fetch, peer, q, bytes_of(out, (q->length + uncles) * sizeof *out));

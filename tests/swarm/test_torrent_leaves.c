@@ -152,6 +152,45 @@ static void one_peer_cannot_fill_the_queue_and_every_request_ends(void **state)
     bench_free(&b);
 }
 
+/* Pieces of one block: their layer is the lowest, and high enough for a crown. */
+static void every_run_of_a_long_piece_layer_is_answered_with_a_proof_up_to_the_root(void **state)
+{
+    (void)state;
+    bench_new(&b, &(struct bench_config){
+                      .pieces = 150, .piece_length = MERKLE_BLOCK_SIZE, .v2 = true, .have = 150});
+    struct bench_peer *p = bench_join(&b, 'a');
+    unsigned height = metainfo_file_height(&b.metainfo->files[0]);
+    assert_true(height > MERKLE_CROWN_HEIGHT + 2);
+    for (uint32_t length = 2; length <= 64; length *= 2)
+        for (uint32_t index = 0; index < 150; index += length) {
+            struct hash_request q = request(index, length, height - 1);
+            ask(p, &q);
+            expect_proof(p, &q);
+        }
+    bench_free(&b);
+}
+
+static void who_asks_for_hashes_without_end_is_refused_and_then_left(void **state)
+{
+    (void)state;
+    bench_new(&b, &(struct bench_config){
+                      .pieces = 4, .piece_length = MERKLE_BLOCK_SIZE, .v2 = true, .have = 4});
+    struct bench_peer *p = bench_join(&b, 'a');
+    struct hash_request q = request(0, 2, 1);
+    struct bytes m;
+    unsigned answers = 0, refusals = 0;
+    while (p->peer && answers < 1000000) {
+        ask(p, &q);
+        answers += bench_heard(p, WIRE_HASHES, &m);
+        refusals += bench_heard(p, WIRE_HASH_REJECT, &m);
+    }
+    assert_null(p->peer);
+    assert_true(answers > 4096); /* the layer of two million pieces, in runs of 512 */
+    assert_true(answers <= 16384);
+    assert_true(refusals < PEER_OFFENCES_MAX);
+    bench_free(&b);
+}
+
 /* ---- asking -------------------------------------------------------------------------------- */
 
 /* Two give the piece between them, the second of them false blocks. */
@@ -262,6 +301,8 @@ int main(void)
         cmocka_unit_test(what_we_have_not_got_or_nobody_may_ask_is_rejected),
         cmocka_unit_test(hashes_that_the_disk_does_not_bear_out_are_not_sent),
         cmocka_unit_test(one_peer_cannot_fill_the_queue_and_every_request_ends),
+        cmocka_unit_test(every_run_of_a_long_piece_layer_is_answered_with_a_proof_up_to_the_root),
+        cmocka_unit_test(who_asks_for_hashes_without_end_is_refused_and_then_left),
         cmocka_unit_test(a_bad_piece_makes_us_ask_for_leaves_and_they_name_the_liar),
         cmocka_unit_test(false_leaves_blame_nobody_but_who_sent_them),
         cmocka_unit_test(who_refuses_leaves_is_not_asked_again_but_another_is),
