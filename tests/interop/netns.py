@@ -1,4 +1,5 @@
 """Networks of namespaces for the tests: made by a case, gone with it. Needs root and iproute2."""
+import itertools
 import os
 import re
 import select
@@ -9,11 +10,10 @@ import random
 import shutil
 import time
 
+from cases import AT_END, Failure, run_all
+
 BOUND_S = 60
-
-
-class Failure(Exception):
-    pass
+NUMBERS = itertools.count(1)
 
 
 def run(*argv, **kwargs):
@@ -86,9 +86,10 @@ class Network:
     """Hosts are namespaces; links are veth pairs; a bridge is a namespace, too."""
 
     def __init__(self, prefix):
-        self.prefix = f"{prefix}{os.getpid()}"
+        self.prefix = f"{prefix}{os.getpid()}x{next(NUMBERS)}"
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="kith-net-"))
         self.hosts, self.programs, self.count, self.links = [], [], 0, 0
+        AT_END.append(self.close)
 
     def __enter__(self):
         return self
@@ -97,10 +98,14 @@ class Network:
         if kind:
             for program in self.programs:
                 print(f"--- {program.name}\n{program.text()[-2500:]}")
+        self.close()
+
+    def close(self):
+        """A second time there is nothing left to do."""
         for program in self.programs:
             program.kill()
-        for host in self.hosts:
-            subprocess.run(["ip", "netns", "del", self.full(host)], check=False)
+        while self.hosts:
+            subprocess.run(["ip", "netns", "del", self.full(self.hosts.pop())], check=False)
         shutil.rmtree(self.work, ignore_errors=True)
 
     def full(self, host):
@@ -197,15 +202,6 @@ def bare(link):
     return re.sub(r"&x\.pe=[^&]*", "", link)
 
 
-def main(cases, wanted):
-    """Runs them all; the exit code."""
-    failed = 0
-    for name, case in cases.items():
-        if wanted and name not in wanted:
-            continue
-        try:
-            print(f"ok - {name}: {case()}", flush=True)
-        except Failure as failure:
-            failed += 1
-            print(f"not ok - {name}: {failure}", flush=True)
-    return 1 if failed else 0
+def main(cases, wanted, at_once=1):
+    """Runs those that are wanted, or all; the exit code."""
+    return 1 if run_all({name: cases[name] for name in wanted or cases}, at_once) else 0
