@@ -218,8 +218,12 @@ KITH_API const void *kith_fetched(struct kith_node *node, size_t *size_out);
 
 /* ---- torrents ------------------------------------------------------------------------------ */
 
-/* What to do with files that stand where the torrent's belong and hold something else. Identical
- * data is always adopted. RENAME: the data goes to "name (1)" beside it. */
+/* What to do with files that stand where the torrent's belong and hold something else, be it in one
+ * piece, or are longer. Identical data is always adopted, and so is room that was reserved and
+ * never written (zeros): another program's unfinished download is gone on with if it has no begun
+ * pieces. What kith left unfinished itself is never taken for something else; what was written to
+ * since is. OVERWRITE: what is wrong is fetched over, what is too long is cut. RENAME: the data
+ * goes to "name (1)" beside it. */
 enum kith_existing {
     KITH_EXISTING_REFUSE = 0,
     KITH_EXISTING_OVERWRITE = 1,
@@ -243,7 +247,8 @@ struct kith_add {
     size_t peer_count;
     const char *files_wanted; /* NULL: all; else a glob over paths: "*.jpg" */
 };
-/* KITH_E_EXISTS with *out set if the node already has it: its new peers are added. */
+/* KITH_E_EXISTS with *out set if the node already has it: its new peers are added, and after a
+ * KITH_EVENT_CONFLICT it goes on if `existing` says how. */
 KITH_API int kith_add(
     struct kith_node *node, const struct kith_add *add, struct kith_torrent **out);
 
@@ -278,7 +283,9 @@ KITH_API void kith_remove_with_data(struct kith_torrent *torrent);
  * follows, with an error if something stands in the way; the data is whole where it was then.
  * KITH_E_AGAIN: not now. */
 KITH_API int kith_move(struct kith_torrent *torrent, const char *folder);
-/* Believes nothing and hashes everything again. KITH_EVENT_READY follows. KITH_E_AGAIN: not now. */
+/* Believes nothing and hashes everything again; what is wrong is then fetched over, because it is
+ * the torrent's own data (save after a KITH_EVENT_CONFLICT). KITH_EVENT_READY follows.
+ * KITH_E_AGAIN: not now. */
 KITH_API int kith_recheck(struct kith_torrent *torrent);
 /* `host_port` is numeric, or a name that is looked up: KITH_EVENT_WARNING says if that fails.
  * KITH_E_SYNTAX: it is neither. KITH_E_LIMIT: too many names are being looked up. KITH_E_AGAIN: a
@@ -496,7 +503,9 @@ enum kith_event_type {
     KITH_EVENT_PEER = 9,        /* a first, or one more, peer is connected; text: its address */
     KITH_EVENT_COPY = 10,       /* a connected peer has everything now */
     KITH_EVENT_TRACKER = 11,    /* a tracker answered or failed; text: in words */
-    KITH_EVENT_CONFLICT = 12,   /* existing files hold something else; text: the first of them */
+    KITH_EVENT_CONFLICT = 12,   /* existing files hold something else, and nothing was written: see
+                                   enum kith_existing. text: the first of them; kith_status says in
+                                   words what is the matter */
     KITH_EVENT_WARNING = 13,    /* something was repaired; text: in words */
     KITH_EVENT_STOPPED = 14,    /* the clean stop is done: call kith_close */
     KITH_EVENT_BLOCK_LIST = 15, /* a block list was read, or error says why not; text: in words */

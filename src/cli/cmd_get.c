@@ -28,7 +28,8 @@ static const struct option_spec get_specs[] = {
         "share until stopped (so it is, unless said otherwise)"},
     {0, "ratio", "N", OPTION_REAL, AT(ratio), "leave when N times its size was sent"},
     {0, "for", "TIME", OPTION_DURATION, AT(seed_seconds), "share for so long: 30m, 2h"},
-    {0, "overwrite", NULL, OPTION_FLAG, AT(overwrite), "replace files that hold something else"},
+    {0, "overwrite", NULL, OPTION_FLAG, AT(overwrite),
+        "fetch over what differs in files that are there"},
     {0, "rename", NULL, OPTION_FLAG, AT(rename), "leave such files alone, use another name"},
     {0, "force", NULL, OPTION_FLAG, AT(force), "begin also when there is not room for all of it"},
     {0, "sequential", NULL, OPTION_FLAG, AT(sequential), "in order, for watching meanwhile"},
@@ -56,8 +57,9 @@ const struct command_spec get_spec = {
     .summary = "fetch what a link or a .torrent file names",
     .text =
         "Fetches, verifies, says where the data is, and goes on sharing it until Ctrl-C. Data that "
-        "is there already is checked and kept; files that hold something else are never replaced "
-        "unless --overwrite says so. Stopped at any time, even by a power cut, the same command "
+        "is there already is checked and kept; where it holds something else, or was edited since, "
+        "nothing is replaced unless --overwrite says so. Stopped at any time, even by a power cut, "
+        "the same command "
         "goes on where it was.\n\n"
         "What to fetch is a magnet link, a .torrent file, or the http or https address of one. A "
         "link can be a secret: without an operand it is read from KITH_LINK or asked for, unseen; "
@@ -146,6 +148,19 @@ static int trouble(struct getting *g, const struct kith_event *e)
     return exit_code_of(err);
 }
 
+static int conflict(struct getting *g)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    kith_status(g->torrent, &st);
+    char *what = term_escape(bytes_of_str(st.error_text));
+    term_error(&g->session.term, "%s. Nothing was written.", what);
+    free(what);
+    term_note(&g->session.term, "--overwrite fetches what is wrong there over it, --rename and -o "
+                                "FOLDER leave it alone.");
+    return EXIT_EXISTS;
+}
+
 /* -1: go on; else the exit code. */
 static int handle(struct getting *g, const struct kith_event *e)
 {
@@ -157,10 +172,7 @@ static int handle(struct getting *g, const struct kith_event *e)
         get_show_complete(g);
         return wanted.exit_when_done && !g->pours ? EXIT_OK : -1;
     case KITH_EVENT_CONFLICT:
-        term_error(&s->term,
-            "%s holds something else. Choose another folder with -o, --rename, or --overwrite.",
-            kith_event_text(e));
-        return EXIT_EXISTS;
+        return conflict(g);
     case KITH_EVENT_TROUBLE:
         return trouble(g, e);
     case KITH_EVENT_READY:

@@ -173,6 +173,13 @@ struct entry_outline {
     bool is_private, has_trackers;
 };
 
+/* What stood in a file's place when the data was opened. */
+struct entry_found {
+    uint64_t size;
+    uint8_t state; /* enum storage_file_state */
+    uint8_t whose; /* enum resume_whose, if it is not absent */
+};
+
 /* What only a torrent has that is awake: those that sleep are many. */
 struct entry_awake {
     struct kith_torrent *entry;
@@ -184,12 +191,13 @@ struct entry_awake {
     struct list_link named_peers; /* whose names are being looked up */
 
     /* its data: entry_data.h */
-    struct bitfield have;         /* found by the check */
-    uint8_t *file_existed;        /* by file: something stood there before us */
-    struct resume record;         /* what was last remembered of the data */
-    struct timer save;            /* the next checkpoint */
-    struct list_link checkpoints; /* under way */
-    struct timer retry;           /* after trouble that may pass */
+    struct bitfield have;          /* found by the check */
+    struct entry_found *found;     /* by file: what stood there before us */
+    struct storage_part *suspects; /* while it is looked for what they hold: entry_conflict.c */
+    struct resume record;          /* what was last remembered of the data */
+    struct timer save;             /* the next checkpoint */
+    struct list_link checkpoints;  /* under way */
+    struct timer retry;            /* after trouble that may pass */
     usec retry_delay;
     uint64_t check_done, check_total;
     struct timer look;     /* the next look at what is read: entry_look.c */
@@ -248,6 +256,7 @@ struct kith_torrent {
     bool has_record;
     bool record_fits;   /* of a clean stop, and the data stands as it says */
     bool forget_record; /* a recheck: believe nothing */
+    bool repairs;       /* after one: what is wrong is fetched over */
     bool reopening, moving, complete_told, sync_failed;
     bool stop_waits; /* for what is under way with its data */
 

@@ -94,23 +94,49 @@ enum trust {
     TRUST_NOTHING /* somebody else touched it, or nothing is known: hash it */
 };
 
-static enum trust trust_file(
-    const struct resume *r, uint32_t file, const struct storage_file_record *now)
+static bool is_untouched(
+    const struct storage_file_record *then, const struct storage_file_record *now)
+{
+    return then->size == now->size && then->mtime_ns == now->mtime_ns;
+}
+
+/* Could we have written to it after the record was saved? What is claimed is never written again.
+ * (A power loss may bring back an older time: data is made durable, not the inode's times.) */
+static bool was_being_written(const struct resume *r, const struct metainfo_file *f,
+    const struct storage_file_record *then, const struct storage_file_record *now)
+{
+    bool whole = bitfield_next_clear(&r->have, f->first_piece) >= f->first_piece + f->piece_count;
+    return r->live && now->size >= then->size && (!whole || now->mtime_ns < then->mtime_ns);
+}
+
+static enum trust trust_file(const struct resume *r, const struct metainfo *m, uint32_t file,
+    const struct storage_file_record *now)
 {
     if (!r)
         return TRUST_NOTHING;
     const struct storage_file_record *then = &r->files[file];
     if (then->mtime_ns == 0 || then->inode != now->inode)
         return TRUST_NOTHING;
-    if (then->size == now->size && then->mtime_ns == now->mtime_ns)
+    if (is_untouched(then, now))
         return TRUST_ALL;
-    return r->live && now->size >= then->size ? TRUST_CLAIMS : TRUST_NOTHING;
+    return was_being_written(r, &m->files[file], then, now) ? TRUST_CLAIMS : TRUST_NOTHING;
 }
 
-bool resume_is_ours(const struct resume *r, uint32_t file, const struct storage_file_record *now)
+enum resume_whose resume_whose(const struct resume *r, const struct metainfo *m, uint32_t file,
+    const struct storage_file_record *now)
 {
+    if (!r)
+        return RESUME_OTHERS;
     const struct storage_file_record *then = &r->files[file];
-    return then->mtime_ns == 0 ? r->live : then->inode == now->inode;
+    if (then->mtime_ns == 0) /* what appeared while we were writing */
+        return r->live ? RESUME_OURS : RESUME_OTHERS;
+    if (!then->ours)
+        return RESUME_OTHERS;
+    if (is_untouched(then, now))
+        return RESUME_OURS;
+    if (!was_being_written(r, &m->files[file], then, now))
+        return RESUME_OTHERS;
+    return then->inode == now->inode ? RESUME_OURS : RESUME_REPLACED;
 }
 
 /* No file is as large, and none that was larger is believed. */
@@ -174,7 +200,7 @@ static void judge_files(const struct resume *r, const struct metainfo *m,
             found |= there;
         }
         if (there)
-            apply_presence(v, f, trust_file(r, i, &o->now[i]));
+            apply_presence(v, f, trust_file(r, m, i, &o->now[i]));
         else
             apply_absence(v, f, o->parts_exist, maybe);
     }

@@ -24,8 +24,15 @@ void resume_write(bool live, const struct bitfield *have, const struct storage_f
 /* ERR_SYNTAX; ERR_MISMATCH: of another torrent; ERR_NOMEM. *out is empty then. */
 int resume_read(struct bytes record, const struct metainfo *, struct resume *out);
 
-/* Is a file that stands there one that we made, or had verified, when the record was saved? */
-bool resume_is_ours(const struct resume *, uint32_t file, const struct storage_file_record *now);
+/* Whose is what a file that stands there holds? */
+enum resume_whose {
+    RESUME_OURS,     /* as we left it, or half written when we were interrupted */
+    RESUME_REPLACED, /* half written then, and another file now; or a disk that numbers them anew */
+    RESUME_OTHERS    /* nothing is known of it, or it was written to when it was not ours to write */
+};
+/* `record` may be NULL. */
+enum resume_whose resume_whose(const struct resume *record, const struct metainfo *, uint32_t file,
+    const struct storage_file_record *now);
 
 /* Somebody else has written to the file: nothing in it is vouched for any more. */
 void resume_distrust(struct resume *, uint32_t file);

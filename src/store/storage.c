@@ -217,6 +217,8 @@ static void open_done(struct env_job *job)
         f->found = o->states[i] != STORAGE_FILE_ABSENT;
         f->record = o->now[i];
         atomic_store(&f->known, f->found);
+        if (f->found) /* wanted or not: it is written in place */
+            atomic_store(&f->in_parts, false);
     }
     o->storage->jobs--;
     storage_job_ended(o->storage);
@@ -287,6 +289,19 @@ static int make_empty(struct storage *s, uint32_t i)
     return err;
 }
 
+static int cut(struct storage *s, uint32_t i)
+{
+    struct env_file *f;
+    int err = env_file_open(s->dir, s->file[i].path, ENV_OPEN_WRITE, &f);
+    if (!err) {
+        err = env_file_truncate(f, s->metainfo->files[i].length);
+        env_file_close(f);
+    }
+    atomic_store(&s->file[i].dirty, true);
+    s->file[i].cuts = err != 0;
+    return err;
+}
+
 static void prepare_run(struct env_job *job)
 {
     struct simple_job *j = container_of(job, struct simple_job, job);
@@ -294,7 +309,9 @@ static void prepare_run(struct env_job *job)
     j->err = storage_note_error(s, storage_open_folder(s, true), "making", UINT32_MAX);
     for (uint32_t i = 0; i < s->metainfo->file_count && !j->err; i++) {
         const struct metainfo_file *m = &s->metainfo->files[i];
-        if (m->flags & METAINFO_SYMLINK)
+        if (s->file[i].cuts)
+            j->err = storage_note_error(s, cut(s, i), "cutting", i);
+        else if (m->flags & METAINFO_SYMLINK)
             j->err = storage_note_error(s, make_link(s, i), "linking", i);
         else if (m->length == 0 && !(m->flags & METAINFO_PAD) && !s->file[i].in_parts)
             j->err = storage_note_error(s, make_empty(s, i), "making", i);
@@ -308,6 +325,16 @@ static void simple_done(struct env_job *job)
     storage_job_ended(j->storage);
     j->done(j->user, j->err);
     free(j);
+}
+
+void storage_take_file(struct storage *s, uint32_t file)
+{
+    atomic_store(&s->file[file].ours, true);
+}
+
+void storage_cut_file(struct storage *s, uint32_t file)
+{
+    s->file[file].cuts = true;
 }
 
 int storage_prepare(struct storage *s, void (*done)(void *user, int err), void *user)
@@ -359,9 +386,10 @@ static int sync_names(struct storage *s, uint32_t i, struct sync_job *j)
     return err ? err : env_dir_sync(s->dir, "");
 }
 
-static void remember(struct storage_file *f, const struct env_stat *st, bool ours,
-    struct storage_file_record *record)
+static void remember(
+    struct storage_file *f, const struct env_stat *st, struct storage_file_record *record)
 {
+    bool ours = atomic_load(&f->ours);
     f->record = (struct storage_file_record){st->size, st->mtime_ns, st->inode, ours};
     atomic_store(&f->recorded, true);
     atomic_store(&f->known, true);
@@ -374,10 +402,12 @@ static int record_as_it_was(struct storage *s, uint32_t i, struct storage_file_r
 {
     struct storage_file *f = &s->file[i];
     struct env_stat st;
-    if (atomic_load(&f->recorded))
+    if (atomic_load(&f->recorded)) {
+        f->record.ours = atomic_load(&f->ours);
         *record = f->record;
-    else if (env_path_stat(s->dir, f->path, &st) == 0)
-        remember(f, &st, false, record);
+    } else if (env_path_stat(s->dir, f->path, &st) == 0) {
+        remember(f, &st, record);
+    }
     return 0;
 }
 
@@ -409,7 +439,7 @@ static int sync_file(struct storage *s, uint32_t i, struct sync_job *j)
         atomic_store(&s->file[i].named, false);
         return storage_note_error(s, err, "syncing", i);
     }
-    remember(&s->file[i], &st, true, &j->files[i]);
+    remember(&s->file[i], &st, &j->files[i]);
     return 0;
 }
 

@@ -62,7 +62,7 @@ struct storage_file_record {
     uint64_t size;
     int64_t mtime_ns; /* 0: the file was not there */
     uint64_t inode;
-    bool ours; /* kith made it or verified all of it */
+    bool ours; /* kith has written to it, or its user gave it over */
 };
 
 /* What opening found. Valid during the callback; `states` and `now` have one entry a file. */
@@ -86,6 +86,7 @@ struct storage_check_events {
 };
 int storage_check(struct storage *, const struct bitfield *pieces,
     const struct storage_check_events *, void *user);
+/* That, and storage_find_held. */
 void storage_check_cancel(struct storage *);
 
 /* The v2 hashes of the blocks of these pieces of one file, read and hashed in the background lane.
@@ -93,6 +94,20 @@ void storage_check_cancel(struct storage *);
  * verified, of a torrent with v2, no padding among them. */
 int storage_leaves(struct storage *, uint32_t first_piece, uint32_t pieces,
     void (*done)(void *user, int err, struct sha256_digest *leaves, size_t count), void *user);
+
+/* Do files hold anything where pieces are not the torrent's? `first`: the first of the parts that is
+ * there and not only zeros, which is room that was reserved; `count`: none is. `parts` stand until
+ * then. Errors as of reading, and ERR_CANCELLED. */
+struct storage_part {
+    uint32_t file, piece;
+};
+int storage_find_held(struct storage *, const struct storage_part *parts, size_t count,
+    void (*done)(void *user, int err, size_t first), void *user);
+
+/* This file is ours to write to, whoever made it: records say so from now on. */
+void storage_take_file(struct storage *, uint32_t file);
+/* And storage_prepare cuts off what it has more than the torrent's. */
+void storage_cut_file(struct storage *, uint32_t file);
 
 /* Makes folders, empty files and links, and reserves room. Idempotent. */
 int storage_prepare(struct storage *, void (*done)(void *user, int err), void *user);

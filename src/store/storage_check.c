@@ -165,4 +165,5 @@ void storage_check_cancel(struct storage *s)
 {
     if (s->check)
         s->check->cancelled = true;
+    atomic_store(&s->gives_up, true);
 }

@@ -3,6 +3,7 @@
  *   storage_io.c     a range of a piece as ranges of files: the inside of all jobs
  *   storage_pieces.c finish and spill
  *   storage_read.c   reading for peers
+ *   storage_held.c   whether files hold anything where pieces are wrong
  *   storage_look.c   whether somebody else has written to what is read
  *   storage_parts.c  the sidecar of files that are not wanted
  *   storage_move.c   moving and deleting
@@ -27,6 +28,8 @@ struct storage_file {
     atomic_bool in_parts; /* not wanted and not there: written to the sidecar */
     atomic_bool named;    /* its name is durable */
     bool found;           /* by the last opening */
+    bool cuts;            /* what it has more than the torrent's goes */
+    atomic_bool ours;     /* we have written to it, now or in an earlier run */
     /* As the last sync saw it; nobody of ours has written since, unless it is dirty or doubtful. If
      * somebody else has, the old record is the one that tells. */
     struct storage_file_record record;
@@ -62,6 +65,7 @@ struct storage {
     uint64_t finish_bytes;
     bool finish_hurry; /* those that wait now wait for workers only */
     struct check *check;
+    atomic_bool gives_up; /* storage_find_held: it is not waited for any more */
     pthread_mutex_t error_lock;
     char error[STORAGE_ERROR_MAX];
 };

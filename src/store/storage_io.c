@@ -215,6 +215,7 @@ static int write_file(
     }
     if (!err)
         err = env_file_pwritev(f, iov, n, offset);
+    atomic_store(&s->file[file].ours, true);
     /* Afterwards: a sync that came in between has not seen all of it. */
     atomic_store(&s->file[file].dirty, true);
     file_cache_give(s->files, f);

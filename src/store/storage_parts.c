@@ -81,6 +81,7 @@ static int copy_range(
             err = env_file_pwritev(to, &v, 1, begin - m->offset);
         begin += size;
     }
+    atomic_store(&s->file[j->file].ours, true);
     atomic_store(&s->file[j->file].dirty, true);
     file_cache_give(s->files, to);
     return err;

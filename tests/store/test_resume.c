@@ -101,7 +101,8 @@ static void after_a_crash_claims_hold_and_the_rest_of_a_written_file_is_hashed(v
     assert_true(bitfield_get(&b.verdict.check, 3));
     assert_true(bitfield_get(&b.verdict.check, 4) && bitfield_get(&b.verdict.check, 5));
     assert_int_equal(b.verdict.check.count, 3);
-    assert_true(resume_is_ours(&b.record, 2, &b.now[2]));
+    for (uint32_t f = 0; f < FILES; f++)
+        assert_int_equal(resume_whose(&b.record, b.m, f, &b.now[f]), RESUME_OURS);
     end(&b);
 }
 
@@ -129,20 +130,65 @@ static void a_file_that_somebody_wrote_to_while_we_ran_is_hashed_whatever_the_re
         judge(&b, &b.record);
         assert_true(bitfield_get(&b.verdict.check, 0) && bitfield_get(&b.verdict.check, 1));
         assert_true(bitfield_get(&b.verdict.have, 2));
-        assert_true(resume_is_ours(&b.record, 0, &b.now[0]));
+        assert_int_equal(resume_whose(&b.record, b.m, 0, &b.now[0]), RESUME_OTHERS);
         end(&b);
     }
 }
 
-static void another_file_under_the_name_is_somebody_elses(void **state)
+static void another_file_under_the_name_is_hashed(void **state)
 {
     struct bench b;
     (void)state;
     begin(&b, true);
     b.now[0].inode = 70;
+    b.now[0].mtime_ns = 300;
+    b.now[1].inode = 80;
+    b.now[1].mtime_ns = 300;
     judge(&b, &b.record);
     assert_false(bitfield_get(&b.verdict.have, 0));
-    assert_false(resume_is_ours(&b.record, 0, &b.now[0]));
+    assert_false(bitfield_get(&b.verdict.have, 2));
+    assert_int_equal(resume_whose(&b.record, b.m, 0, &b.now[0]), RESUME_OTHERS);
+    assert_int_equal(resume_whose(&b.record, b.m, 1, &b.now[1]), RESUME_REPLACED);
+    end(&b);
+}
+
+static void after_a_crash_a_whole_file_that_was_written_to_is_somebody_elses(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, true);
+    b.now[0].mtime_ns = 101;
+    judge(&b, &b.record);
+    assert_true(bitfield_get(&b.verdict.check, 0) && bitfield_get(&b.verdict.check, 1));
+    assert_int_equal(resume_whose(&b.record, b.m, 0, &b.now[0]), RESUME_OTHERS);
+    resume_verdict_free(&b.verdict);
+    b.now[0].mtime_ns = 99; /* a power loss has taken the time with it */
+    judge(&b, &b.record);
+    assert_int_equal(b.verdict.have.count, 3);
+    assert_int_equal(resume_whose(&b.record, b.m, 0, &b.now[0]), RESUME_OURS);
+    end(&b);
+}
+
+static void what_kith_never_wrote_to_is_its_users_whatever_the_record_has_of_it(void **state)
+{
+    struct bench b;
+    (void)state;
+    for (int live = 0; live < 2; live++) {
+        begin(&b, live);
+        b.record.files[1].ours = false;
+        judge(&b, &b.record);
+        assert_int_equal(resume_whose(&b.record, b.m, 1, &b.now[1]), RESUME_OTHERS);
+        end(&b);
+    }
+}
+
+static void what_appears_after_a_clean_stop_is_somebody_elses(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, false);
+    assert_int_equal(resume_whose(&b.record, b.m, 2, &b.now[0]), RESUME_OTHERS);
+    assert_int_equal(resume_whose(NULL, b.m, 0, &b.now[0]), RESUME_OTHERS);
     end(&b);
 }
 
@@ -198,7 +244,10 @@ int main(void)
         cmocka_unit_test(after_a_clean_stop_what_differs_is_hashed_in_full),
         cmocka_unit_test(
             a_file_that_somebody_wrote_to_while_we_ran_is_hashed_whatever_the_record_says),
-        cmocka_unit_test(another_file_under_the_name_is_somebody_elses),
+        cmocka_unit_test(another_file_under_the_name_is_hashed),
+        cmocka_unit_test(after_a_crash_a_whole_file_that_was_written_to_is_somebody_elses),
+        cmocka_unit_test(what_kith_never_wrote_to_is_its_users_whatever_the_record_has_of_it),
+        cmocka_unit_test(what_appears_after_a_clean_stop_is_somebody_elses),
         cmocka_unit_test(one_missing_file_is_lost_and_all_missing_are_absent),
         cmocka_unit_test(without_a_record_all_that_stands_there_is_hashed),
         cmocka_unit_test(a_record_that_is_cut_or_of_another_torrent_is_refused),

@@ -59,7 +59,8 @@ void entry_free_awake(struct kith_torrent *k)
     bitfield_free(&a->have);
     resume_free(&a->record);
     builder_free(&a->torrent_file);
-    free(a->file_existed);
+    free(a->found);
+    free(a->suspects);
     free(a);
     k->awake = NULL;
 }

@@ -233,6 +233,16 @@ static void take_settings(struct kith_torrent *k, const struct kith_add *add)
     k->files_wanted = add->files_wanted ? strdup(add->files_wanted) : NULL;
 }
 
+/* Its user has seen what stands in the way, and says what to do with it. */
+static void go_on_over_conflict(struct kith_torrent *k, int existing)
+{
+    bool rests = k->error == ERR_EXISTS && k->storage && storage_idle(k->storage);
+    if (!rests || existing == KITH_EXISTING_REFUSE)
+        return;
+    k->existing = existing;
+    entry_open_data(k);
+}
+
 /* One that is there already, or NULL. What the new link knows of peers is good for it, too; and the
  * wishes of who asks again count more than those of an earlier run. */
 static struct kith_torrent *meet_again(
@@ -244,6 +254,7 @@ static struct kith_torrent *meet_again(
     if (m)
         add_link_peers(k, m);
     add_peers(k, add);
+    go_on_over_conflict(k, add->existing);
     if (!k->restored)
         return k;
     k->quiet = k->complete_told = false; /* he wants to be told, too */

@@ -1,6 +1,6 @@
 /* What the user may do with a torrent that is there. */
 #include "node/discovery/lsd_io.h"
-#include "node/node_internal.h"
+#include "node/entry/entry_data.h"
 
 #include "base/err.h"
 
@@ -70,11 +70,14 @@ int kith_set_file_priority(struct kith_torrent *k, uint32_t file, int priority)
         err = entry_reserve_priorities(k);
     if (err)
         return err;
+    bool is_new = k->priorities[file] == 0 && priority > 0;
     k->priorities[file] = (uint8_t)priority;
     if (k->storage)
         err = storage_set_wanted(k->storage, file, priority > 0, file_completed, k);
     entry_queue(k);
     memory_save_entry(k);
+    if (is_new && entry_is_unjudged(k, file))
+        entry_reopen(k);
     return err < 0 ? err : 0;
 }
 

@@ -122,7 +122,7 @@ static void prepared(void *user, int err)
         entry_trouble(k, err, storage_error(k->storage));
 }
 
-static void prepare(struct kith_torrent *k)
+void entry_prepare(struct kith_torrent *k)
 {
     int err = storage_prepare(k->storage, prepared, k);
     if (err)
@@ -142,25 +142,28 @@ static void piece_checked(void *user, uint32_t piece, bool right)
 static void checked(void *user, int err)
 {
     struct kith_torrent *k = user;
-    uint32_t file;
     if (interrupted(k))
         return;
-    if (err) {
+    if (err)
         entry_trouble(k, err, storage_error(k->storage));
-        return;
-    }
-    if (entry_was_changed(k))
-        return;
-    bool conflict = k->existing != KITH_EXISTING_OVERWRITE && entry_find_conflict(k, &file);
-    if (conflict && k->existing == KITH_EXISTING_RENAME)
-        entry_open_under_other_name(k);
-    else if (conflict)
-        entry_tell_conflict(k, file);
-    else
-        prepare(k);
+    else if (!entry_was_changed(k))
+        entry_judge_files(k);
 }
 
 static const struct storage_check_events check_events = {piece_checked, checked};
+
+static void take_found(
+    struct kith_torrent *k, const struct resume *record, const struct storage_opening *opening)
+{
+    for (uint32_t f = 0; f < k->metainfo->file_count; f++) {
+        const struct storage_file_record *now = &opening->now[f];
+        k->awake->found[f] = (struct entry_found){.size = now->size,
+            .state = opening->states[f],
+            .whose = (uint8_t)resume_whose(record, k->metainfo, f, now)};
+        if (opening->states[f] != STORAGE_FILE_ABSENT && entry_is_ours(k, f))
+            storage_take_file(k->storage, f);
+    }
+}
 
 static int take_verdict(
     struct kith_torrent *k, const struct storage_opening *opening, struct resume_verdict *verdict)
@@ -169,9 +172,7 @@ static int take_verdict(
     int err = resume_judge(record, k->metainfo, opening, verdict);
     if (err)
         return err;
-    for (uint32_t f = 0; f < k->metainfo->file_count; f++)
-        k->awake->file_existed[f] = opening->states[f] != STORAGE_FILE_ABSENT &&
-                                    !(record && resume_is_ours(record, f, &opening->now[f]));
+    take_found(k, record, opening);
     k->awake->check_done = k->awake->check_total = 0;
     for (uint32_t i = bitfield_next_set(&verdict->check, 0); i < k->metainfo->piece_count;
          i = bitfield_next_set(&verdict->check, i + 1))
@@ -225,9 +226,10 @@ static int open_storage(struct kith_torrent *k)
         .root = k->root,
         .preallocate = k->preallocate};
     k->storage = storage_new(&config);
-    free(k->awake->file_existed);
-    k->awake->file_existed = calloc(k->metainfo->file_count ? k->metainfo->file_count : 1, 1);
-    if (!k->storage || !k->awake->file_existed ||
+    free(k->awake->found);
+    k->awake->found =
+        calloc(k->metainfo->file_count ? k->metainfo->file_count : 1, sizeof *k->awake->found);
+    if (!k->storage || !k->awake->found ||
         bitfield_init(&k->awake->have, k->metainfo->piece_count) != 0)
         return ERR_NOMEM;
     return 0;

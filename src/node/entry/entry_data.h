@@ -18,6 +18,7 @@
 /* ---- entry_data.c -------------------------------------------------------------------------- */
 /* A job with its data has ended: if nothing else is under way, what waited for that happens. */
 void entry_reopen_when_idle(struct kith_torrent *);
+void entry_prepare(struct kith_torrent *);
 void entry_stop_when_idle(struct kith_torrent *);
 
 /* ---- entry_record.c ------------------------------------------------------------------------ */
@@ -35,11 +36,13 @@ void entry_retry_later(struct kith_torrent *);
 void entry_recovered(struct kith_torrent *);
 
 /* ---- entry_conflict.c ---------------------------------------------------------------------- */
-/* True: *file stood there before us, and none of its pieces is right. */
-bool entry_find_conflict(const struct kith_torrent *, uint32_t *file);
-void entry_tell_conflict(struct kith_torrent *, uint32_t file);
-/* Lets what was opened go, and opens the same data by the next name that may be free. */
-void entry_open_under_other_name(struct kith_torrent *);
+/* Nothing that stands there is somebody else's, or its user gave it over: entry_prepare follows.
+ * Else it is refused, or the same data is opened by the next name that may be free. */
+void entry_judge_files(struct kith_torrent *);
+/* Did nothing stand in the file's place, or what we had written? */
+bool entry_is_ours(const struct kith_torrent *, uint32_t file);
+/* A file became wanted that was passed over when the others were judged: is it to be judged now? */
+bool entry_is_unjudged(const struct kith_torrent *, uint32_t file);
 
 /* ---- entry_look.c -------------------------------------------------------------------------- */
 /* After the check that a look has brought about. True: pieces are wrong, and it is told as trouble:

@@ -13,14 +13,15 @@ int kith_recheck(struct kith_torrent *k)
         return ERR_AGAIN;
     (void)entry_wake(k);
     bool opening = slept && k->state == KITH_STATE_CHECKING;
-    bool rests = k->error == ERR_CHANGED && k->storage && storage_idle(k->storage);
+    bool refused = k->error == ERR_EXISTS; /* not ours to repair */
+    bool rests = (k->error == ERR_CHANGED || refused) && k->storage && storage_idle(k->storage);
     bool started = k->torrent && torrent_storage(k->torrent);
     if (!opening && (!k->torrent || (!started && !rests) || k->reopening))
         return ERR_AGAIN;
     k->quiet = false;
     k->state = KITH_STATE_CHECKING;
-    k->existing = KITH_EXISTING_OVERWRITE; /* it is the torrent's own data */
-    if (opening) {                         /* without its record all of it is hashed */
+    k->repairs |= !refused; /* it is the torrent's own data */
+    if (opening) {          /* without its record all of it is hashed */
         entry_drop_record(k);
         return 0;
     }
@@ -58,8 +59,8 @@ int kith_move(struct kith_torrent *k, const char *folder)
     return err;
 }
 
-/* Only what kith wrote or verified is deleted: a file that was there before us goes only if all of
- * it is right. */
+/* Only what kith wrote or verified is deleted: a file that was there before us, or that others have
+ * written to, goes only if all of it is right. */
 static void mark_deletable(const struct kith_torrent *k, uint8_t *which)
 {
     const struct metainfo *m = k->metainfo;
@@ -68,7 +69,7 @@ static void mark_deletable(const struct kith_torrent *k, uint8_t *which)
         bool all = true;
         for (uint32_t i = 0; i < m->files[f].piece_count; i++)
             all &= bitfield_get(have, m->files[f].first_piece + i);
-        which[f] = !(m->files[f].flags & METAINFO_PAD) && (all || !k->awake->file_existed[f]);
+        which[f] = !(m->files[f].flags & METAINFO_PAD) && (all || entry_is_ours(k, f));
     }
 }
 

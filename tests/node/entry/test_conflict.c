@@ -1,0 +1,290 @@
+/* What stands where a torrent's files belong and is somebody else's is never replaced unasked, and
+ * what kith left there itself is never taken for it: whole nodes in the simulated world. */
+#include "node/node_env.h"
+#include "node/node_internal.h"
+#include "sim/swarm.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define PIECE 32768u
+#define SIZE_A (10 * PIECE)
+#define SIZE_B 70000u
+
+struct bench {
+    struct swarm s;
+    struct swarm_node *seed, *getter;
+    char path[64]; /* of the getter's file a */
+};
+
+/* A seed, and somebody who will get it. */
+static void begin(struct bench *b, int format)
+{
+    swarm_new(&b->s, &(struct swarm_config){.seed = 5,
+                         .file_sizes = {SIZE_A, SIZE_B},
+                         .piece_length = PIECE,
+                         .memory_max = 1 << 20,
+                         .format = format,
+                         .remember = true});
+    b->seed = swarm_add(&b->s, &(struct swarm_node_config){.seeder = true, .folder = "/d"});
+    b->getter = swarm_add(&b->s, &(struct swarm_node_config){.folder = "/d"});
+    swarm_file_path(b->path, sizeof b->path, "/d", 0);
+    swarm_start(b->seed);
+    assert_true(swarm_run_until(&b->s, SECONDS(60), swarm_all_complete));
+}
+
+static void end(struct bench *b)
+{
+    swarm_free(&b->s);
+    assert_string_equal(b->s.why, "");
+}
+
+static struct builder content(const struct bench *b)
+{
+    struct builder out = builder_heap(2 * SIZE_A);
+    builder_span(&out, builder_bytes(&b->s.content[0]));
+    return out;
+}
+
+static void put(struct bench *b, struct builder *file)
+{
+    assert_int_equal(sim_disk_put(b->getter->host, b->path, builder_bytes(file)), 0);
+}
+
+static void assert_holds(const struct bench *b, const struct builder *file)
+{
+    struct builder now = builder_heap(2 * SIZE_A);
+    assert_int_equal(sim_disk_get(b->getter->host, b->path, &now), 0);
+    assert_int_equal(now.size, file->size);
+    assert_memory_equal(now.data, file->data, now.size);
+    builder_free(&now);
+}
+
+static void assert_gets(struct bench *b)
+{
+    assert_true(swarm_run_until(&b->s, SECONDS(120), swarm_all_complete));
+    assert_holds(b, &b->s.content[0]);
+}
+
+/* Time passes, and the node says that something stands in its way; what stands there stays. */
+static void assert_refuses(struct bench *b, const struct builder *file, const char *words)
+{
+    struct kith_status st;
+    swarm_pass(&b->s, SECONDS(120));
+    KITH_INIT(st);
+    kith_status(b->getter->torrent, &st);
+    assert_int_equal(st.state, KITH_STATE_TROUBLE);
+    assert_int_equal(st.error, KITH_E_EXISTS);
+    assert_non_null(strstr(st.error_text, words));
+    assert_non_null(strstr(b->s.why, "somebody else's")); /* sim/checks/conflict.c */
+    b->s.why[0] = 0;
+    assert_holds(b, file);
+}
+
+static void stop(struct bench *b)
+{
+    kith_stop(b->getter->node);
+    swarm_pass(&b->s, SECONDS(5));
+    node_free(b->getter->node);
+    b->getter->node = NULL;
+    b->getter->torrent = NULL;
+}
+
+static void again_with(struct bench *b, int existing)
+{
+    struct kith_add add;
+    KITH_INIT(add);
+    add.torrent = b->s.torrent;
+    add.torrent_size = b->s.torrent_size;
+    add.folder = "/d";
+    add.existing = existing;
+    assert_int_equal(kith_add(b->getter->node, &add, &b->getter->torrent), KITH_E_EXISTS);
+}
+
+static void four_changed_bytes_are_somebodys_until_he_says_otherwise(void **state)
+{
+    (void)state;
+    for (int format = KITH_FORMAT_HYBRID; format <= KITH_FORMAT_V2; format++) {
+        struct bench b;
+        begin(&b, format);
+        struct builder mine = content(&b);
+        memcpy(mine.data + 5 * PIECE, "mine", 4);
+        put(&b, &mine);
+        swarm_start(b.getter);
+        assert_refuses(&b, &mine, "/a holds something else in 1 of its 10 pieces");
+        again_with(&b, KITH_EXISTING_OVERWRITE);
+        assert_gets(&b);
+        builder_free(&mine);
+        end(&b);
+    }
+}
+
+static void what_was_edited_after_the_download_is_not_fetched_over(void **state)
+{
+    (void)state;
+    for (int killed = 0; killed < 2; killed++) {
+        struct bench b;
+        begin(&b, KITH_FORMAT_HYBRID);
+        swarm_start(b.getter);
+        assert_gets(&b);
+        struct builder mine = content(&b);
+        memcpy(mine.data, "edited", 6);
+        if (killed)
+            swarm_crash(b.getter, SIM_KILLED);
+        else
+            stop(&b);
+        swarm_pass(&b.s, SECONDS(1));
+        put(&b, &mine);
+        swarm_start(b.getter);
+        swarm_pass(&b.s, SECONDS(5));
+        if (b.getter->torrent->asleep)
+            (void)entry_wake(b.getter->torrent);
+        assert_refuses(&b, &mine, "holds something else in 1 of its 10 pieces");
+        stop(&b); /* and not with the next start either */
+        swarm_start(b.getter);
+        assert_refuses(&b, &mine, "holds something else in 1 of its 10 pieces");
+        builder_free(&mine);
+        end(&b);
+    }
+}
+
+static void a_file_that_is_too_long_is_refused_or_cut(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, KITH_FORMAT_HYBRID);
+    struct builder mine = content(&b);
+    builder_str(&mine, "and more");
+    put(&b, &mine);
+    swarm_start(b.getter);
+    assert_refuses(&b, &mine, "is longer");
+    again_with(&b, KITH_EXISTING_OVERWRITE);
+    assert_gets(&b);
+    builder_free(&mine);
+    end(&b);
+}
+
+static void another_clients_unfinished_download_is_gone_on_with(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, KITH_FORMAT_V1);
+    struct builder mine = content(&b);
+    memset(mine.data + 3 * PIECE, 0, 4 * PIECE); /* room that it has reserved */
+    put(&b, &mine);
+    swarm_start(b.getter);
+    assert_gets(&b);
+    builder_free(&mine);
+    end(&b);
+}
+
+static void a_file_that_was_cut_is_completed(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, KITH_FORMAT_V1);
+    struct builder mine = content(&b);
+    mine.size = 4 * PIECE + 100;
+    put(&b, &mine);
+    swarm_start(b.getter);
+    assert_gets(&b);
+    builder_free(&mine);
+    end(&b);
+}
+
+static bool half(struct swarm *s)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    return kith_status(s->nodes[1].torrent, &st) == 0 && st.pieces_done >= 4;
+}
+
+static void begin_half(struct bench *b, int format)
+{
+    begin(b, format);
+    swarm_start(b->getter);
+    kith_set_torrent_rates(b->getter->torrent, 20000, 0);
+    bool reached = swarm_run_until(&b->s, SECONDS(120), half);
+    assert_string_equal(b->s.why, "");
+    assert_true(reached);
+}
+
+static void what_kith_left_half_done_is_its_own_however_it_ended(void **state)
+{
+    static const enum sim_crash ends[] = {SIM_KILLED, SIM_POWER_LOSS};
+    (void)state;
+    for (int format = KITH_FORMAT_HYBRID; format <= KITH_FORMAT_V2; format++) {
+        for (unsigned i = 0; i < 3; i++) {
+            struct bench b;
+            begin_half(&b, format);
+            if (i < 2)
+                swarm_crash(b.getter, ends[i]);
+            else
+                stop(&b);
+            swarm_start(b.getter);
+            kith_set_torrent_rates(b.getter->torrent, 0, 0);
+            assert_gets(&b);
+            end(&b);
+        }
+    }
+}
+
+/* As when it is got by another link, which has another state file. */
+static void what_kith_left_half_done_is_gone_on_with_without_a_record(void **state)
+{
+    struct bench b;
+    (void)state;
+    struct builder half_done = builder_heap(2 * SIZE_A);
+    begin_half(&b, KITH_FORMAT_HYBRID);
+    stop(&b);
+    assert_int_equal(sim_disk_get(b.getter->host, b.path, &half_done), 0);
+    b.getter = swarm_add(&b.s, &(struct swarm_node_config){.folder = "/d"});
+    put(&b, &half_done);
+    swarm_start(b.getter);
+    assert_gets(&b);
+    builder_free(&half_done);
+    end(&b);
+}
+
+static void a_file_that_is_wanted_later_is_judged_then(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, KITH_FORMAT_V1);
+    struct builder mine = content(&b);
+    memcpy(mine.data + 5 * PIECE, "mine", 4);
+    put(&b, &mine);
+    b.getter->wants = "b/*";
+    swarm_start(b.getter);
+    assert_true(swarm_run_until(&b.s, SECONDS(120), swarm_all_complete));
+    assert_holds(&b, &mine);
+    for (unsigned life = 0; life < 2; life++) { /* also after it has stood in a record */
+        b.getter->complete = true;
+        assert_int_equal(kith_set_file_priority(b.getter->torrent, 0, 4), 0);
+        assert_refuses(&b, &mine, "holds something else in 1 of its 10 pieces");
+        assert_int_equal(kith_set_file_priority(b.getter->torrent, 0, 0), 0);
+        stop(&b);
+        swarm_start(b.getter);
+        swarm_pass(&b.s, SECONDS(20));
+    }
+    builder_free(&mine);
+    end(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(four_changed_bytes_are_somebodys_until_he_says_otherwise),
+        cmocka_unit_test(what_was_edited_after_the_download_is_not_fetched_over),
+        cmocka_unit_test(a_file_that_is_too_long_is_refused_or_cut),
+        cmocka_unit_test(another_clients_unfinished_download_is_gone_on_with),
+        cmocka_unit_test(a_file_that_was_cut_is_completed),
+        cmocka_unit_test(what_kith_left_half_done_is_its_own_however_it_ended),
+        cmocka_unit_test(what_kith_left_half_done_is_gone_on_with_without_a_record),
+        cmocka_unit_test(a_file_that_is_wanted_later_is_judged_then),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
