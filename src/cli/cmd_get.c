@@ -148,10 +148,11 @@ static int trouble(struct getting *g, const struct kith_event *e)
     return exit_code_of(err);
 }
 
-static int conflict(struct getting *g)
+static int conflict(struct getting *g, const struct kith_event *e)
 {
     struct kith_status st;
     KITH_INIT(st);
+    progress_event(&g->session, "trouble", e);
     kith_status(g->torrent, &st);
     char *what = term_escape(bytes_of_str(st.error_text));
     term_error(&g->session.term, "%s. Nothing was written.", what);
@@ -172,7 +173,7 @@ static int handle(struct getting *g, const struct kith_event *e)
         get_show_complete(g);
         return wanted.exit_when_done && !g->pours ? EXIT_OK : -1;
     case KITH_EVENT_CONFLICT:
-        return conflict(g);
+        return conflict(g, e);
     case KITH_EVENT_TROUBLE:
         return trouble(g, e);
     case KITH_EVENT_READY:

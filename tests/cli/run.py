@@ -284,12 +284,10 @@ def a_change_that_was_noticed_is_not_forgotten(case):
     for process in (reader, get):
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=BOUND_S)
-    again = case.start(*mine)
-    line = json.loads(first_line(again))
-    while line["type"] != "complete" and line.get("state") != "getting":
-        line = json.loads(first_line(again))
-    expect(line["type"], "progress", "what the next run begins with")
-    again.send_signal(signal.SIGINT)
+    out, err = case.kith(*mine, code=8)
+    expect(json.loads(out.splitlines()[-1])["type"], "trouble", "what the next run ends with")
+    expect_in("holds something else in 1 of its", err, "what the next run says")
+    expect((case.work / "mine/Data/film.bin").read_bytes()[100_000:100_012], b"another film", "the change")
 
 
 def share_says_when_somebody_else_has_all_of_it(case):
@@ -391,6 +389,25 @@ def somebody_elses_file_is_left_alone(case):
     expect((out / "Data/film.bin").read_bytes(), b"my own film", "the file in the way")
     expect((out / "Data (1)/film.bin").read_bytes(), (root / "film.bin").read_bytes(), "the renamed one")
     case.kith("get", link, "-o", out / "x", "--exit", "--listen", "127.0.0.1")
+
+
+def what_was_edited_or_is_longer_is_never_replaced_unasked(case):
+    root = case.data()
+    link = first_line(case.start("share", "Data", "--listen", "127.0.0.1"))
+    get = ("get", link, "-o", "out", "--exit", "--listen", "127.0.0.1")
+    film = case.work / "out/Data/film.bin"
+    right = (root / "film.bin").read_bytes()
+    film.parent.mkdir(parents=True)
+    for before in ("no download", "a download"):
+        for mine in (right[:5] + b"mine" + right[9:], right + b"more", bytes(reversed(right))):
+            film.write_bytes(mine)
+            _, err = case.kith(*get, code=8)
+            expect_in("--overwrite", err, "what can be done")
+            expect(film.read_bytes() == mine, True, f"the file as it was, after {before}")
+        case.kith(*get, "--overwrite")
+        expect(film.read_bytes() == right, True, "what was fetched over it")
+    case.kith("create", root, "-o", "made.torrent")
+    case.kith("verify", "made.torrent", "out/Data")
 
 
 def the_same_get_again_has_nothing_to_do(case):
