@@ -28,7 +28,7 @@ int resume_read(struct bytes record, const struct metainfo *, struct resume *out
 enum resume_whose {
     RESUME_OURS,     /* as we left it, or half written when we were interrupted */
     RESUME_REPLACED, /* half written then, and another file now; or a disk that numbers them anew */
-    RESUME_OTHERS    /* nothing is known of it, or it was written to when it was not ours to write */
+    RESUME_OTHERS /* nothing is known of it, or it was written to when it was not ours to write */
 };
 /* `record` may be NULL. */
 enum resume_whose resume_whose(const struct resume *record, const struct metainfo *, uint32_t file,

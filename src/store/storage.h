@@ -95,9 +95,9 @@ void storage_check_cancel(struct storage *);
 int storage_leaves(struct storage *, uint32_t first_piece, uint32_t pieces,
     void (*done)(void *user, int err, struct sha256_digest *leaves, size_t count), void *user);
 
-/* Do files hold anything where pieces are not the torrent's? `first`: the first of the parts that is
- * there and not only zeros, which is room that was reserved; `count`: none is. `parts` stand until
- * then. Errors as of reading, and ERR_CANCELLED. */
+/* Do files hold anything where pieces are not the torrent's? `first`: the first of the parts that
+ * is there and not only zeros, which is room that was reserved; `count`: none is. `parts` stand
+ * until then. Errors as of reading, and ERR_CANCELLED. */
 struct storage_part {
     uint32_t file, piece;
 };
