@@ -41,7 +41,7 @@ static const struct json_doc show_json[] = {
         "nodes_unread, files "
         "(path, length, offset, pad, "
         "executable, hidden, symlink, pieces_root)"},
-    {"link", "name, info_hash_v1, info_hash_v2, magnet, trackers, web_seeds, peers"},
+    {"link", "name, info_hash_v1, info_hash_v2, magnet, trackers, web_seeds, peers, hints_unread"},
     {NULL},
 };
 
@@ -301,6 +301,9 @@ static void show_magnet(const struct magnet *m)
         peer_text(&m->peers[i], text, sizeof text);
         line("peer", bytes_of_str(text));
     }
+    if (m->hints_unread > 0)
+        printf("%-13s %zu peers or ranges of files (x.pe, so) that cannot be read\n", "left out",
+            m->hints_unread);
     puts("\nA link names the data; what is in it is learned from its peers ('kith get --list').");
 }
 
@@ -323,6 +326,7 @@ static void json_magnet(const struct magnet *m, const char *link)
         json_text(j, text);
     }
     json_close_array(j);
+    json_put_unsigned(j, "hints_unread", m->hints_unread);
     json_close_object(j);
     json_end_line(j);
 }

@@ -167,6 +167,13 @@ static int add_url(struct magnet_parser *p, struct bytes value, const char ***ur
     return 0;
 }
 
+/* A hint that says nothing. */
+static int leave_out(struct magnet_parser *p)
+{
+    p->m->hints_unread++;
+    return 0;
+}
+
 /* ---- x.pe: who has it ---------------------------------------------------------------------- */
 
 static int parse_peer(struct magnet_parser *p, struct bytes value)
@@ -178,7 +185,7 @@ static int parse_peer(struct magnet_parser *p, struct bytes value)
         struct bytes host;
         peer = (struct magnet_peer){0};
         if (host_port_parse(value, &host, &peer.endpoint.port) != 0)
-            return format_fail(p->error, ERR_SYNTAX, "x.pe: not an address and a port");
+            return leave_out(p);
         peer.host = arena_dup(&p->m->arena, host);
         if (peer.host == NULL)
             return ERR_NOMEM;
@@ -203,7 +210,7 @@ static int parse_range(struct magnet_parser *p, struct bytes text)
     struct bytes to = from.size < text.size ? cursor_rest(&c) : from;
     if (parse_u64(from, UINT32_MAX - 1, &first) < 0 || parse_u64(to, UINT32_MAX - 1, &last) < 0 ||
         first > last)
-        return format_fail(p->error, ERR_SYNTAX, "so: not numbers and ranges of files");
+        return leave_out(p);
     if (p->m->selection_count == MAGNET_RANGES_MAX)
         return format_fail(p->error, ERR_LIMIT, "so: more than %u ranges", MAGNET_RANGES_MAX);
     struct magnet_range *ranges =
@@ -212,19 +219,17 @@ static int parse_range(struct magnet_parser *p, struct bytes text)
         return ERR_NOMEM;
     p->m->selection = ranges;
     ranges[p->m->selection_count++] = (struct magnet_range){(uint32_t)first, (uint32_t)last};
+    p->m->has_selection = true;
     return 0;
 }
 
 static int parse_selection(struct magnet_parser *p, struct bytes value)
 {
     struct cursor c = cursor_of(value);
-    p->m->has_selection = true;
-    do {
-        int err = parse_range(p, take_until(&c, ','));
-        if (err < 0)
-            return err;
-    } while (c.left > 0);
-    return 0;
+    int err = 0;
+    while (err == 0 && c.left > 0)
+        err = parse_range(p, take_until(&c, ','));
+    return err;
 }
 
 static int compare_ranges(const void *left, const void *right)
@@ -299,10 +304,10 @@ static int decode_parameter(struct magnet_parser *p, struct bytes parameter)
     int err = percent_decode(cursor_rest(&c), &p->value, is_key(key, "dn"));
     if (!builder_ok(&p->value))
         return ERR_NOMEM;
-    bool matters = is_key(key, "xt") || is_key(key, "x.pe") || is_key(key, "so");
+    if (err < 0 && is_key(key, "xt"))
+        return format_fail(p->error, ERR_SYNTAX, "%%: not followed by two hex digits");
     if (err < 0)
-        return matters ? format_fail(p->error, ERR_SYNTAX, "%%: not followed by two hex digits")
-                       : 0;
+        return is_key(key, "x.pe") || is_key(key, "so") ? leave_out(p) : 0;
     return parse_parameter(p, key, builder_bytes(&p->value));
 }
 

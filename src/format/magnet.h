@@ -41,17 +41,19 @@ struct magnet {
     size_t web_seed_count;
     struct magnet_peer *peers;
     size_t peer_count;
-    bool has_selection;             /* so was given */
+    bool has_selection;             /* so was given, and says something */
     struct magnet_range *selection; /* ascending, disjoint, not adjacent */
     size_t selection_count;
-    struct arena arena; /* of a parsed one */
+    struct arena arena;  /* of a parsed one */
+    size_t hints_unread; /* x.pe, and ranges of so, that are malformed */
 };
 
-/* Parses a link; leading and trailing white space is allowed. A malformed xt, x.pe or so is
- * ERR_SYNTAX (it is what the user meant to happen); a malformed tr or ws is left out. ERR_SYNTAX
- * also for: not a magnet link, no info-hash. ERR_UNSUPPORTED: only topics of other networks.
- * ERR_MISMATCH: two different info-hashes of one kind. ERR_LIMIT, ERR_NOMEM. On failure there is
- * nothing to free. */
+/* Parses a link; leading and trailing white space is allowed. A malformed xt is ERR_SYNTAX; a
+ * malformed tr, ws, x.pe or range of so is left out: without it the link still names its data, and
+ * other clients take it. A so of which nothing is left asks for everything. ERR_SYNTAX also for:
+ * not a magnet link, no info-hash. ERR_UNSUPPORTED: only topics of other networks. ERR_MISMATCH:
+ * two different info-hashes of one kind. ERR_LIMIT, ERR_NOMEM. On failure there is nothing to free.
+ */
 int magnet_parse(struct magnet *out, struct bytes text, struct format_error *error);
 void magnet_free(struct magnet *m);
 /* Appends the link: xt (v1, then v2), dn, tr, ws, x.pe, so. ERR_INVALID without an info-hash;

@@ -70,17 +70,14 @@ static int name_entry(struct metainfo_parser *p, struct bencode_value entry,
 static int read_length(
     struct metainfo_parser *p, struct bencode_value entry, uint32_t index, struct file_facts *facts)
 {
-    bool link = (facts->flags & METAINFO_SYMLINK) != 0;
     struct bencode_value value = bencode_get(entry, "length");
     int64_t length = 0;
-    if (!bencode_present(value) && link)
-        return 0;
+    if ((facts->flags & METAINFO_SYMLINK) != 0)
+        return 0; /* whatever it says: it has no bytes in the stream (BEP 47) */
     if (!bencode_integer(value, &length))
         return format_fail(p->error, ERR_SYNTAX, "file %u: has no length", index);
     if (length < 0)
         return format_fail(p->error, ERR_SYNTAX, "file %u: length is negative", index);
-    if (link && length != 0)
-        return format_fail(p->error, ERR_SYNTAX, "file %u: is a link, and has a length", index);
     facts->length = (uint64_t)length;
     return 0;
 }
@@ -166,9 +163,7 @@ static int parse_pieces(struct metainfo_parser *p)
 int metainfo_parse_v1(struct metainfo_parser *p)
 {
     struct bencode_value files = bencode_get(p->info, "files");
-    bool has_length = bencode_present(bencode_get(p->info, "length"));
-    if (bencode_present(files) && has_length)
-        return format_fail(p->error, ERR_SYNTAX, "has both length and files");
+    /* BEP 3 allows one of them; where both stand, others take the list. */
     int err = bencode_present(files) ? parse_list(p, files) : parse_single(p);
     return err < 0 ? err : parse_pieces(p);
 }

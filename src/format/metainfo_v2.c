@@ -27,15 +27,13 @@ static int read_leaf(struct metainfo_parser *p, struct bencode_value properties,
     metainfo_read_attr(properties, leaf);
     if ((leaf->flags & METAINFO_PAD) != 0)
         return format_fail(p->error, ERR_SYNTAX, "file %u: a pad in the file tree", index);
-    bool link = (leaf->flags & METAINFO_SYMLINK) != 0;
-    struct bencode_value value = bencode_get(properties, "length");
+    if ((leaf->flags & METAINFO_SYMLINK) != 0)
+        return 0; /* it has no bytes, whatever its length says (BEP 47) */
     int64_t length = 0;
-    if (!bencode_integer(value, &length) && !(link && !bencode_present(value)))
+    if (!bencode_get_integer(properties, "length", &length))
         return format_fail(p->error, ERR_SYNTAX, "file %u: has no length", index);
     if (length < 0)
         return format_fail(p->error, ERR_SYNTAX, "file %u: length is negative", index);
-    if (link && length != 0)
-        return format_fail(p->error, ERR_SYNTAX, "file %u: is a link, and has a length", index);
     leaf->length = (uint64_t)length;
     if (leaf->length > METAINFO_LENGTH_MAX)
         return format_fail(p->error, ERR_LIMIT, "file %u: length is too large", index);

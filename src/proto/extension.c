@@ -65,21 +65,23 @@ static int64_t take_number(struct bencode_value dict, const char *name, int64_t 
     return value;
 }
 
+/* Character by character, so that what is cut off is no half of one, nor of its escape. */
 static void take_client(struct bencode_value dict, struct extension_handshake *h)
 {
     struct bytes name;
-    h->client[0] = 0;
-    if (!bencode_get_string(dict, "v", &name))
-        return;
-    struct builder b = builder_heap(8 * EXTENSION_CLIENT_MAX);
-    if (name.size > EXTENSION_CLIENT_MAX)
-        name.size = EXTENSION_CLIENT_MAX;
-    text_escape(name, &b);
-    size_t n = b.size < EXTENSION_CLIENT_MAX ? b.size : EXTENSION_CLIENT_MAX;
-    if (builder_ok(&b) && n)
-        memcpy(h->client, b.data, n);
-    h->client[n] = 0;
-    builder_free(&b);
+    size_t size = 0;
+    bencode_get_string(dict, "v", &name);
+    for (struct cursor c = cursor_of(name); c.left > 0;) {
+        char shown[16];
+        uint32_t code_point;
+        struct builder b = builder_fixed(shown, sizeof shown);
+        text_escape(cursor_take(&c, utf8_next(bytes_of(c.at, c.left), &code_point)), &b);
+        if (!builder_ok(&b) || size + b.size > EXTENSION_CLIENT_MAX)
+            break;
+        memcpy(h->client + size, shown, b.size);
+        size += b.size;
+    }
+    h->client[size] = 0;
 }
 
 static void take_your_ip(struct bencode_value dict, struct extension_handshake *h)

@@ -26,7 +26,7 @@ struct extension_ids {
 /* Absent numbers are -1, absent text is empty. */
 struct extension_handshake {
     struct extension_ids ids;
-    char client[EXTENSION_CLIENT_MAX + 1]; /* v: escaped for people */
+    char client[EXTENSION_CLIENT_MAX + 1]; /* v: escaped for people, valid UTF-8 */
     int64_t reqq;                          /* requests it lets wait */
     int64_t port;                          /* where it listens */
     int64_t metadata_size;                 /* BEP 9 */

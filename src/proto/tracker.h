@@ -9,7 +9,7 @@
 
 #define TRACKER_PEERS_MAX 200u /* of one answer; the rest is left out */
 #define TRACKER_TEXT_MAX 200u  /* bytes of a failure or warning: escape before showing */
-#define TRACKER_ID_MAX 128u    /* longer ones are not sent back */
+#define TRACKER_ID_MAX 128u    /* longer ones are not sent back, nor those that hold a NUL */
 #define TRACKER_NEVER UINT32_MAX
 #define TRACKER_SCRAPE_MAX                                                                         \
     60u /* torrents of one scrape: transmission's bound; opentracker's is 64 */
@@ -44,8 +44,8 @@ struct tracker_reply {
                                         0: not said; TRACKER_NEVER */
     uint32_t interval, min_interval; /* seconds; 0: not said */
     int64_t seeders, leechers, completed; /* -1: not said */
-    char id[TRACKER_ID_MAX + 1];
-    struct endpoint external; /* our address as it saw it (BEP 24); ADDR_NONE */
+    char id[TRACKER_ID_MAX + 1];          /* to be sent back; "": none */
+    struct endpoint external;             /* our address as it saw it (BEP 24); ADDR_NONE */
     struct endpoint peers[TRACKER_PEERS_MAX];
     uint32_t peer_count;
 };

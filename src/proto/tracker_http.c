@@ -83,6 +83,17 @@ static void take_text(struct bencode_value root, const char *key, char *out, siz
     out[size] = 0;
 }
 
+/* Sent back as it came or not at all: a part of it is not the tracker's. */
+static void take_id(struct bencode_value root, char out[TRACKER_ID_MAX + 1])
+{
+    struct bytes id;
+    if (!bencode_get_string(root, "tracker id", &id) || id.size == 0 || id.size > TRACKER_ID_MAX ||
+        memchr(id.data, 0, id.size))
+        return;
+    memcpy(out, id.data, id.size);
+    out[id.size] = 0;
+}
+
 static uint32_t take_seconds(struct bencode_value root, const char *key)
 {
     int64_t value;
@@ -145,8 +156,7 @@ static void take_external(struct tracker_reply *r, struct bencode_value root)
     struct bytes ip;
     if (!bencode_get_string(root, "external ip", &ip) || (ip.size != 4 && ip.size != 16))
         return;
-    r->external.family = ip.size == 4 ? ADDR_V4 : ADDR_V6;
-    memcpy(r->external.ip, ip.data, ip.size);
+    r->external = ip.size == 4 ? endpoint_from_ip4(ip.data, 0) : endpoint_from_ip6(ip.data, 0);
 }
 
 static int parse(struct bencode *doc, struct bytes body, struct bencode_value *root)
@@ -180,7 +190,7 @@ int tracker_http_parse(struct bytes body, struct tracker_reply *r)
     r->seeders = take_count(root, "complete");
     r->leechers = take_count(root, "incomplete");
     r->completed = take_count(root, "downloaded");
-    take_text(root, "tracker id", r->id, TRACKER_ID_MAX);
+    take_id(root, r->id);
     take_external(r, root);
     take_peers(r, root);
     bencode_free(&doc);

@@ -107,6 +107,39 @@ static void our_address_and_the_trackers_id_are_taken(void **state)
     assert_string_equal(reply.id, "abc");
 }
 
+/* In parts it is another tracker's id, or nobody's. */
+static void an_id_that_cannot_be_sent_back_whole_is_not_sent_back(void **state)
+{
+    (void)state;
+    for (unsigned size = TRACKER_ID_MAX; size <= TRACKER_ID_MAX + 1; size++) {
+        struct builder b = builder_heap(1 << 10);
+        builder_format(&b, "d8:intervali1e10:tracker id%u:", size);
+        for (unsigned i = 0; i < size; i++)
+            builder_u8(&b, 'x');
+        builder_u8(&b, 'e');
+        assert_int_equal(tracker_http_parse(builder_bytes(&b), &reply), 0);
+        assert_int_equal(strlen(reply.id), size > TRACKER_ID_MAX ? 0 : size);
+        builder_free(&b);
+    }
+    assert_int_equal(PARSE("d8:intervali1e10:tracker id3:a\0be"), 0);
+    assert_string_equal(reply.id, "");
+}
+
+/* Or block lists, and the rules for each kind of address, would be passed by. */
+static void addresses_of_ipv4_in_ipv6_are_ipv4(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("d11:external ip16:\0\0\0\0\0\0\0\0\0\0\xff\xff\1\2\3\4"
+                           "8:intervali1e"
+                           "6:peers618:\0\0\0\0\0\0\0\0\0\0\xff\xff\x8\x8\x8\x8\x1a\xe1"
+                           "e"),
+        0);
+    struct endpoint peer = endpoint_v4(0x08080808, 6881), external = endpoint_v4(0x01020304, 0);
+    assert_int_equal(reply.peer_count, 1);
+    assert_true(endpoint_equal(&reply.peers[0], &peer));
+    assert_true(endpoint_equal(&reply.external, &external));
+}
+
 static void what_is_no_answer_is_refused(void **state)
 {
     (void)state;
@@ -202,6 +235,8 @@ int main(void)
         cmocka_unit_test(peers_as_dictionaries_are_read_and_names_left_out),
         cmocka_unit_test(a_refusal_carries_its_reason_and_when_to_come_back),
         cmocka_unit_test(our_address_and_the_trackers_id_are_taken),
+        cmocka_unit_test(an_id_that_cannot_be_sent_back_whole_is_not_sent_back),
+        cmocka_unit_test(addresses_of_ipv4_in_ipv6_are_ipv4),
         cmocka_unit_test(what_is_no_answer_is_refused),
         cmocka_unit_test(absurd_numbers_do_no_harm),
         cmocka_unit_test(more_peers_than_the_bound_are_left_out),

@@ -1,5 +1,6 @@
 /* The peer wire's codecs: handshake, bounds of messages, the allowed-fast set, extensions. */
 #include "base/err.h"
+#include "base/text.h"
 #include "proto/extension.h"
 #include "proto/fast.h"
 #include "proto/handshake.h"
@@ -146,6 +147,30 @@ static void introductions_are_read_with_and_without_the_code_that_means_nothing(
     }
 }
 
+static void a_clients_name_is_cut_between_characters(void **state)
+{
+    (void)state;
+    struct extension_handshake h = {0};
+    struct builder b = builder_heap(1 << 10);
+    builder_str(&b, "d1:v61:\x01"); /* four bytes once escaped; then three for each character */
+    for (unsigned i = 0; i < 20; i++)
+        builder_str(&b, "\xe2\x82\xac");
+    builder_str(&b, "e");
+    assert_int_equal(extension_handshake_parse(builder_bytes(&b), &h), 0);
+    assert_true(utf8_valid(bytes_of_str(h.client)));
+    assert_int_equal(strlen(h.client), 4 + 19 * 3);
+    b.size = 0;
+    builder_str(&b, "d1:v100:");
+    for (unsigned i = 0; i < 100; i++)
+        builder_u8(&b, '\x02');
+    builder_str(&b, "e");
+    assert_int_equal(extension_handshake_parse(builder_bytes(&b), &h), 0);
+    assert_int_equal(strlen(h.client), EXTENSION_CLIENT_MAX / 4 * 4); /* whole escapes */
+    assert_int_equal(extension_handshake_parse(bytes_of("de", 2), &h), 0);
+    assert_string_equal(h.client, "");
+    builder_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +179,7 @@ int main(void)
         cmocka_unit_test(every_message_has_a_bound_on_its_length),
         cmocka_unit_test(introductions_are_read_with_and_without_the_code_that_means_nothing),
         cmocka_unit_test(extension_handshakes_update_and_bear_odd_values),
+        cmocka_unit_test(a_clients_name_is_cut_between_characters),
         cmocka_unit_test(metadata_messages_are_read_back_with_their_data),
         cmocka_unit_test(peer_exchange_takes_no_more_than_its_bound),
     };

@@ -126,6 +126,18 @@ static void tell_beyond(struct kith_torrent *k, size_t count)
     node_event(k->node, KITH_EVENT_WARNING, k, ERR_LIMIT, text);
 }
 
+static void tell_unread(struct kith_torrent *k, size_t count)
+{
+    char text[NODE_TEXT_MAX];
+    if (count == 0)
+        return;
+    snprintf(text, sizeof text,
+        "%zu of the link's peers and ranges of files (x.pe, so) cannot be read, and count for "
+        "nothing",
+        count);
+    node_event(k->node, KITH_EVENT_WARNING, k, ERR_SYNTAX, text);
+}
+
 static void add_link_peers(struct kith_torrent *k, const struct magnet *m)
 {
     size_t beyond = 0;
@@ -142,6 +154,7 @@ static void add_link_peers(struct kith_torrent *k, const struct magnet *m)
         named_peers_found(k, &p->endpoint, ADDR_FROM_LINK);
     }
     tell_beyond(k, beyond);
+    tell_unread(k, m->hints_unread);
 }
 
 static int remember_texts(struct text_list *list, const char **texts, size_t count, size_t max)
