@@ -1,7 +1,6 @@
 /* Peers that go by a name, by a whole node in the simulated world: how often, and when, names are
  * looked up, and how much is said of it. */
-#include "env/sim/sim.h"
-#include "node/node_env.h"
+#include "lone_node.h"
 #include "node/node_internal.h"
 
 #include <setjmp.h>
@@ -13,8 +12,7 @@
 
 #define HASH "magnet:?xt=urn:btih:00000000000000000000000000000000000000ab"
 
-static struct sim_world *world;
-static struct kith_node *node;
+static struct lone_node lone;
 static struct kith_torrent *torrent;
 
 static void begin(const char *link, const char *peer, bool paused)
@@ -22,62 +20,47 @@ static void begin(const char *link, const char *peer, bool paused)
     struct sim_config config = sim_config_calm(1);
     struct kith_options options;
     struct kith_add add;
-    world = sim_world_new(&config);
-    sim_name_add(world, "known.example", "50.1.2.3");
-    struct sim_host *host =
-        sim_host_new(world, &(struct sim_host_config){.name = "h", .addresses = {"40.1.2.3"}});
+    lone_begin(&lone, &config);
+    sim_name_add(lone.world, "known.example", "50.1.2.3");
     KITH_INIT(options);
-    assert_int_equal(node_open_in(sim_host_env(host), &options, &node), 0);
+    lone_open(&lone, &options);
     KITH_INIT(add);
     add.link = link;
     add.folder = "/d";
     add.peers = &peer;
     add.peer_count = peer ? 1 : 0;
     add.paused = paused;
-    assert_int_equal(kith_add(node, &add, &torrent), 0);
-}
-
-static void pass(usec time)
-{
-    sim_world_run_until(world, sim_world_now(world) + time, NULL, NULL);
-}
-
-static void end(void)
-{
-    kith_stop(node);
-    pass(SECONDS(5));
-    node_free(node);
-    sim_world_free(world);
+    assert_int_equal(kith_add(lone.node, &add, &torrent), 0);
 }
 
 static void a_links_name_is_given_up_and_the_users_is_not(void **state)
 {
     (void)state;
     begin(HASH "&x.pe=nowhere.example:1", NULL, false);
-    pass(SECONDS(10));
+    lone_pass(&lone, SECONDS(10));
     assert_true(named_peers_wait(torrent)); /* once more */
-    pass(SECONDS(20));
+    lone_pass(&lone, SECONDS(20));
     assert_false(named_peers_wait(torrent));
-    end();
+    lone_end(&lone);
     begin(HASH, "nowhere.example:1", false);
-    pass(SECONDS(3600));
+    lone_pass(&lone, SECONDS(3600));
     assert_true(named_peers_wait(torrent));
-    sim_name_add(world, "nowhere.example", "50.1.2.4");
-    pass(SECONDS(301));
+    sim_name_add(lone.world, "nowhere.example", "50.1.2.4");
+    lone_pass(&lone, SECONDS(301));
     assert_false(named_peers_wait(torrent));
-    end();
+    lone_end(&lone);
 }
 
 static void no_name_is_looked_up_while_its_torrent_is_paused(void **state)
 {
     (void)state;
     begin(HASH "&x.pe=known.example:1", NULL, true);
-    pass(SECONDS(600));
+    lone_pass(&lone, SECONDS(600));
     assert_true(named_peers_wait(torrent));
     kith_resume(torrent);
-    pass(SECONDS(10));
+    lone_pass(&lone, SECONDS(10));
     assert_false(named_peers_wait(torrent));
-    end();
+    lone_end(&lone);
 }
 
 static void names_beyond_the_bound_are_told_in_one_event(void **state)
@@ -89,15 +72,15 @@ static void names_beyond_the_bound_are_told_in_one_event(void **state)
     for (unsigned i = 0; i < 3 * NODE_NAMED_PEERS_MAX; i++)
         snprintf(link + strlen(link), sizeof link - strlen(link), "&x.pe=n%u.example:1", i);
     begin(link, NULL, false);
-    pass(SECONDS(600));
-    while ((e = kith_next_event(node)) != NULL) {
+    lone_pass(&lone, SECONDS(600));
+    while ((e = kith_next_event(lone.node)) != NULL) {
         beyond += kith_event_type(e) == KITH_EVENT_WARNING && kith_event_error(e) == KITH_E_LIMIT;
         others +=
             kith_event_type(e) == KITH_EVENT_WARNING && kith_event_error(e) == KITH_E_NOT_FOUND;
     }
     assert_int_equal(beyond, 1);
     assert_int_equal(others, NODE_NAMED_PEERS_MAX); /* each once, though it is tried again */
-    end();
+    lone_end(&lone);
 }
 
 int main(void)

@@ -142,60 +142,69 @@ static void files_that_are_mapped_have_them_too(void **state)
     check_vectors(&(struct uv_env_config){.handle_sigbus = true});
 }
 
-static void a_file_that_is_cut_while_it_is_mapped_has_changed(void **state)
-{
-    (void)state;
-    enum { SIZE = 1 << 20, SLICE = 65536 };
+enum { FILM = 1 << 20, SLICE = 65536 };
+
+/* A film that is mapped, of which the first slice is being read. */
+struct mapped {
     struct real r;
     struct scan *scan;
     struct create_reader reader;
     uint8_t room[SLICE];
     const uint8_t *data;
-    real_new_with(&r, &(struct uv_env_config){.handle_sigbus = true});
-    put(&r, "movie.bin", SIZE, 1, 0644);
-    assert_int_equal(scan_run(r.env, at(&r, "movie.bin"), NULL, &scan), 0);
-    create_reader_begin(&reader, scan, 0, 0, SIZE);
-    assert_int_equal(create_reader_next(&reader, SLICE, room, &data), 0);
-    assert_ptr_not_equal(data, room);
-    assert_int_equal(truncate(at(&r, "movie.bin"), 100), 0);
-    assert_int_equal(*(const volatile uint8_t *)(data + SLICE - 1), 0);
-    assert_int_equal(create_reader_end(&reader), ERR_CHANGED);
-    scan_free(scan);
-    real_free(&r);
+};
+
+static void mapped_begin(struct mapped *m)
+{
+    real_new_with(&m->r, &(struct uv_env_config){.handle_sigbus = true});
+    put(&m->r, "movie.bin", FILM, 1, 0644);
+    assert_int_equal(scan_run(m->r.env, at(&m->r, "movie.bin"), NULL, &m->scan), 0);
+    create_reader_begin(&m->reader, m->scan, 0, 0, FILM);
+    assert_int_equal(create_reader_next(&m->reader, SLICE, m->room, &m->data), 0);
+    assert_ptr_not_equal(m->data, m->room);
+}
+
+/* Whoever reads behind the cut reads zeros. */
+static void mapped_cut(struct mapped *m)
+{
+    assert_int_equal(truncate(at(&m->r, "movie.bin"), 100), 0);
+    assert_int_equal(*(const volatile uint8_t *)(m->data + SLICE - 1), 0);
+}
+
+static void mapped_end(struct mapped *m)
+{
+    scan_free(m->scan);
+    real_free(&m->r);
+}
+
+static void a_file_that_is_cut_while_it_is_mapped_has_changed(void **state)
+{
+    (void)state;
+    struct mapped m;
+    mapped_begin(&m);
+    mapped_cut(&m);
+    assert_int_equal(create_reader_end(&m.reader), ERR_CHANGED);
+    mapped_end(&m);
 }
 
 /* The file is whole again when it is asked about, as it is if it was the disk that failed. */
 static void what_could_not_be_read_of_a_file_that_is_as_it_was_is_the_disks_failure(void **state)
 {
     (void)state;
-    enum { SIZE = 1 << 20, SLICE = 65536 };
-    struct real r;
-    struct scan *scan;
-    struct create_reader reader;
+    struct mapped m;
     struct stat st;
-    uint8_t room[SLICE];
-    const uint8_t *data;
-    real_new_with(&r, &(struct uv_env_config){.handle_sigbus = true});
-    put(&r, "movie.bin", SIZE, 1, 0644);
-    assert_int_equal(scan_run(r.env, at(&r, "movie.bin"), NULL, &scan), 0);
-    create_reader_begin(&reader, scan, 0, 0, SIZE);
-    assert_int_equal(create_reader_next(&reader, SLICE, room, &data), 0);
-    assert_int_equal(stat(at(&r, "movie.bin"), &st), 0);
-    assert_int_equal(truncate(at(&r, "movie.bin"), 100), 0);
-    assert_int_equal(*(const volatile uint8_t *)(data + SLICE - 1), 0);
-    assert_int_equal(truncate(at(&r, "movie.bin"), SIZE), 0);
-    assert_int_equal(
-        utimensat(AT_FDCWD, at(&r, "movie.bin"), (struct timespec[]){st.st_atim, st.st_mtim}, 0),
-        0);
-    assert_int_equal(create_reader_end(&reader), ERR_IO);
-    scan_free(scan);
-    real_free(&r);
+    mapped_begin(&m);
+    const char *path = at(&m.r, "movie.bin");
+    assert_int_equal(stat(path, &st), 0);
+    mapped_cut(&m);
+    assert_int_equal(truncate(path, FILM), 0);
+    assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[]){st.st_atim, st.st_mtim}, 0), 0);
+    assert_int_equal(create_reader_end(&m.reader), ERR_IO);
+    mapped_end(&m);
 }
 
 static void neighbours_in_a_file_share_one_window_and_both_hear_of_a_cut(void **state)
 {
     (void)state;
-    enum { SIZE = 1 << 20, SLICE = 65536 };
     struct real r;
     struct scan *scan;
     struct create_share share = {0};
@@ -203,17 +212,17 @@ static void neighbours_in_a_file_share_one_window_and_both_hear_of_a_cut(void **
     uint8_t room[SLICE];
     const uint8_t *data[2];
     real_new_with(&r, &(struct uv_env_config){.handle_sigbus = true});
-    put(&r, "movie.bin", SIZE, 1, 0644);
+    put(&r, "movie.bin", FILM, 1, 0644);
     assert_int_equal(scan_run(r.env, at(&r, "movie.bin"), NULL, &scan), 0);
     for (unsigned i = 0; i < 2; i++) {
-        create_reader_begin(&readers[i], scan, 0, i * (SIZE / 2), SIZE / 2);
+        create_reader_begin(&readers[i], scan, 0, i * (FILM / 2), FILM / 2);
         readers[i].share = &share;
     }
-    create_reader_share(&readers[0], SIZE, &share);
+    create_reader_share(&readers[0], FILM, &share);
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(create_reader_next(&readers[i], SLICE, room, &data[i]), 0);
-    assert_ptr_equal(data[1], data[0] + SIZE / 2);
-    assert_int_equal(data[1][5], (uint8_t)((SIZE / 2 + 5) * 31 + ((SIZE / 2 + 5) >> 8) * 17 + 1));
+    assert_ptr_equal(data[1], data[0] + FILM / 2);
+    assert_int_equal(data[1][5], (uint8_t)((FILM / 2 + 5) * 31 + ((FILM / 2 + 5) >> 8) * 17 + 1));
     assert_int_equal(truncate(at(&r, "movie.bin"), 100), 0);
     assert_int_equal(*(const volatile uint8_t *)(data[1] + SLICE - 1), 0);
     assert_int_equal(create_share_end(&share), ERR_CHANGED);

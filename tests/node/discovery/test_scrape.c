@@ -1,7 +1,6 @@
 /* Scrapes (BEP 48), by whole nodes in the simulated world: asked only where an announce did not
  * count, of several torrents in one question, and one by one where a tracker wants it so. */
-#include "env/sim/sim.h"
-#include "node/node_env.h"
+#include "lone_node.h"
 #include "node/node_internal.h"
 
 #include <setjmp.h>
@@ -14,9 +13,7 @@
 
 #define TORRENTS 5u
 
-static struct sim_world *world;
-static struct sim_host *host;
-static struct kith_node *node;
+static struct lone_node lone;
 static struct kith_torrent *torrents[TORRENTS];
 static unsigned scrapes, asked; /* questions, and torrents in them */
 static bool announces_count, one_only, silent;
@@ -76,13 +73,12 @@ static void make_node(const char *state_file)
     struct sim_config config = sim_config_calm(1);
     struct kith_options options;
     scrapes = asked = 0;
-    world = sim_world_new(&config);
-    sim_http_serve(world, "http://tracker.example/", tracker, NULL);
-    sim_name_add(world, "tracker.example", "50.1.2.3");
-    host = sim_host_new(world, &(struct sim_host_config){.name = "h", .addresses = {"40.1.2.3"}});
+    lone_begin(&lone, &config);
+    sim_http_serve(lone.world, "http://tracker.example/", tracker, NULL);
+    sim_name_add(lone.world, "tracker.example", "50.1.2.3");
     KITH_INIT(options);
     options.state_file = state_file;
-    assert_int_equal(node_open_in(sim_host_env(host), &options, &node), 0);
+    lone_open(&lone, &options);
 }
 
 static void begin(void)
@@ -96,21 +92,8 @@ static void begin(void)
         KITH_INIT(add);
         add.link = link;
         add.folder = "/d";
-        assert_int_equal(kith_add(node, &add, &torrents[i]), 0);
+        assert_int_equal(kith_add(lone.node, &add, &torrents[i]), 0);
     }
-}
-
-static void pass(usec time)
-{
-    sim_world_run_until(world, sim_world_now(world) + time, NULL, NULL);
-}
-
-static void end(void)
-{
-    kith_stop(node);
-    pass(SECONDS(5));
-    node_free(node);
-    sim_world_free(world);
 }
 
 static void expect_counts(int64_t seeders, int64_t leechers, int64_t completed)
@@ -136,15 +119,15 @@ static void torrents_of_one_tracker_share_a_scrape_once_an_hour(void **state)
     (void)state;
     announces_count = one_only = false;
     begin();
-    pass(SECONDS(60));
+    lone_pass(&lone, SECONDS(60));
     assert_int_equal(scrapes, 1);
     assert_int_equal(asked, TORRENTS);
     expect_counts(7, 5, 99);
-    pass(SECONDS(3500));
+    lone_pass(&lone, SECONDS(3500));
     assert_int_equal(scrapes, 1);
-    pass(SECONDS(120));
+    lone_pass(&lone, SECONDS(120));
     assert_int_equal(scrapes, 2);
-    end();
+    lone_end(&lone);
 }
 
 static void an_announce_that_counts_makes_a_scrape_needless(void **state)
@@ -152,10 +135,10 @@ static void an_announce_that_counts_makes_a_scrape_needless(void **state)
     (void)state;
     announces_count = true;
     begin();
-    pass(SECONDS(4000));
+    lone_pass(&lone, SECONDS(4000));
     assert_int_equal(scrapes, 0);
     expect_counts(1, 3, 2);
-    end();
+    lone_end(&lone);
 }
 
 static void a_tracker_that_takes_one_at_a_time_is_asked_so_and_not_in_a_burst(void **state)
@@ -164,10 +147,10 @@ static void a_tracker_that_takes_one_at_a_time_is_asked_so_and_not_in_a_burst(vo
     announces_count = false;
     one_only = true;
     begin();
-    pass(SECONDS(60));
+    lone_pass(&lone, SECONDS(60));
     assert_int_equal(scrapes, 1 + TORRENTS);
     expect_counts(7, 5, 99);
-    end();
+    lone_end(&lone);
 }
 
 static void a_tracker_that_does_not_answer_is_given_up(void **state)
@@ -176,12 +159,12 @@ static void a_tracker_that_does_not_answer_is_given_up(void **state)
     announces_count = one_only = false;
     silent = true;
     begin();
-    pass(SECONDS(36000));
+    lone_pass(&lone, SECONDS(36000));
     silent = false;
     assert_int_equal(scrapes, 3);
     assert_int_equal(asked, 3 * TORRENTS); /* not one by one: silence is no refusal */
     expect_counts(-1, -1, -1);
-    end();
+    lone_end(&lone);
 }
 
 /* A sleeper counts like any other, and does not stand in the way of those who are awake. */
@@ -195,29 +178,29 @@ static void a_torrent_that_sleeps_is_scraped_along(void **state)
     announces_count = one_only = false;
     snprintf(state_file, sizeof state_file, "/tmp/kith-scrape-%ld.db", (long)getpid());
     make_node(state_file);
-    assert_int_equal(sim_disk_put(host, state_file, bytes_of("some data", 9)), 0);
+    assert_int_equal(sim_disk_put(lone.host, state_file, bytes_of("some data", 9)), 0);
     KITH_INIT(share);
     share.path = state_file; /* a name that the real disk knows, too: realpath() */
     share.trackers = trackers;
     share.tracker_count = 1;
-    assert_int_equal(kith_share(node, &share, &torrents[0]), 0);
+    assert_int_equal(kith_share(lone.node, &share, &torrents[0]), 0);
     KITH_INIT(add);
     add.folder = "/e";
     add.link = "magnet:?xt=urn:btih:00000000000000000000000000000000000000ab"
                "&tr=http%3A%2F%2Ftracker.example%2Fannounce";
-    pass(SECONDS(600));
+    lone_pass(&lone, SECONDS(600));
     assert_true(torrents[0]->asleep);
     assert_int_equal(scrapes, 1);
     assert_int_equal(asked, 2); /* both swarms of a hybrid */
-    assert_int_equal(kith_add(node, &add, &torrents[1]), 0);
-    pass(SECONDS(60));
+    assert_int_equal(kith_add(lone.node, &add, &torrents[1]), 0);
+    lone_pass(&lone, SECONDS(60));
     assert_int_equal(scrapes, 2);
     assert_int_equal(asked, 3);
-    pass(SECONDS(3600));
+    lone_pass(&lone, SECONDS(3600));
     assert_true(torrents[0]->asleep);
     assert_int_equal(scrapes, 4); /* ten minutes apart: not gathered */
     assert_int_equal(asked, 6);
-    end();
+    lone_end(&lone);
     static const char *const kept[] = {"", "-wal", "-shm", ".1", ".lock"};
     for (unsigned i = 0; i < sizeof kept / sizeof *kept; i++) {
         snprintf(others, sizeof others, "%s%s", state_file, kept[i]);
@@ -239,7 +222,7 @@ static void a_larger_struct_is_filled_as_far_as_it_is_known(void **state)
     (void)state;
     announces_count = true;
     begin();
-    pass(SECONDS(60));
+    lone_pass(&lone, SECONDS(60));
     memset(&t, 0xff, sizeof t);
     memset(&s, 0xff, sizeof s);
     t.known.size = sizeof t;
@@ -255,7 +238,7 @@ static void a_larger_struct_is_filled_as_far_as_it_is_known(void **state)
     t.known.seeders = 77;
     assert_int_equal(kith_tracker(torrents[0], 0, &t.known), 0);
     assert_int_equal(t.known.seeders, 77); /* an older program has no such field */
-    end();
+    lone_end(&lone);
 }
 
 int main(void)

@@ -1,7 +1,6 @@
 /* A tracker that swallows every question holds up nobody else's for long, however many torrents
  * name it: a whole node in the simulated world. */
-#include "env/sim/sim.h"
-#include "node/node_env.h"
+#include "lone_node.h"
 #include "node/node_internal.h"
 
 #include <setjmp.h>
@@ -48,28 +47,23 @@ static void calls_that_wait_learn_that_their_tracker_was_silent_to_others(void *
 {
     struct sim_config config = sim_config_calm(1);
     struct kith_options options;
-    struct kith_node *n;
+    struct lone_node lone;
     (void)state;
-    struct sim_world *world = sim_world_new(&config);
-    sim_http_serve(world, "http://silent.example/", swallow, NULL);
-    sim_http_serve(world, "http://alive.example/", answer, NULL);
-    sim_name_add(world, "silent.example", "50.1.2.3");
-    sim_name_add(world, "alive.example", "50.1.2.4");
-    struct sim_host *host =
-        sim_host_new(world, &(struct sim_host_config){.name = "h", .addresses = {"40.1.2.3"}});
+    lone_begin(&lone, &config);
+    sim_http_serve(lone.world, "http://silent.example/", swallow, NULL);
+    sim_http_serve(lone.world, "http://alive.example/", answer, NULL);
+    sim_name_add(lone.world, "silent.example", "50.1.2.3");
+    sim_name_add(lone.world, "alive.example", "50.1.2.4");
     KITH_INIT(options);
-    assert_int_equal(node_open_in(sim_host_env(host), &options, &n), 0);
+    lone_open(&lone, &options);
     for (unsigned i = 1; i <= SILENT_TORRENTS; i++)
-        add(n, i, "silent.example");
-    add(n, SILENT_TORRENTS + 1, "alive.example");
+        add(lone.node, i, "silent.example");
+    add(lone.node, SILENT_TORRENTS + 1, "alive.example");
     /* The first of them take half a minute to find out; the rest none. */
-    sim_world_run_until(world, sim_world_now(world) + SECONDS(40), NULL, NULL);
+    lone_pass(&lone, SECONDS(40));
     assert_int_equal(answered, 1);
     assert_true(asked < 2 * TRACKER_CALLS_HTTP_MAX);
-    kith_stop(n);
-    sim_world_run_until(world, sim_world_now(world) + SECONDS(5), NULL, NULL);
-    node_free(n);
-    sim_world_free(world);
+    lone_end(&lone);
 }
 
 int main(void)

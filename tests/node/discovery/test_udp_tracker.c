@@ -1,7 +1,6 @@
 /* A tracker over UDP and many torrents that name it, by a whole node in the simulated world: they
  * share its connection ids (BEP 15), and what they find out about it. */
-#include "env/sim/sim.h"
-#include "node/node_env.h"
+#include "lone_node.h"
 #include "node/node_internal.h"
 
 #include <setjmp.h>
@@ -16,8 +15,7 @@
 #define SCRAPE 2u
 #define REFUSAL 3u
 
-static struct sim_world *world;
-static struct kith_node *node;
+static struct lone_node lone;
 static struct kith_torrent *torrents[MANY];
 static struct env_udp *socket_;
 static unsigned connects, announces, goodbyes;
@@ -73,19 +71,17 @@ static void begin(usec resolve_max)
     struct kith_options options;
     struct endpoint at = endpoint_v4(0x32010203, 6969);
     config.resolve_max = resolve_max;
-    world = sim_world_new(&config);
-    sim_name_add(world, "tracker.example", "50.1.2.3");
+    lone_begin(&lone, &config);
+    sim_name_add(lone.world, "tracker.example", "50.1.2.3");
     struct sim_host *tracker =
-        sim_host_new(world, &(struct sim_host_config){.name = "t", .addresses = {"50.1.2.3"}});
+        sim_host_new(lone.world, &(struct sim_host_config){.name = "t", .addresses = {"50.1.2.3"}});
     assert_int_equal(env_udp_open(sim_host_env(tracker), &at, NULL, hear, NULL, &socket_), 0);
     connects = announces = goodbyes = 0;
     id = 0x1234;
     deaf = deaf_to_announces = false;
-    struct sim_host *host =
-        sim_host_new(world, &(struct sim_host_config){.name = "h", .addresses = {"40.1.2.3"}});
     KITH_INIT(options);
     options.dht = KITH_DHT_OFF;
-    assert_int_equal(node_open_in(sim_host_env(host), &options, &node), 0);
+    lone_open(&lone, &options);
 }
 
 static void add(unsigned number, const char *tracker)
@@ -97,7 +93,7 @@ static void add(unsigned number, const char *tracker)
     KITH_INIT(add);
     add.link = link;
     add.folder = "/d";
-    assert_int_equal(kith_add(node, &add, &torrents[number]), 0);
+    assert_int_equal(kith_add(lone.node, &add, &torrents[number]), 0);
 }
 
 static void add_many(const char *tracker)
@@ -106,18 +102,10 @@ static void add_many(const char *tracker)
         add(i, tracker);
 }
 
-static void pass(usec time)
-{
-    sim_world_run_until(world, sim_world_now(world) + time, NULL, NULL);
-}
-
 static void end(void)
 {
     env_udp_close(socket_);
-    kith_stop(node);
-    pass(SECONDS(5));
-    node_free(node);
-    sim_world_free(world);
+    lone_end(&lone);
 }
 
 static unsigned told(const char *words)
@@ -136,12 +124,12 @@ static void torrents_of_one_tracker_connect_once(void **state)
     (void)state;
     begin(MSECS(10));
     add_many("50.1.2.3%3A6969");
-    pass(SECONDS(10));
+    lone_pass(&lone, SECONDS(10));
     assert_int_equal(connects, 1);
     assert_int_equal(announces, MANY);
-    pass(SECONDS(60)); /* one that comes when the id is old */
+    lone_pass(&lone, SECONDS(60)); /* one that comes when the id is old */
     kith_pause(torrents[0]);
-    pass(SECONDS(5));
+    lone_pass(&lone, SECONDS(5));
     assert_int_equal(connects, 2);
     assert_int_equal(goodbyes, 1);
     end();
@@ -152,7 +140,7 @@ static void so_do_they_if_it_goes_by_a_name(void **state)
     (void)state;
     begin(MSECS(10));
     add_many("tracker.example%3A6969");
-    pass(SECONDS(10));
+    lone_pass(&lone, SECONDS(10));
     assert_int_equal(connects, 1);
     assert_int_equal(announces, MANY);
     end();
@@ -163,11 +151,11 @@ static void a_tracker_that_has_forgotten_its_ids_is_asked_for_one_more(void **st
     (void)state;
     begin(MSECS(10));
     add(0, "50.1.2.3%3A6969");
-    pass(SECONDS(20));
+    lone_pass(&lone, SECONDS(20));
     id = 0x5678; /* it was started anew */
     for (unsigned i = 1; i < MANY; i++)
         add(i, "50.1.2.3%3A6969");
-    pass(SECONDS(10));
+    lone_pass(&lone, SECONDS(10));
     assert_int_equal(announces, MANY);
     assert_int_equal(connects, 2);
     end();
@@ -178,14 +166,14 @@ static void an_id_that_is_not_answered_is_not_believed_in(void **state)
     (void)state;
     begin(MSECS(10));
     add(0, "50.1.2.3%3A6969");
-    pass(SECONDS(1));
+    lone_pass(&lone, SECONDS(1));
     deaf_to_announces = true; /* as many do that were started anew */
     for (unsigned i = 1; i < MANY; i++)
         add(i, "50.1.2.3%3A6969");
-    pass(SECONDS(10));
+    lone_pass(&lone, SECONDS(10));
     deaf_to_announces = false;
     id = 0x5678;
-    pass(SECONDS(10));
+    lone_pass(&lone, SECONDS(10));
     assert_int_equal(announces, MANY);
     assert_int_equal(connects, 2);
     end();
@@ -197,11 +185,11 @@ static void who_waited_takes_the_place_of_one_that_went(void **state)
     begin(MSECS(10));
     deaf = true;
     add_many("50.1.2.3%3A6969");
-    pass(SECONDS(5));
+    lone_pass(&lone, SECONDS(5));
     deaf = false;
     kith_remove(torrents[0]); /* it has asked */
     torrents[0] = NULL;
-    pass(SECONDS(5));
+    lone_pass(&lone, SECONDS(5));
     assert_int_equal(connects, 1);
     assert_int_equal(announces, MANY - 1);
     end();
@@ -213,10 +201,10 @@ static void silence_to_one_is_silence_to_all_that_waited_with_it(void **state)
     begin(MSECS(10));
     deaf = true;
     add_many("50.1.2.3%3A6969");
-    pass(SECONDS(110));
+    lone_pass(&lone, SECONDS(110));
     assert_int_equal(told("does not answer"), MANY);
     deaf = false;
-    pass(SECONDS(300));
+    lone_pass(&lone, SECONDS(300));
     assert_int_equal(announces, MANY);
     assert_int_equal(told(""), MANY);
     end();
@@ -229,7 +217,7 @@ static void a_number_needs_no_resolver(void **state)
     for (unsigned i = 0; i + 1 < MANY; i++)
         add(i, "tracker.example%3A6969");
     add(MANY - 1, "50.1.2.3%3A6969");
-    pass(SECONDS(2));
+    lone_pass(&lone, SECONDS(2));
     assert_int_equal(announces, 1);
     end();
 }
@@ -238,7 +226,7 @@ static bool removed(void *user)
 {
     const struct kith_event *e;
     (void)user;
-    while ((e = kith_next_event(node)) != NULL)
+    while ((e = kith_next_event(lone.node)) != NULL)
         if (kith_event_type(e) == KITH_EVENT_REMOVED)
             return true;
     return false;
@@ -249,14 +237,15 @@ static void a_goodbye_that_was_given_up_is_not_waited_for_again(void **state)
     (void)state;
     begin(MSECS(10));
     add(0, "50.1.2.3%3A6969");
-    pass(SECONDS(5));
+    lone_pass(&lone, SECONDS(5));
     deaf = true;
     kith_pause(torrents[0]);
-    pass(SECONDS(5));
+    lone_pass(&lone, SECONDS(5));
     kith_remove(torrents[0]);
     torrents[0] = NULL;
     assert_int_equal(
-        sim_world_run_until(world, sim_world_now(world) + MSECS(200), removed, NULL), SIM_REACHED);
+        sim_world_run_until(lone.world, sim_world_now(lone.world) + MSECS(200), removed, NULL),
+        SIM_REACHED);
     end();
 }
 
