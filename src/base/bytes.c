@@ -207,6 +207,17 @@ void builder_str(struct builder *b, const char *text)
     builder_bytes_put(b, text, strlen(text));
 }
 
+void builder_number(struct builder *b, uint64_t v)
+{
+    char digits[20]; /* of 2^64 - 1 */
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    builder_bytes_put(b, digits + at, sizeof digits - at);
+}
+
 void builder_format(struct builder *b, const char *format, ...)
 {
     char small[BUILDER_FORMAT_MAX];

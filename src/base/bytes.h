@@ -136,6 +136,8 @@ void builder_u64(struct builder *b, uint64_t v);
 void builder_bytes_put(struct builder *b, const void *data, size_t size);
 void builder_span(struct builder *b, struct bytes span);
 void builder_str(struct builder *b, const char *text);
+/* In decimal digits. */
+void builder_number(struct builder *b, uint64_t v);
 void builder_format(struct builder *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Room for `size` bytes that the caller fills; NULL and bad if they do not fit. */

@@ -2,17 +2,19 @@
  * value again canonically. See bencode.h. */
 #include "base/err.h"
 #include "format/bencode.h"
-#include <inttypes.h>
 #include <stdlib.h>
 
 void bencode_put_integer(struct builder *b, int64_t value)
 {
-    builder_format(b, "i%" PRId64 "e", value);
+    builder_str(b, value < 0 ? "i-" : "i");
+    builder_number(b, value < 0 ? -(uint64_t)value : (uint64_t)value);
+    builder_u8(b, 'e');
 }
 
 void bencode_put_string(struct builder *b, struct bytes value)
 {
-    builder_format(b, "%zu:", value.size);
+    builder_number(b, value.size);
+    builder_u8(b, ':');
     builder_span(b, value);
 }
 

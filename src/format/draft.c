@@ -204,7 +204,8 @@ static void put_pad(struct builder *b, uint64_t length)
 {
     char path[32];
     struct builder text = builder_fixed(path, sizeof path);
-    builder_format(&text, ".pad/%llu", (unsigned long long)length);
+    builder_str(&text, ".pad/");
+    builder_number(&text, length);
     bencode_begin_dict(b);
     bencode_put_key(b, "attr");
     bencode_put_str(b, "p");

@@ -38,7 +38,7 @@ static int name_pad(struct metainfo_parser *p, uint64_t length, uint32_t index)
 {
     char digits[24];
     struct builder b = builder_fixed(digits, sizeof digits);
-    builder_format(&b, "%llu", (unsigned long long)length);
+    builder_number(&b, length);
     int err = naming_push(&p->naming, bytes_of_str(".pad"), index, p->error);
     return err < 0 ? err : naming_push(&p->naming, builder_bytes(&b), index, p->error);
 }

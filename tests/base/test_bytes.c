@@ -2,6 +2,8 @@
 #include "base/bytes.h"
 #include "check.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void a_cursor_reads_big_endian_integers_in_order(void **state)
@@ -211,6 +213,23 @@ static void a_long_format_is_not_cut(void **state)
     assert_false(builder_ok(&b));
 }
 
+static void a_number_is_written_in_the_digits_that_it_needs(void **state)
+{
+    (void)state;
+    static const uint64_t numbers[] = {0, 9, 10, 1000000, INT64_MAX, UINT64_MAX};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        char expected[32], buffer[32];
+        snprintf(expected, sizeof expected, "%" PRIu64, numbers[i]);
+        struct builder b = builder_fixed(buffer, strlen(expected));
+        builder_number(&b, numbers[i]);
+        assert_true(builder_ok(&b));
+        assert_int_equal(b.size, strlen(expected));
+        assert_memory_equal(buffer, expected, b.size);
+        builder_number(&b, 0);
+        assert_false(builder_ok(&b));
+    }
+}
+
 RUN(T(a_cursor_reads_big_endian_integers_in_order), T(a_cursor_that_overruns_stays_bad),
     T(a_cursor_copies_zeros_when_bytes_are_missing),
     T(a_cursor_over_nothing_is_done_and_takes_nothing), T(a_take_of_a_huge_size_is_refused),
@@ -219,4 +238,4 @@ RUN(T(a_cursor_reads_big_endian_integers_in_order), T(a_cursor_that_overruns_sta
     T(a_fixed_builder_fills_its_buffer_and_no_more), T(a_heap_builder_grows_to_its_bound_exactly),
     T(a_reserve_that_overflows_is_refused), T(a_fixed_builder_of_no_room_takes_nothing_but_nothing),
     T(builder_text_ends_in_a_nul_that_is_not_counted), T(a_format_fits_exactly_or_not_at_all),
-    T(a_long_format_is_not_cut))
+    T(a_long_format_is_not_cut), T(a_number_is_written_in_the_digits_that_it_needs))
