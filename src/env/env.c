@@ -386,7 +386,7 @@ int env_path_readlink(struct env_dir *d, const char *path, char *out, size_t siz
 }
 
 int env_path_list(struct env_dir *d, const char *path,
-    bool (*each)(void *user, const char *name, const struct env_stat *), void *user)
+    bool (*each)(void *user, const char *name, enum env_entry), void *user)
 {
     return ops_of(d)->path_list(d, path, each, user);
 }

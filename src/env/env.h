@@ -354,8 +354,9 @@ int env_path_symlink(struct env_dir *, const char *path, const char *target);
 int env_path_readlink(struct env_dir *, const char *path, char *out, size_t size);
 int env_dir_sync(struct env_dir *, const char *path); /* makes names durable */
 /* Calls `each` for every entry (not "." and ".."), in any order, until it returns false. */
+enum env_entry { ENV_ENTRY_FILE, ENV_ENTRY_FOLDER, ENV_ENTRY_SYMLINK, ENV_ENTRY_SPECIAL };
 int env_path_list(struct env_dir *, const char *path,
-    bool (*each)(void *user, const char *name, const struct env_stat *), void *user);
+    bool (*each)(void *user, const char *name, enum env_entry), void *user);
 
 /* ---- the loop, as its owner sees it (node/ and the embedder) ------------------------------- */
 

@@ -92,8 +92,8 @@ struct env_ops {
     int (*path_make_folder)(struct env_dir *, const char *);
     int (*path_symlink)(struct env_dir *, const char *, const char *);
     int (*path_readlink)(struct env_dir *, const char *, char *, size_t);
-    int (*path_list)(struct env_dir *, const char *,
-        bool (*)(void *, const char *, const struct env_stat *), void *);
+    int (*path_list)(
+        struct env_dir *, const char *, bool (*)(void *, const char *, enum env_entry), void *);
 };
 
 #endif

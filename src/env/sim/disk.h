@@ -85,7 +85,7 @@ int sim_path_make_folder(struct env_dir *, const char *path);
 int sim_path_symlink(struct env_dir *, const char *path, const char *target);
 int sim_path_readlink(struct env_dir *, const char *path, char *out, size_t size);
 int sim_path_list(struct env_dir *, const char *path,
-    bool (*each)(void *user, const char *name, const struct env_stat *), void *user);
+    bool (*each)(void *user, const char *name, enum env_entry), void *user);
 /* Begins a call on a place beneath an open folder: sim_disk_begin, then the walk. */
 int sim_dir_reach(struct sim_dir *, enum sim_disk_call, const char *path, enum sim_missing,
     struct sim_place *out);

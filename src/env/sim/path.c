@@ -382,8 +382,15 @@ int sim_path_readlink(struct env_dir *face, const char *path, char *out, size_t 
     return 0;
 }
 
+static enum env_entry entry_kind(const struct sim_inode *inode)
+{
+    return inode->kind == SIM_FOLDER    ? ENV_ENTRY_FOLDER
+           : inode->kind == SIM_SYMLINK ? ENV_ENTRY_SYMLINK
+                                        : ENV_ENTRY_FILE;
+}
+
 int sim_path_list(struct env_dir *face, const char *path,
-    bool (*each)(void *user, const char *name, const struct env_stat *), void *user)
+    bool (*each)(void *user, const char *name, enum env_entry), void *user)
 {
     struct sim_dir *dir = dir_of(face);
     struct sim_place place;
@@ -405,10 +412,8 @@ int sim_path_list(struct env_dir *face, const char *path,
     }
     bool go_on = true;
     for (size_t i = 0; i < count; i++) {
-        struct env_stat stat;
-        sim_inode_stat(sim_through(entries[i].inode), &stat);
         if (go_on)
-            go_on = each(user, entries[i].name, &stat);
+            go_on = each(user, entries[i].name, entry_kind(sim_through(entries[i].inode)));
         sim_inode_drop(entries[i].inode);
         free(entries[i].name);
     }

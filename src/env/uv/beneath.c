@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -75,39 +76,63 @@ static int open_by_steps(int folder, const char *path, int flags, mode_t mode)
     return -errno;
 }
 
+/* The folder, once more. */
+static int open_itself(int folder, int flags)
+{
+    int fd = openat(folder, ".", flags | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 int real_open_beneath(int folder, const char *path, int flags, mode_t mode)
 {
     if (path[0] == 0)
-        return open_how(folder, ".", flags, mode);
+        return open_itself(folder, flags);
     if (!is_plain(path))
         return -EXDEV;
     int fd = open_how(folder, path, flags, mode);
     return fd == -ENOSYS ? open_by_steps(folder, path, flags, mode) : fd;
 }
 
-int real_open_parent(int folder, const char *path, bool make, const char **name)
+static int make_and_open(int at, const char *name)
+{
+    if (mkdirat(at, name, 0777) != 0 && errno != EEXIST)
+        return -errno;
+    return real_open_beneath(at, name, O_PATH | O_DIRECTORY, 0);
+}
+
+/* Folder after folder, as far as the last component. */
+static int make_parents(int folder, const char *path)
 {
     char part[COMPONENT_MAX];
-    if (!is_plain(path))
-        return -EXDEV;
-    int at = dup(folder);
-    while (at >= 0) {
+    for (int at = folder;;) {
         size_t n = component(path, part);
-        if (path[n] == 0) {
-            *name = path;
+        if (path[n] == 0)
             return at;
-        }
-        if (make && mkdirat(at, part, 0777) != 0 && errno != EEXIST) {
-            int error = errno;
+        int next = make_and_open(at, part);
+        if (at != folder)
             close(at);
-            return -error;
-        }
-        int next = real_open_beneath(at, part, O_PATH | O_DIRECTORY, 0);
-        close(at);
         if (next < 0)
             return next;
         at = next;
         path += n + 1;
     }
-    return -errno;
+}
+
+int real_open_parent(int folder, const char *path, bool make, const char **name)
+{
+    char parent[PATH_MAX];
+    if (!is_plain(path))
+        return -EXDEV;
+    const char *slash = strrchr(path, '/');
+    *name = slash ? slash + 1 : path;
+    if (!slash)
+        return folder;
+    if (make)
+        return make_parents(folder, path);
+    size_t size = (size_t)(slash - path);
+    if (size >= sizeof parent)
+        return -ENAMETOOLONG;
+    memcpy(parent, path, size);
+    parent[size] = 0;
+    return real_open_beneath(folder, parent, O_PATH | O_DIRECTORY, 0);
 }

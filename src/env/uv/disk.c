@@ -260,7 +260,8 @@ static int open_file_in(int folder, const char *path, unsigned flags)
     if (parent < 0)
         return parent;
     fd = real_open_beneath(parent, name, open_flags(flags), 0666);
-    close(parent);
+    if (parent != folder)
+        close(parent);
     return fd;
 }
 

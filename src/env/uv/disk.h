@@ -50,8 +50,8 @@ void real_dir_give(struct real_dir *);
 
 /* ---- beneath.c: both return a descriptor or -errno ----------------------------------------- */
 int real_open_beneath(int folder, const char *path, int flags, mode_t mode);
-/* Opens the folder of the path's last component and points *name at it; makes it if asked to. The
- * caller closes the descriptor. */
+/* The folder of the path's last component, at which *name points; made if asked to. It is `folder`
+ * itself where the path has one component only, else the caller closes it. */
 int real_open_parent(int folder, const char *path, bool make, const char **name);
 
 void real_stat_convert(const struct stat *, struct env_stat *out);
@@ -88,7 +88,7 @@ int real_path_remove_folder(struct env_dir *, const char *);
 int real_path_make_folder(struct env_dir *, const char *);
 int real_path_symlink(struct env_dir *, const char *, const char *);
 int real_path_readlink(struct env_dir *, const char *, char *, size_t);
-int real_path_list(struct env_dir *, const char *,
-    bool (*)(void *, const char *, const struct env_stat *), void *);
+int real_path_list(
+    struct env_dir *, const char *, bool (*)(void *, const char *, enum env_entry), void *);
 
 #endif

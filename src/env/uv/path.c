@@ -20,39 +20,52 @@ static int result(int value)
     return value == 0 ? 0 : err_from_errno(errno);
 }
 
-/* The parent's descriptor, or -errno. */
-static int open_parent(struct env_dir *dir, const char *path, bool make, const char **name)
+/* Where a path's last component is. */
+struct parent {
+    struct env_dir *dir;
+    int folder, fd; /* the same where the path has one component only */
+    const char *name;
+};
+
+/* 0 or an ERR_ code. */
+static int open_parent(struct env_dir *dir, const char *path, bool make, struct parent *p)
 {
-    int folder = real_dir_take(dir_of(dir));
-    if (folder < 0)
-        return folder;
-    int fd = real_open_parent(folder, path, make, name);
+    *p = (struct parent){.dir = dir, .folder = real_dir_take(dir_of(dir))};
+    if (p->folder < 0)
+        return err_from_errno(-p->folder);
+    p->fd = real_open_parent(p->folder, path, make, &p->name);
+    if (p->fd >= 0)
+        return 0;
     real_dir_give(dir_of(dir));
-    return fd;
+    return err_from_errno(-p->fd);
 }
 
-/* The same, or an ERR_ code; counts a call of this kind. */
+static void close_parent(const struct parent *p)
+{
+    if (p->fd != p->folder)
+        close(p->fd);
+    real_dir_give(dir_of(p->dir));
+}
+
+/* The same as open_parent; counts a call of this kind. */
 static int parent_of(
-    struct env_dir *dir, const char *path, enum uv_env_disk_call kind, bool make, const char **name)
+    struct env_dir *dir, const char *path, enum uv_env_disk_call kind, bool make, struct parent *p)
 {
     int error = real_disk_fault(dir_of(dir), kind, NULL);
-    if (error)
-        return err_from_errno(error);
-    int fd = open_parent(dir, path, make, name);
-    return fd < 0 ? err_from_errno(-fd) : fd;
+    return error ? err_from_errno(error) : open_parent(dir, path, make, p);
 }
 
 int real_path_stat(struct env_dir *dir, const char *path, struct env_stat *out)
 {
     struct stat st;
-    const char *name;
+    struct parent p;
     if (path[0] == 0)
         return real_dir_stat(dir, out);
-    int parent = parent_of(dir, path, UV_ENV_DISK_STAT, false, &name);
-    if (parent < 0)
-        return parent;
-    int err = result(fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW));
-    close(parent);
+    int err = parent_of(dir, path, UV_ENV_DISK_STAT, false, &p);
+    if (err)
+        return err;
+    err = result(fstatat(p.fd, p.name, &st, AT_SYMLINK_NOFOLLOW));
+    close_parent(&p);
     if (!err)
         real_stat_convert(&st, out);
     return err;
@@ -61,18 +74,18 @@ int real_path_stat(struct env_dir *dir, const char *path, struct env_stat *out)
 int real_path_rename(
     struct env_dir *from_dir, const char *from, struct env_dir *to_dir, const char *to)
 {
-    const char *from_name, *to_name;
-    int a = parent_of(from_dir, from, UV_ENV_DISK_RENAME, false, &from_name);
-    if (a < 0)
-        return a;
-    int b = open_parent(to_dir, to, true, &to_name);
-    if (b < 0) {
-        close(a);
-        return err_from_errno(-b);
+    struct parent a, b;
+    int err = parent_of(from_dir, from, UV_ENV_DISK_RENAME, false, &a);
+    if (err)
+        return err;
+    err = open_parent(to_dir, to, true, &b);
+    if (err) {
+        close_parent(&a);
+        return err;
     }
-    int error = renameat2(a, from_name, b, to_name, RENAME_NOREPLACE) == 0 ? 0 : errno;
-    close(a);
-    close(b);
+    int error = renameat2(a.fd, a.name, b.fd, b.name, RENAME_NOREPLACE) == 0 ? 0 : errno;
+    close_parent(&a);
+    close_parent(&b);
     if (error == EXDEV || error == EINVAL)
         return ERR_UNSUPPORTED;
     return error ? err_from_errno(error) : 0;
@@ -80,12 +93,12 @@ int real_path_rename(
 
 static int remove_at(struct env_dir *dir, const char *path, int flags)
 {
-    const char *name;
-    int parent = parent_of(dir, path, UV_ENV_DISK_UNLINK, false, &name);
-    if (parent < 0)
-        return parent;
-    int error = unlinkat(parent, name, flags) == 0 ? 0 : errno;
-    close(parent);
+    struct parent p;
+    int err = parent_of(dir, path, UV_ENV_DISK_UNLINK, false, &p);
+    if (err)
+        return err;
+    int error = unlinkat(p.fd, p.name, flags) == 0 ? 0 : errno;
+    close_parent(&p);
     if (error == ENOTEMPTY)
         return ERR_EXISTS;
     return error ? err_from_errno(error) : 0;
@@ -103,39 +116,39 @@ int real_path_remove_folder(struct env_dir *dir, const char *path)
 
 int real_path_make_folder(struct env_dir *dir, const char *path)
 {
-    const char *name;
-    int parent = parent_of(dir, path, UV_ENV_DISK_CREATE, true, &name);
-    if (parent < 0)
-        return parent;
-    int error = mkdirat(parent, name, 0777) == 0 ? 0 : errno;
+    struct parent p;
+    int err = parent_of(dir, path, UV_ENV_DISK_CREATE, true, &p);
+    if (err)
+        return err;
+    int error = mkdirat(p.fd, p.name, 0777) == 0 ? 0 : errno;
     struct stat st;
-    if (error == EEXIST && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (error == EEXIST && fstatat(p.fd, p.name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISDIR(st.st_mode))
         error = 0;
-    close(parent);
+    close_parent(&p);
     return error ? err_from_errno(error) : 0;
 }
 
 int real_path_symlink(struct env_dir *dir, const char *path, const char *target)
 {
-    const char *name;
-    int parent = parent_of(dir, path, UV_ENV_DISK_CREATE, true, &name);
-    if (parent < 0)
-        return parent;
-    int err = result(symlinkat(target, parent, name));
-    close(parent);
+    struct parent p;
+    int err = parent_of(dir, path, UV_ENV_DISK_CREATE, true, &p);
+    if (err)
+        return err;
+    err = result(symlinkat(target, p.fd, p.name));
+    close_parent(&p);
     return err;
 }
 
 int real_path_readlink(struct env_dir *dir, const char *path, char *out, size_t size)
 {
-    const char *name;
-    int parent = parent_of(dir, path, UV_ENV_DISK_STAT, false, &name);
-    if (parent < 0)
-        return parent;
-    ssize_t n = readlinkat(parent, name, out, size);
+    struct parent p;
+    int err = parent_of(dir, path, UV_ENV_DISK_STAT, false, &p);
+    if (err)
+        return err;
+    ssize_t n = readlinkat(p.fd, p.name, out, size);
     int error = errno;
-    close(parent);
+    close_parent(&p);
     if (n < 0)
         return err_from_errno(error);
     if ((size_t)n >= size)
@@ -144,8 +157,25 @@ int real_path_readlink(struct env_dir *dir, const char *path, char *out, size_t 
     return 0;
 }
 
+/* False: it is gone since it was listed. */
+static bool entry_kind(int folder, const struct dirent *entry, enum env_entry *out)
+{
+    struct stat st;
+    unsigned char type = entry->d_type;
+    if (type == DT_UNKNOWN) { /* a file system that does not keep it in its folders */
+        if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            return false;
+        type = IFTODT(st.st_mode);
+    }
+    *out = type == DT_REG   ? ENV_ENTRY_FILE
+           : type == DT_DIR ? ENV_ENTRY_FOLDER
+           : type == DT_LNK ? ENV_ENTRY_SYMLINK
+                            : ENV_ENTRY_SPECIAL;
+    return true;
+}
+
 int real_path_list(struct env_dir *dir, const char *path,
-    bool (*each)(void *, const char *, const struct env_stat *), void *user)
+    bool (*each)(void *, const char *, enum env_entry), void *user)
 {
     int error = real_disk_fault(dir_of(dir), UV_ENV_DISK_STAT, NULL);
     if (error)
@@ -166,14 +196,11 @@ int real_path_list(struct env_dir *dir, const char *path,
     struct dirent *entry;
     bool more = true;
     while (more && (errno = 0, entry = readdir(list)) != NULL) {
-        struct stat st;
-        struct env_stat converted;
+        enum env_entry kind;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if (fstatat(dirfd(list), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-            continue; /* gone since it was listed */
-        real_stat_convert(&st, &converted);
-        more = each(user, entry->d_name, &converted);
+        if (entry_kind(dirfd(list), entry, &kind))
+            more = each(user, entry->d_name, kind);
     }
     error = more ? errno : 0;
     closedir(list);

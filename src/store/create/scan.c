@@ -98,7 +98,8 @@ static void push_folder(struct walk *w, const char *path, unsigned depth)
     w->folders[w->folder_count++] = (struct folder){path, depth};
 }
 
-static void push_file(struct walk *w, const char *path, const struct env_stat *st)
+/* What else there is to say of it resolve_links or probe_files find out. */
+static void push_file(struct walk *w, const char *path, bool is_link)
 {
     struct scan *s = w->scan;
     if (s->count >= SCAN_FILES_MAX) {
@@ -112,13 +113,7 @@ static void push_file(struct walk *w, const char *path, const struct env_stat *s
     }
     s->files = f;
     /* A link's target is put in place by resolve_links; until then "" marks it. */
-    s->files[s->count++] = (struct scan_file){.path = path,
-        .target = st->is_symlink ? "" : NULL,
-        .size = st->is_symlink ? 0 : st->size,
-        .mtime_ns = st->mtime_ns,
-        .device = st->device,
-        .inode = st->inode,
-        .executable = st->executable && !st->is_symlink};
+    s->files[s->count++] = (struct scan_file){.path = path, .target = is_link ? "" : NULL};
 }
 
 static bool is_excluded(const struct walk *w, const char *path, const char *name)
@@ -131,14 +126,15 @@ static bool is_excluded(const struct walk *w, const char *path, const char *name
 }
 
 /* One entry of the folder that is being listed. */
-static bool visit(void *user, const char *name, const struct env_stat *st)
+static bool visit(void *user, const char *name, enum env_entry kind)
 {
     struct walk *w = user;
     char path[SCAN_PATH_MAX + 1];
     struct builder b = builder_fixed(path, sizeof path);
     w->entries++;
+    builder_str(&b, w->here.path);
     if (w->here.path[0] != '\0')
-        builder_format(&b, "%s/", w->here.path);
+        builder_u8(&b, '/');
     builder_str(&b, name);
     builder_u8(&b, 0);
     if (builder_ok(&b) && is_excluded(w, path, name)) {
@@ -149,14 +145,14 @@ static bool visit(void *user, const char *name, const struct env_stat *st)
         note(w, SCAN_BAD_NAME, ERR_SYNTAX, path);
     } else if (w->options->to_share && !path_is_safe(bytes_of_str(name), PATH_LOCAL)) {
         note(w, SCAN_ODD_NAME, ERR_SYNTAX, path);
-    } else if (st->is_folder || st->is_file || st->is_symlink) {
+    } else if (kind != ENV_ENTRY_SPECIAL) {
         const char *kept = arena_dup(&w->scan->arena, bytes_of_str(path));
         if (kept == NULL)
             w->err = ERR_NOMEM;
-        else if (st->is_folder)
+        else if (kind == ENV_ENTRY_FOLDER)
             push_folder(w, kept, w->here.depth + 1);
         else
-            push_file(w, kept, st);
+            push_file(w, kept, kind == ENV_ENTRY_SYMLINK);
     } else {
         note(w, SCAN_SPECIAL, 0, path);
     }
@@ -255,25 +251,37 @@ static int judge_link(struct env_dir *dir, const char *path, char out[SCAN_PATH_
     return SCAN_LINK_BROKEN;
 }
 
+/* 0 with its target and identity, or the kind of note that says why it cannot be in a torrent. */
+static int resolve_link(struct walk *w, struct scan_file *f)
+{
+    char target[SCAN_PATH_MAX + 1];
+    struct env_stat st;
+    int kind = judge_link(w->scan->dir, f->path, target);
+    if (kind == 0 && env_path_stat(w->scan->dir, f->path, &st) < 0)
+        kind = SCAN_LINK_BROKEN;
+    if (kind != 0)
+        return kind;
+    f->mtime_ns = st.mtime_ns;
+    f->device = st.device;
+    f->inode = st.inode;
+    f->target = arena_dup(&w->scan->arena, bytes_of_str(target));
+    if (f->target == NULL)
+        w->err = ERR_NOMEM;
+    return 0;
+}
+
 /* Gives each link its target; takes out of the list those that cannot be in a torrent. */
 static void resolve_links(struct walk *w)
 {
     struct scan *s = w->scan;
-    char target[SCAN_PATH_MAX + 1];
     size_t kept = 0;
     for (size_t i = 0; i < s->count && w->err == 0; i++) {
         struct scan_file *f = &s->files[i];
-        if (f->target != NULL) {
-            int kind = judge_link(s->dir, f->path, target);
-            if (kind != 0) {
-                note(w, kind, kind == SCAN_BAD_NAME ? ERR_SYNTAX : 0, f->path);
-                continue;
-            }
-            f->target = arena_dup(&s->arena, bytes_of_str(target));
-            if (f->target == NULL)
-                w->err = ERR_NOMEM;
-        }
-        s->files[kept++] = *f;
+        int kind = f->target != NULL ? resolve_link(w, f) : 0;
+        if (kind != 0)
+            note(w, kind, kind == SCAN_BAD_NAME ? ERR_SYNTAX : 0, f->path);
+        else
+            s->files[kept++] = *f;
     }
     s->count = kept;
 }
@@ -371,8 +379,7 @@ static int follow_root(
     return *path != NULL ? 0 : ERR_NOMEM;
 }
 
-static int open_single_file(
-    struct walk *w, struct env_dir *parent, const char *name, const struct env_stat *st)
+static int open_single_file(struct walk *w, struct env_dir *parent, const char *name)
 {
     struct scan *s = w->scan;
     const char *kept = arena_dup(&s->arena, bytes_of_str(name));
@@ -382,7 +389,7 @@ static int open_single_file(
         note(w, SCAN_BAD_NAME, ERR_SYNTAX, s->name);
         return ERR_SYNTAX; /* there is nothing else to go on with */
     }
-    push_file(w, kept, st);
+    push_file(w, kept, false);
     if (w->err == 0) {
         s->single_file = true;
         s->dir = parent;
@@ -409,7 +416,7 @@ static int open_root(struct walk *w, const char *path)
         if ((err = env_dir_open(w->env, folder, false, &parent)) < 0)
             return err == ERR_ABSENT ? ERR_NOT_FOUND : err;
         err = env_path_stat(parent, name, &st);
-        if (err == 0 && st.is_file && open_single_file(w, parent, name, &st) == 0)
+        if (err == 0 && st.is_file && open_single_file(w, parent, name) == 0)
             return 0;
         if (err == 0 && w->problem != 0)
             err = w->problem;
