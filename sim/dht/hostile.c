@@ -67,6 +67,47 @@ static void name_friends(struct hostile *h, const struct node_id *target, struct
     }
 }
 
+/* The honest ones nearest to the target, looked up once a minute. */
+static void find_victims(struct hostile *h)
+{
+    struct crowd *c = h->crowd;
+    if (h->victim_count > 0 && c->wheel.now < h->looked_at + SECONDS(60))
+        return;
+    h->looked_at = c->wheel.now;
+    h->victim_count = 0;
+    for (uint32_t i = 0; i < c->live_count; i++) {
+        struct dht_status status;
+        dht_status(c->live[i]->dht, &status, c->wheel.now);
+        unsigned place = h->victim_count;
+        while (place > 0 && node_id_compare(&h->target, &status.id, &h->victims[place - 1].id) < 0)
+            place--;
+        if (place == HOSTILE_VICTIMS)
+            continue;
+        h->victim_count += h->victim_count < HOSTILE_VICTIMS;
+        memmove(&h->victims[place + 1], &h->victims[place],
+            (h->victim_count - place - 1) * sizeof *h->victims);
+        h->victims[place] = (struct krpc_node){status.id, c->live[i]->at};
+    }
+}
+
+/* Each of four in two ways: under an id that it does not bear; at a port where nobody is; beside a
+ * neighbour in its /24. */
+static void slander(struct hostile *h, struct builder *b)
+{
+    find_victims(h);
+    for (unsigned i = 0; i < NAMED && h->victim_count > 0; i++) {
+        struct krpc_node n = h->victims[sim_rng_below(&h->crowd->rng, h->victim_count)];
+        uint64_t chance = sim_rng_next(&h->crowd->rng);
+        if (i % 4 != 1)
+            store_u64(n.id.b + 12, chance);
+        if (i % 4 == 1 || i % 4 == 2)
+            n.at.port ^= (uint16_t)(1 + chance % 1000);
+        if (i % 4 == 3)
+            n.at.ip[3] ^= (uint8_t)(1 + chance % 200);
+        krpc_put_node(b, &n);
+    }
+}
+
 void hostile_receive(struct member *member, const struct endpoint *from, struct bytes datagram)
 {
     struct hostile *h = member->hostile;
@@ -83,7 +124,10 @@ void hostile_receive(struct member *member, const struct endpoint *from, struct 
     answer.external = *from;
     h->swallowed += m.method == KRPC_ANNOUNCE_PEER;
     if (m.has_target && m.method != KRPC_ANNOUNCE_PEER) {
-        name_friends(h, &m.target, &nodes);
+        if (h->words == HOSTILE_SLANDER && node_id_shared_bits(&m.target, &h->target) >= 4)
+            slander(h, &nodes);
+        else
+            name_friends(h, &m.target, &nodes);
         answer.has_nodes = true;
         answer.nodes = builder_bytes(&nodes);
         answer.token = bytes_of_str("token");
@@ -113,9 +157,10 @@ static void speaks(struct wheel_event *event)
 /* ---- coming and going ---------------------------------------------------------------------- */
 
 void hostile_join(struct hostile *h, struct crowd *c, unsigned count, enum hostile_ids ids,
-    const struct node_id *target)
+    enum hostile_words words, const struct node_id *target)
 {
-    *h = (struct hostile){.crowd = c, .target = *target, .ids = ids, .count = count};
+    *h =
+        (struct hostile){.crowd = c, .target = *target, .ids = ids, .words = words, .count = count};
     h->nodes = calloc(count, sizeof *h->nodes);
     if (!h->nodes)
         abort();

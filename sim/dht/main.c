@@ -16,7 +16,7 @@ struct options {
     uint64_t seed;
     unsigned nodes, trials, lookups;
     double minutes, session, grow, settle, loss, natted, hostile, vigil;
-    bool chosen_ids, head;
+    bool chosen_ids, slander, head;
 };
 
 static double cpu_seconds(void)
@@ -80,17 +80,20 @@ static void war(const struct options *o, struct crowd *c)
     unsigned count = (unsigned)(o->hostile / (1 - o->hostile) * o->nodes + 0.5);
     for (unsigned k = 0; k < 20; k++)
         target.b[k] = (uint8_t)sim_rng_next(&c->rng);
-    hostile_join(&h, c, count, o->chosen_ids ? HOSTILE_CHOSEN : HOSTILE_FITTING, &target);
+    hostile_join(&h, c, count, o->chosen_ids ? HOSTILE_CHOSEN : HOSTILE_FITTING,
+        o->slander ? HOSTILE_SLANDER : HOSTILE_PRAISE, &target);
     crowd_run(c, c->wheel.now + (usec)(o->minutes * 60e6));
     siege_lay(&s, c, &target, o->lookups);
     if (o->head)
-        printf("| nodes | hostile | their ids | lookups that found a peer | announcers found | "
-               "questions mean, p99 | said |\n| --- | --- | --- | --- | --- | --- | --- |\n");
+        printf("| nodes | hostile | their ids | they name | lookups that found a peer | "
+               "announcers found | questions mean, p99 | said |\n| --- | --- | --- | --- | --- | "
+               "--- | --- | --- |\n");
     double over = s.over ? s.over : 1;
-    printf("| %u | %.0f %% (%u) | %s | %.1f %% of %u | %.1f %% | %.1f, %.0f | %.0f %% |\n",
+    printf("| %u | %.0f %% (%u) | %s | %s | %.1f %% of %u | %.1f %% | %.1f, %.0f | %.0f %% |\n",
         o->nodes, 100 * o->hostile, count, o->chosen_ids ? "at the target" : "as BEP 42 allows",
-        100 * s.found_any / over, s.over, 100 * s.found_pairs / over / s.announcer_count,
-        s.questions.mean, s.questions.p99, 100 * s.said / over);
+        o->slander ? "the honest, falsely" : "one another", 100 * s.found_any / over, s.over,
+        100 * s.found_pairs / over / s.announcer_count, s.questions.mean, s.questions.p99,
+        100 * s.said / over);
     fprintf(stderr, "  %llu announces were swallowed\n", (unsigned long long)h.swallowed);
     hostile_free(&h);
 }
@@ -121,10 +124,11 @@ static void vigil(const struct options *o, struct crowd *c)
 
 static void usage(void)
 {
-    fprintf(stderr, "run-dht [--nodes N] [--seed N] [--trials N] [--minutes M] [--session MINUTES, "
-                    "0: no churn]\n"
-                    "        [--grow M] [--settle M] [--loss SHARE] [--natted SHARE] [--head]\n"
-                    "        [--hostile SHARE [--chosen-ids] [--lookups N]] [--vigil HOURS]\n");
+    fprintf(stderr,
+        "run-dht [--nodes N] [--seed N] [--trials N] [--minutes M] [--session MINUTES, "
+        "0: no churn]\n"
+        "        [--grow M] [--settle M] [--loss SHARE] [--natted SHARE] [--head]\n"
+        "        [--hostile SHARE [--chosen-ids] [--slander] [--lookups N]] [--vigil HOURS]\n");
     exit(2);
 }
 
@@ -151,6 +155,8 @@ static struct options parse(int argc, char **argv)
             o.chosen_ids = true;
         else if (strcmp(argv[i], "--head") == 0)
             o.head = true;
+        else if (strcmp(argv[i], "--slander") == 0)
+            o.slander = true;
         else if (i + 1 == argc)
             usage();
         else if (strcmp(argv[i], "--nodes") == 0)

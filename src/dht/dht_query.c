@@ -102,19 +102,22 @@ void query_forget_search(struct dht *d, const struct dht_search *s)
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
-/* Who answers bears an id that is ours, or not the one that it was named with: what it says is not
- * used. One that does so again and again is not spoken to for a while. */
-static bool is_impostor(
+enum bearer {
+    BEARER_AS_NAMED, /* who answers is whom we asked */
+    BEARER_OTHER,   /* it bears another id than it was named with: so others lied, or it has changed
+                     */
+    BEARER_IMPOSTOR /* it bears our own, or changes its id again and again: not spoken to for a
+                       while */
+};
+
+static enum bearer bearer_of(
     struct dht *d, const struct query *q, const struct krpc_message *m, usec now)
 {
-    if (node_id_equal(&m->id, table_own_id(d->table)))
-        return true;
-    if (table_is_suspect(d->table, &q->to, now))
-        return true;
+    if (node_id_equal(&m->id, table_own_id(d->table)) || table_is_suspect(d->table, &q->to, now))
+        return BEARER_IMPOSTOR;
     if (!q->has_id || node_id_equal(&m->id, &q->id))
-        return false;
-    table_note_change(d->table, &q->to, &m->id, now);
-    return true;
+        return BEARER_AS_NAMED;
+    return table_note_change(d->table, &q->to, &m->id, now) ? BEARER_IMPOSTOR : BEARER_OTHER;
 }
 
 static void answered(struct dht *d, const struct query *q, const struct krpc_message *m, usec now)
@@ -127,6 +130,22 @@ static void answered(struct dht *d, const struct query *q, const struct krpc_mes
         search_answered(d, q, m, now);
     else
         maintain_answered(d, q, m, now);
+}
+
+/* Whoever answers a search under another id is used for what it says, but not yet for the table. */
+static void identified(struct dht *d, const struct query *q, const struct krpc_message *m, usec now)
+{
+    enum bearer bearer = bearer_of(d, q, m, now);
+    if (bearer == BEARER_AS_NAMED) {
+        answered(d, q, m, now);
+        return;
+    }
+    if (q->has_id)
+        table_failed(d->table, &q->id, &q->to, now);
+    if (bearer == BEARER_OTHER && q->purpose == QUERY_LOOKUP)
+        search_answered(d, q, m, now);
+    else
+        search_failed(d, q, now);
 }
 
 void query_receive(
@@ -144,12 +163,8 @@ void query_receive(
         search_answered(d, &q, m, now);
     else if (m->kind == KRPC_ERROR || !m->has_id)
         search_failed(d, &q, now);
-    else if (is_impostor(d, &q, m, now)) {
-        if (q.has_id)
-            table_failed(d->table, &q.id, &q.to, now);
-        search_failed(d, &q, now);
-    } else
-        answered(d, &q, m, now);
+    else
+        identified(d, &q, m, now);
 }
 
 /* ---- silence ------------------------------------------------------------------------------- */

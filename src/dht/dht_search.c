@@ -253,6 +253,8 @@ static void lookup_step(struct dht *d, struct dht_search *s, const struct query 
     const struct krpc_message *m, usec now)
 {
     struct lookup_candidate *c = lookup_find(&s->lookup, &q->to);
+    if (c && !node_id_equal(&c->id, &m->id))
+        c = lookup_known_as(&s->lookup, c, &m->id);
     if (!c)
         return;
     lookup_answered(&s->lookup, c);

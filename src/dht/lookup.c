@@ -25,21 +25,52 @@ struct lookup_candidate *lookup_find(struct lookup *l, const struct endpoint *at
     return NULL;
 }
 
-/* Failed ones do not count: a liar cannot keep an honest node out by naming its neighbours. */
-static bool crowded(const struct lookup *l, const struct endpoint *at)
+/* Those in one network, and those at one address. */
+struct crowd {
+    unsigned prefix, address;
+};
+
+static void count_neighbour(
+    struct crowd *n, const struct lookup_candidate *c, const struct endpoint *at)
 {
-    unsigned prefix = 0, address = 0;
-    bool local = node_address_is_local(at);
+    n->prefix += node_address_same_prefix(&c->at, at);
+    n->address += endpoint_same_ip(&c->at, at);
+}
+
+static bool is_crowd(const struct crowd *n)
+{
+    return n->prefix >= LOOKUP_PREFIX_MAX || n->address >= LOOKUP_ADDRESS_MAX;
+}
+
+/* Few of one network are taken, but only those count that are known to be there, and those that the
+ * same node named: nobody keeps an honest node out by naming neighbours that it does not have. */
+static bool crowded(const struct lookup *l, const struct endpoint *at, uint16_t named_by)
+{
+    struct crowd n = {0};
+    if (node_address_is_local(at))
+        return false;
     for (unsigned i = 0; i < l->count; i++) {
         const struct lookup_candidate *c = &l->candidates[i];
-        if (endpoint_equal(&c->at, at))
-            return true;
-        if (local || c->state == LOOKUP_FAILED)
-            continue;
-        prefix += node_address_same_prefix(&c->at, at);
-        address += endpoint_same_ip(&c->at, at);
+        bool counts = c->state == LOOKUP_ANSWERED || c->named_by == 0 || c->named_by == named_by;
+        if (counts && c->state != LOOKUP_FAILED)
+            count_neighbour(&n, c, at);
     }
-    return prefix >= LOOKUP_PREFIX_MAX || address >= LOOKUP_ADDRESS_MAX;
+    return is_crowd(&n);
+}
+
+/* Nor are more of one network asked than that: `asked` counts those whose answer may still come in
+ * time, too. */
+static bool crowded_out(const struct lookup *l, const struct lookup_candidate *c, bool asked)
+{
+    struct crowd n = {0};
+    if (node_address_is_local(&c->at))
+        return false;
+    for (unsigned i = 0; i < l->count; i++) {
+        const struct lookup_candidate *o = &l->candidates[i];
+        if (o->state == LOOKUP_ANSWERED || (asked && o->state == LOOKUP_ASKED))
+            count_neighbour(&n, o, &c->at);
+    }
+    return is_crowd(&n);
 }
 
 static bool make_room(struct lookup *l, unsigned place)
@@ -67,30 +98,73 @@ static bool make_room(struct lookup *l, unsigned place)
     return true;
 }
 
-static bool add(struct lookup *l, const struct node_id *id, const struct endpoint *at,
-    const struct lookup_candidate *by, unsigned path)
+static unsigned place_of(const struct lookup *l, const struct node_id *id)
 {
-    if (node_id_equal(id, &l->own) || at->port == 0 || crowded(l, at))
-        return false;
-    uint16_t named_by = by ? by->serial : 0;
-    uint8_t hops = by && by->hops < UINT8_MAX ? by->hops + 1 : 0;
     unsigned place = l->count;
     while (place > 0 && node_id_compare(&l->target, id, &l->candidates[place - 1].id) < 0)
         place--;
-    if (place > 0 && node_id_equal(id, &l->candidates[place - 1].id))
-        return false;
-    if (!make_room(l, place))
-        return false;
+    return place;
+}
+
+/* Whether somebody has answered under this id: then it is nobody else's. Equal ones stand together.
+ */
+static bool is_taken(const struct lookup *l, const struct node_id *id, unsigned place)
+{
+    for (; place > 0 && node_id_equal(id, &l->candidates[place - 1].id); place--)
+        if (l->candidates[place - 1].state == LOOKUP_ANSWERED)
+            return true;
+    return false;
+}
+
+static struct lookup_candidate *put(
+    struct lookup *l, unsigned place, const struct lookup_candidate *c)
+{
     memmove(&l->candidates[place + 1], &l->candidates[place],
         (l->count - place) * sizeof *l->candidates);
-    l->candidates[place] = (struct lookup_candidate){.id = *id,
-        .at = *at,
-        .fits = node_id_fits(id, at),
-        .serial = ++l->serials,
-        .named_by = named_by,
-        .hops = hops,
-        .path = (uint8_t)path};
+    l->candidates[place] = *c;
     l->count++;
+    return &l->candidates[place];
+}
+
+/* To where its other id belongs. */
+static struct lookup_candidate *rename_candidate(
+    struct lookup *l, struct lookup_candidate *c, const struct node_id *id)
+{
+    struct lookup_candidate renamed = *c;
+    renamed.id = *id;
+    renamed.fits = node_id_fits(id, &renamed.at);
+    l->count--;
+    memmove(c, c + 1, (size_t)(&l->candidates[l->count] - c) * sizeof *c);
+    return put(l, place_of(l, id), &renamed);
+}
+
+/* An address that is there already: as long as it was not asked, the nearer of its ids counts, so
+ * that nobody puts it far away from where it is looked for. */
+static void name_again(struct lookup *l, struct lookup_candidate *c, const struct node_id *id)
+{
+    if (c->state == LOOKUP_FRESH && node_id_compare(&l->target, id, &c->id) < 0)
+        rename_candidate(l, c, id);
+}
+
+static bool add(struct lookup *l, const struct node_id *id, const struct endpoint *at,
+    const struct lookup_candidate *by, unsigned path)
+{
+    struct lookup_candidate *same = lookup_find(l, at);
+    unsigned place = place_of(l, id);
+    if (node_id_equal(id, &l->own) || at->port == 0 || is_taken(l, id, place))
+        return false;
+    if (same)
+        name_again(l, same, id);
+    if (same || crowded(l, at, by ? by->serial : 0) || !make_room(l, place))
+        return false;
+    put(l, place,
+        &(struct lookup_candidate){.id = *id,
+            .at = *at,
+            .fits = node_id_fits(id, at),
+            .serial = ++l->serials,
+            .named_by = by ? by->serial : 0,
+            .hops = by && by->hops < UINT8_MAX ? by->hops + 1 : 0,
+            .path = (uint8_t)path});
     return true;
 }
 
@@ -128,9 +202,16 @@ static bool unproven(const struct lookup *l, const struct lookup_candidate *c)
     return silent >= LOOKUP_UNPROVEN_MAX + proven;
 }
 
+/* It can be asked, now or when others of its network have been waited for. */
+static bool is_open(const struct lookup *l, const struct lookup_candidate *c)
+{
+    return c->state == LOOKUP_FRESH && (c->fits || l->misfits_asked < LOOKUP_MISFITS_MAX) &&
+           !crowded_out(l, c, false);
+}
+
 static bool may_ask(const struct lookup *l, const struct lookup_candidate *c)
 {
-    return c->state == LOOKUP_FRESH && (c->fits || l->misfits_asked < LOOKUP_MISFITS_MAX);
+    return is_open(l, c) && !crowded_out(l, c, true);
 }
 
 enum walk {
@@ -191,7 +272,7 @@ static bool is_over_on(const struct lookup *l, unsigned path)
         answered += c->state == LOOKUP_ANSWERED && c->fits;
         waits |= c->state == LOOKUP_ASKED;
         waits_for_late |= c->state == LOOKUP_LATE;
-        if (may_go_on && may_ask(l, c))
+        if (may_go_on && is_open(l, c))
             return false;
     }
     if (path > 0)
@@ -239,6 +320,17 @@ void lookup_answered(struct lookup *l, struct lookup_candidate *c)
     leave_asked(l, c);
     c->state = LOOKUP_ANSWERED;
     l->answered++;
+}
+
+struct lookup_candidate *lookup_known_as(
+    struct lookup *l, struct lookup_candidate *c, const struct node_id *id)
+{
+    if (is_taken(l, id, place_of(l, id))) {
+        lookup_failed(l, c);
+        return NULL;
+    }
+    l->misfits_asked += c->fits && !node_id_fits(id, &c->at);
+    return rename_candidate(l, c, id);
 }
 
 void lookup_failed(struct lookup *l, struct lookup_candidate *c)

@@ -12,10 +12,13 @@
  * until its own nearest have answered: the word of those who hide others ends one path, not all.
  *
  * Against hostile answers: one answer adds at most K candidates; those that one node named have to
- * prove themselves before more of them are asked than a few; few a prefix and one an address; few
- * whose id does not fit their address; who answers under another id than it was named with is out;
- * and the whole search has a bound. So a liar can delay a search, and neither lead it nor end it.
- */
+ * prove themselves before more of them are asked than a few; few of one network or address are
+ * asked, and few whose id does not fit their address; and the whole search has a bound. What a liar
+ * says of *others* harms only itself: who is named under a false id is asked all the same, and
+ * stands where its own id belongs when it has answered (libtorrent does so, too), and false
+ * neighbours and false addresses of an id count only against who named them. So one liar can delay
+ * a search, and neither lead it nor end it; many who share an id's neighbourhood: docs/dht.md,
+ * "War". */
 #ifndef KITH_DHT_LOOKUP_H
 #define KITH_DHT_LOOKUP_H
 
@@ -30,8 +33,8 @@
 #define LOOKUP_CANDIDATES_MAX 128u
 #define LOOKUP_QUERIES_MAX 128u
 #define LOOKUP_PER_ANSWER_MAX 8u /* candidates that one answer may add */
-#define LOOKUP_PREFIX_MAX 3u     /* candidates in one /24 or /64 */
-#define LOOKUP_ADDRESS_MAX 2u    /* candidates at one address, ports differing */
+#define LOOKUP_PREFIX_MAX 3u     /* asked, or named by the same, in one /24 or /64 */
+#define LOOKUP_ADDRESS_MAX 2u    /* the same at one address, ports differing */
 #define LOOKUP_UNPROVEN_MAX 3u   /* of those that one node named: asked and silent so far */
 #define LOOKUP_TRIES 2u        /* datagrams get lost: who is late is asked once more, at the end */
 #define LOOKUP_MISFITS_MAX 32u /* questions to ids that do not fit their address */
@@ -88,6 +91,10 @@ void lookup_asked(struct lookup *, struct lookup_candidate *);
 struct lookup_candidate *lookup_find(struct lookup *, const struct endpoint *);
 void lookup_late(struct lookup *, struct lookup_candidate *);
 void lookup_answered(struct lookup *, struct lookup_candidate *);
+/* It has answered under this id, which is not what it was named with. The candidate in its new
+ * place; NULL if another bears that id: then this one has failed. */
+struct lookup_candidate *lookup_known_as(
+    struct lookup *, struct lookup_candidate *, const struct node_id *);
 void lookup_failed(struct lookup *, struct lookup_candidate *);
 bool lookup_is_over(const struct lookup *);
 /* The answerers where something is to be stored, nearest first: the K nearest that fit and gave a

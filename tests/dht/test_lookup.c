@@ -164,6 +164,130 @@ static void a_prefix_has_few_candidates_and_the_failed_do_not_count(void **state
     assert_true(lookup_add(&l, &id, &at, NULL));
 }
 
+/* An answer in which a slanderer names others, and the honest one's word after it. */
+static struct lookup_candidate slanderer, witness;
+
+static void meet_liar_and_witness(void)
+{
+    struct endpoint at = address(1);
+    struct node_id id = node_id_for_address(&at, &target);
+    lookup_add(&l, &id, &at, NULL);
+    at = address(2);
+    id = node_id_for_address(&at, &own);
+    lookup_add(&l, &id, &at, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        struct lookup_candidate *c = ask();
+        lookup_answered(&l, c);
+        *(endpoint_equal(&c->at, &at) ? &witness : &slanderer) = *c;
+    }
+}
+
+static struct node_id honest_id(const struct endpoint *at)
+{
+    struct node_id random = dht_random_id(&chance);
+    return node_id_for_address(at, &random);
+}
+
+static void who_is_named_falsely_stands_where_its_own_id_belongs(void **state)
+{
+    (void)state;
+    struct endpoint at = address(50);
+    struct node_id id = honest_id(&at), lie = node_id_at_bits(&target, 100, &id);
+    meet_liar_and_witness();
+    assert_true(lookup_add(&l, &lie, &at, &slanderer));
+    struct lookup_candidate *c = ask();
+    assert_true(endpoint_equal(&c->at, &at));
+    c = lookup_known_as(&l, c, &id);
+    lookup_answered(&l, c);
+    assert_true(node_id_equal(&c->id, &id));
+    assert_true(c->fits);
+    for (unsigned i = 1; i < l.count; i++)
+        assert_true(node_id_compare(&target, &l.candidates[i - 1].id, &l.candidates[i].id) <= 0);
+    assert_int_equal(l.in_time, 0);
+}
+
+/* Far away from where it is looked for, it would never be asked. */
+static void the_nearer_of_two_ids_that_an_address_is_named_with_counts(void **state)
+{
+    (void)state;
+    struct endpoint at = address(50);
+    struct node_id random = dht_random_id(&chance);
+    struct node_id near = node_id_at_bits(&target, 100, &random),
+                   far = node_id_at_bits(&target, 0, &random);
+    meet_liar_and_witness();
+    assert_true(lookup_add(&l, &far, &at, &slanderer));
+    assert_false(lookup_add(&l, &near, &at, &witness)); /* known already */
+    assert_true(node_id_equal(&lookup_find(&l, &at)->id, &near));
+    assert_false(lookup_add(&l, &far, &at, &slanderer));
+    assert_true(node_id_equal(&lookup_find(&l, &at)->id, &near));
+}
+
+static void false_ports_and_neighbours_keep_nobody_out(void **state)
+{
+    (void)state;
+    struct endpoint at = address(50), lie = at;
+    struct node_id id = honest_id(&at);
+    unsigned taken = 0;
+    meet_liar_and_witness();
+    for (unsigned i = 0; i < 8; i++) {
+        lie.port = (uint16_t)(at.port + 1 + i);
+        lie.ip[3] = (uint8_t)(i < 4 ? at.ip[3] : at.ip[3] + i);
+        struct node_id false_id = node_id_at_bits(&target, 60 + i, &id);
+        taken += lookup_add(&l, &false_id, &lie, &slanderer);
+    }
+    assert_int_equal(taken, LOOKUP_PREFIX_MAX);
+    assert_true(lookup_add(&l, &id, &at, &witness));
+    struct lookup_candidate *c;
+    while ((c = ask()) != NULL && !endpoint_equal(&c->at, &at))
+        lookup_late(&l, c); /* nobody is there */
+    assert_non_null(c);
+}
+
+static void an_id_is_nobodys_before_it_has_answered(void **state)
+{
+    (void)state;
+    struct endpoint at = address(50), lie = address(51);
+    struct node_id id = honest_id(&at);
+    meet_liar_and_witness();
+    assert_true(lookup_add(&l, &id, &lie, &slanderer));
+    assert_true(lookup_add(&l, &id, &at, &witness));
+    lookup_asked(&l, lookup_find(&l, &lie));
+    lookup_asked(&l, lookup_find(&l, &at));
+    lookup_answered(&l, lookup_find(&l, &at));
+    assert_null(lookup_known_as(&l, lookup_find(&l, &lie), &id));
+    assert_int_equal(lookup_find(&l, &lie)->state, LOOKUP_FAILED);
+    struct endpoint third = address(52);
+    assert_false(lookup_add(&l, &id, &third, &witness));
+}
+
+/* However many name them: of one network no more are asked at a time, nor in all that answer. */
+static void few_of_one_network_are_asked(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 12; i++) {
+        struct endpoint at = address(i);
+        struct node_id id = honest_id(&at);
+        lookup_add(&l, &id, &at, NULL);
+    }
+    unsigned asked = 0, named = 0;
+    struct lookup_candidate *c;
+    while ((c = ask()) != NULL) {
+        struct lookup_candidate by = *c;
+        bool is_crowd = node_address_same_prefix(
+            &c->at, &(struct endpoint){.family = ADDR_V4, .ip = {66, 66, 66, 1}});
+        asked += is_crowd;
+        lookup_answered(&l, c);
+        for (unsigned i = 0; i < LOOKUP_PREFIX_MAX && !is_crowd; i++) {
+            struct endpoint at = endpoint_v4(0x42424201 + named++, 6881);
+            struct node_id id = node_id_for_address(&at, &target);
+            lookup_add(&l, &id, &at, &by);
+        }
+    }
+    assert_true(named > 2 * LOOKUP_PREFIX_MAX);
+    assert_int_equal(asked, LOOKUP_PREFIX_MAX);
+    assert_true(lookup_is_over(&l));
+}
+
 /* BEP 42: who does not fit does not count towards the end, and few of them are asked. */
 static void ids_that_do_not_fit_cannot_end_a_search(void **state)
 {
@@ -294,6 +418,10 @@ RUN(TEST(the_nearest_is_asked_first_and_few_at_a_time),
     TEST(while_nobody_has_answered_the_late_are_waited_for),
     TEST(we_ourselves_and_known_addresses_are_not_added),
     TEST(a_prefix_has_few_candidates_and_the_failed_do_not_count),
-    TEST(ids_that_do_not_fit_cannot_end_a_search), TEST(what_a_liar_names_has_to_prove_itself),
-    TEST(the_whole_search_is_bounded), TEST(a_path_that_ends_among_liars_does_not_end_the_others),
+    TEST(who_is_named_falsely_stands_where_its_own_id_belongs),
+    TEST(the_nearer_of_two_ids_that_an_address_is_named_with_counts),
+    TEST(false_ports_and_neighbours_keep_nobody_out), TEST(an_id_is_nobodys_before_it_has_answered),
+    TEST(few_of_one_network_are_asked), TEST(ids_that_do_not_fit_cannot_end_a_search),
+    TEST(what_a_liar_names_has_to_prove_itself), TEST(the_whole_search_is_bounded),
+    TEST(a_path_that_ends_among_liars_does_not_end_the_others),
     TEST(things_are_stored_where_a_token_was_given))

@@ -151,14 +151,14 @@ struct outcome {
     double found, said;
 };
 
-static struct outcome lay_siege(double share, enum hostile_ids ids)
+static struct outcome lay_siege(double share, enum hostile_ids ids, enum hostile_words words)
 {
     struct crowd c;
     struct hostile h;
     struct siege s;
     struct node_id target = {{7, 1, 2, 3}};
     crowd_grow(&c, 300, SECONDS(3600), SECONDS(300));
-    hostile_join(&h, &c, (unsigned)(share / (1 - share) * 300), ids, &target);
+    hostile_join(&h, &c, (unsigned)(share / (1 - share) * 300), ids, words, &target);
     crowd_run(&c, c.wheel.now + SECONDS(600));
     siege_lay(&s, &c, &target, 60);
     hostile_free(&h);
@@ -170,10 +170,18 @@ static struct outcome lay_siege(double share, enum hostile_ids ids)
 static void a_tenth_that_is_hostile_does_not_hide_an_info_hash(void **state)
 {
     (void)state;
-    assert_true(lay_siege(0.1, HOSTILE_FITTING).found >= 0.95);
-    struct outcome chosen = lay_siege(0.1, HOSTILE_CHOSEN);
+    assert_true(lay_siege(0.1, HOSTILE_FITTING, HOSTILE_PRAISE).found >= 0.95);
+    struct outcome chosen = lay_siege(0.1, HOSTILE_CHOSEN, HOSTILE_PRAISE);
     assert_true(chosen.found >= 0.95);
     assert_true(chosen.said >= 0.95); /* ids that are too near to be chance */
+}
+
+/* They name the honest ones that hold it under false ids, at false ports and beside false
+ * neighbours. */
+static void a_tenth_that_slanders_the_others_does_not_hide_it_either(void **state)
+{
+    (void)state;
+    assert_true(lay_siege(0.1, HOSTILE_FITTING, HOSTILE_SLANDER).found >= 0.95);
 }
 
 int main(void)
@@ -186,6 +194,7 @@ int main(void)
         cmocka_unit_test(one_seed_is_one_run),
         cmocka_unit_test(an_item_dies_in_hours_without_a_keeper_and_lives_for_days_with_one),
         cmocka_unit_test(a_tenth_that_is_hostile_does_not_hide_an_info_hash),
+        cmocka_unit_test(a_tenth_that_slanders_the_others_does_not_hide_it_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
