@@ -8,6 +8,8 @@
 
 /* ---- birth --------------------------------------------------------------------------------- */
 
+const char dht_version[4] = {'k', 't', 0, 1};
+
 struct dht *dht_new(const struct dht_config *config, usec now)
 {
     struct dht *d = calloc(1, sizeof *d);

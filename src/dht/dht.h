@@ -19,11 +19,11 @@
 
 #define DHT_SEARCHES_MAX 4096u /* that wait or run */
 #define DHT_SEARCHES_RUNNING 16u
-#define DHT_QUERIES_MAX 256u           /* questions under way */
-#define DHT_CONTACTS_MAX 128u          /* addresses that wait to be asked whether they are nodes */
-#define DHT_CONTACTS_ASKED 8u          /* of them at a time */
-#define DHT_CONTACT_TRIES 3u           /* while we know few */
-#define DHT_QUERY_PATIENCE SECONDS(10) /* an answer after that is none */
+#define DHT_QUERIES_MAX 256u  /* questions under way */
+#define DHT_CONTACTS_MAX 640u /* addresses that wait to be asked: all saved ones, and more */
+#define DHT_CONTACTS_ASKED 8u /* of them at a time */
+#define DHT_CONTACT_TRIES 3u  /* while we know few */
+#define DHT_QUERY_PATIENCE SECONDS(10)    /* an answer after that is none */
 #define DHT_SHORT_PATIENCE_MIN MSECS(400) /* after so long the next one is asked too: see */
 #define DHT_SHORT_PATIENCE_MAX SECONDS(2) /* dht_query.c, it follows the round trips */
 #define DHT_AMPLIFICATION_MAX 5u          /* an answer's bytes over its question's, items aside */
@@ -61,7 +61,7 @@ usec dht_deadline(const struct dht *);
 
 /* Somebody who may be a node: a saved one, a PORT message, a peer in a link, a torrent's `nodes`, a
  * LAN peer. It is asked, and becomes known when it answers. The caller judges the address. A router
- * only tells us of others and stays out of the table. */
+ * only tells us of others and stays out of the table; it is asked before all that wait. */
 enum dht_contact { DHT_CONTACT_NODE, DHT_CONTACT_ROUTER };
 void dht_add_contact(struct dht *, const struct endpoint *, enum dht_contact, usec now);
 /* What dht_save wrote: our id and the nodes that we knew, who are asked again. ERR_SYNTAX. */

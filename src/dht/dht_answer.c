@@ -3,10 +3,13 @@
  * within the budgets of limiter.h. See dht_internal.h. */
 #include "dht/dht_internal.h"
 
-#define FRAME 120u      /* bytes of an answer without lists: ids, token, address, version */
-#define ITEM_FRAME 130u /* k, sig, seq and their keys, beyond that */
-#define LIST_FRAME 14u  /* "6:nodes6", a length */
-#define VALUE4 8u       /* a peer in a list, "6:" and 6 bytes */
+#define ANSWER_MAX 1024u      /* BEP 32: no datagram's payload is longer */
+#define ITEM_ANSWER_MAX 1232u /* but for items, which BEP 44 lets be so long: the IPv6 minimum */
+#define FRAME 120u            /* bytes of an answer without lists: ids, token, address, version */
+#define ITEM_FRAME 130u       /* k, sig, seq and their keys, beyond that */
+#define FILTERS (2 * KRPC_BLOOM_SIZE + 20u) /* BEP 33 */
+#define LIST_FRAME 14u                      /* "6:nodes6", a length */
+#define VALUE4 8u                           /* a peer in a list, "6:" and 6 bytes */
 #define VALUE6 21u
 
 /* One answer on its way: what is asked, what is said, how much may be said. */
@@ -21,13 +24,18 @@ struct answer {
     uint8_t nodes[TABLE_K * 26], nodes6[TABLE_K * 38];
 };
 
+/* The local network is no business of its. */
+static bool is_stranger(const struct answer *a)
+{
+    return !node_address_is_local(a->to);
+}
+
 static void send_answer(struct answer *a)
 {
-    static const char version[] = {'k', 't', 0, 1};
     uint8_t packet[KRPC_SEND_MAX];
     struct builder b = builder_fixed(packet, sizeof packet);
     a->r->transaction = a->q->transaction;
-    a->r->version = bytes_of(version, sizeof version);
+    a->r->version = bytes_of(dht_version, sizeof dht_version);
     a->r->id = *table_own_id(a->d->table);
     a->r->external = *a->to;
     krpc_write(a->r, &b);
@@ -67,10 +75,9 @@ static struct bytes put_nodes(struct answer *a, const struct dht *from, uint8_t 
     size_t entry = krpc_node_size(from->config.family);
     size_t count =
         table_closest(from->table, &a->q->target, TABLE_GOOD, nodes, 2 * TABLE_K, a->now);
-    bool stranger = !node_address_is_local(a->to);
     for (size_t i = 0; i < count && b.size + entry <= size; i++) {
         if (endpoint_equal(&nodes[i].at, a->to) || a->room < entry + LIST_FRAME ||
-            (stranger && node_address_is_local(&nodes[i].at)))
+            (is_stranger(a) && node_address_is_local(&nodes[i].at)))
             continue;
         krpc_put_node(&b, &(struct krpc_node){nodes[i].id, nodes[i].at});
         a->room -= entry;
@@ -119,10 +126,14 @@ static void answer_get_peers(struct answer *a)
     struct dht *d = a->d;
     struct info_hash hash = node_id_to_hash(&a->q->target);
     uint8_t seeds[KRPC_BLOOM_SIZE], peers[KRPC_BLOOM_SIZE];
+    unsigned which = is_stranger(a) ? PEER_STORE_GLOBAL : PEER_STORE_ALL;
+    if (a->q->scrape && a->room > ANSWER_MAX - FRAME - FILTERS)
+        a->room = ANSWER_MAX - FRAME - FILTERS;
     add_nodes(a);
     if (!d->peers || peer_store_has_room(d->peers, &hash))
         add_token(a);
-    if (d->peers && a->q->scrape && peer_store_scrape(d->peers, &hash, seeds, peers, a->now)) {
+    if (d->peers && a->q->scrape &&
+        peer_store_scrape(d->peers, &hash, which, seeds, peers, a->now)) {
         a->r->bloom_seeds = bytes_of(seeds, sizeof seeds);
         a->r->bloom_peers = bytes_of(peers, sizeof peers);
         a->room = 0;
@@ -131,9 +142,10 @@ static void answer_get_peers(struct answer *a)
     size_t max = a->room / each;
     if (max > DHT_PEERS_GIVEN_MAX)
         max = DHT_PEERS_GIVEN_MAX;
+    which |= a->q->noseed ? PEER_STORE_NO_SEEDS : 0;
     if (d->peers && max > 0)
         a->r->value_count =
-            (uint32_t)peer_store_get(d->peers, &hash, a->q->noseed, a->r->values, max, a->now);
+            (uint32_t)peer_store_get(d->peers, &hash, which, a->r->values, max, a->now);
     send_answer(a);
 }
 
@@ -162,11 +174,11 @@ static void answer_announce(struct answer *a)
 
 static void answer_sample(struct answer *a)
 {
-    struct info_hash samples[PEER_STORE_SAMPLES_MAX];
+    const struct info_hash *samples = NULL;
     size_t count = 0;
     add_nodes(a);
     if (a->d->peers)
-        count = peer_store_sample(a->d->peers, samples, &a->r->num, a->now);
+        count = peer_store_sample(a->d->peers, &samples, &a->r->num, a->now);
     size_t max = a->room / sizeof *samples;
     a->r->has_samples = true;
     a->r->interval = KRPC_INTERVAL_MAX;
@@ -176,13 +188,20 @@ static void answer_sample(struct answer *a)
 
 /* ---- items --------------------------------------------------------------------------------- */
 
+/* The item comes whole; nodes as far as the datagram stays one. */
+static size_t room_beside(const struct dht_item *item)
+{
+    size_t used = FRAME + ITEM_FRAME + item->value.size;
+    return used < ITEM_ANSWER_MAX ? ITEM_ANSWER_MAX - used : 0;
+}
+
 static void answer_get(struct answer *a)
 {
     struct dht_item item;
     bool there = a->d->items && item_store_get(a->d->items, &a->q->target, &item, a->now);
     bool newer = there && !(item.is_mutable && a->q->has_seq && item.seq <= a->q->seq);
     if (newer)
-        a->room = KRPC_SEND_MAX - FRAME - ITEM_FRAME - item.value.size;
+        a->room = room_beside(&item);
     add_nodes(a);
     add_token(a);
     if (there && item.is_mutable) {
@@ -266,8 +285,8 @@ void answer_query(
     krpc_reset(&r);
     r.kind = KRPC_RESPONSE;
     size_t room = size * DHT_AMPLIFICATION_MAX;
-    if (room > KRPC_SEND_MAX)
-        room = KRPC_SEND_MAX;
+    if (room > ANSWER_MAX)
+        room = ANSWER_MAX;
     struct answer a = {.d = d, .to = from, .q = q, .r = &r, .now = now};
     a.room = room > FRAME + q->transaction.size ? room - FRAME - q->transaction.size : 0;
     answer_method(&a);

@@ -3,7 +3,8 @@
  *   dht.c           birth and death, datagrams in, time, status
  *   dht_query.c     questions under way: sending, round trips, silence
  *   dht_answer.c    what others ask us
- *   dht_search.c    searches: find_node, get_peers and announce, get and put
+ *   dht_search.c    searches: find_node, get_peers, get
+ *   dht_store.c     what they store in the end: announce_peer, put
  *   dht_maintain.c  keeping the table alive: contacts, checks, refreshes, our address */
 #ifndef KITH_DHT_DHT_INTERNAL_H
 #define KITH_DHT_DHT_INTERNAL_H
@@ -101,6 +102,8 @@ struct dht {
 };
 
 /* ---- dht.c --------------------------------------------------------------------------------- */
+/* The program's name in messages (BEP 5, "v"). */
+extern const char dht_version[4];
 /* Sends what the builder holds, if it holds it. */
 void dht_send(struct dht *, const struct endpoint *to, const struct builder *);
 
@@ -128,6 +131,15 @@ void search_failed(struct dht *, const struct query *, usec now);
 bool search_run(struct dht *, usec now);
 void search_free_all(struct dht *);
 void search_bury(struct dht *);
+
+/* ---- dht_store.c --------------------------------------------------------------------------- */
+/* Asks the nearest to store what the search is about, if it is about that. */
+void store_begin(struct dht *, struct dht_search *, usec now);
+bool store_at(
+    struct dht *, struct dht_search *, const struct lookup_candidate *, uint8_t tries, usec now);
+void store_answered(struct dht_search *, const struct query *, const struct krpc_message *);
+/* It gave us the newest item that was found. */
+bool store_holds_newest(const struct dht_search *, const struct lookup_candidate *);
 
 /* ---- dht_maintain.c ------------------------------------------------------------------------ */
 /* A question of ours that is no search's is late. */

@@ -23,15 +23,23 @@ static bool is_waiting(const struct dht *d, const struct endpoint *at)
     return false;
 }
 
+/* Where there is no room the last one gives way to a router: who hands one in knows nobody better.
+ */
 static void add_contact(struct dht *d, const struct contact *c, usec now)
 {
-    if (d->contact_count == DHT_CONTACTS_MAX)
+    bool first = c->kind == DHT_CONTACT_ROUTER;
+    if (d->contact_count == DHT_CONTACTS_MAX && !first)
         return;
     if (!d->contacts)
         d->contacts = malloc(DHT_CONTACTS_MAX * sizeof *d->contacts);
     if (!d->contacts)
         return;
-    d->contacts[(d->contact_first + d->contact_count++) % DHT_CONTACTS_MAX] = *c;
+    d->contact_count -= d->contact_count == DHT_CONTACTS_MAX;
+    unsigned place = d->contact_first + (first ? DHT_CONTACTS_MAX - 1 : d->contact_count);
+    if (first)
+        d->contact_first = place % DHT_CONTACTS_MAX;
+    d->contacts[place % DHT_CONTACTS_MAX] = *c;
+    d->contact_count++;
     d->deadline = usec_min(d->deadline, now);
 }
 

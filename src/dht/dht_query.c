@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 
-/* The program's name in messages (BEP 5, "v"). */
-static const char version[] = {'k', 't', 0, 1};
-
 /* ---- patience ------------------------------------------------------------------------------ */
 
 /* As RFC 6298 sets a retransmission timer: most answers that come at all come before this. */
@@ -68,7 +65,7 @@ bool query_send(struct dht *d, struct krpc_message *m, const struct query *q, us
     store_u16(t, transaction);
     m->kind = KRPC_QUERY;
     m->transaction = bytes_of(t, sizeof t);
-    m->version = bytes_of(version, sizeof version);
+    m->version = bytes_of(dht_version, sizeof dht_version);
     m->id = *table_own_id(d->table);
     m->read_only = d->config.read_only;
     struct builder b = builder_fixed(packet, sizeof packet);

@@ -33,6 +33,13 @@ static bool read_flag(struct bencode_value dict, const char *key)
     return bencode_get_integer(dict, key, &value) && value == 1;
 }
 
+/* BEP 5 says "present and non-zero". */
+static bool read_implied_port(struct bencode_value dict)
+{
+    int64_t value;
+    return bencode_get_integer(dict, "implied_port", &value) && value != 0;
+}
+
 /* A string of exactly `size` bytes, or nothing. */
 static struct bytes read_sized(struct bencode_value dict, const char *key, size_t size)
 {
@@ -88,7 +95,7 @@ static void read_query(struct krpc_message *m, struct bencode_value root)
     if (!m->has_target && m->method == KRPC_UNKNOWN)
         m->has_target = read_id(a, "info_hash", &m->target);
     m->want = read_want(bencode_get_typed(a, "want", BENCODE_LIST));
-    m->implied_port = read_flag(a, "implied_port");
+    m->implied_port = read_implied_port(a);
     m->seed = read_flag(a, "seed");
     m->noseed = read_flag(a, "noseed");
     m->scrape = read_flag(a, "scrape");

@@ -11,7 +11,7 @@
 #include "dht/node_id.h"
 
 #define KRPC_RECEIVE_MAX 2048u   /* longer datagrams are not looked at */
-#define KRPC_SEND_MAX 1400u      /* ours: crosses every link unfragmented */
+#define KRPC_SEND_MAX 1400u      /* the longest put; all else is far shorter (dht_answer.c) */
 #define KRPC_TOKENS_MAX 1024u    /* bencode values in one message */
 #define KRPC_TRANSACTION_MAX 32u /* bytes that we echo */
 #define KRPC_TOKEN_MAX 64u       /* bytes of somebody's write token that we keep */

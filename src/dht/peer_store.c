@@ -20,10 +20,17 @@ struct swarm {
     uint32_t count, capacity;
 };
 
+struct peer_samples {
+    struct info_hash hashes[PEER_STORE_SAMPLES_MAX];
+    uint32_t count, all;
+    usec until; /* when others are drawn */
+};
+
 struct peer_store {
     struct dht_random *random;
     struct shelf shelf;
     size_t total;
+    struct peer_samples samples;
 };
 
 static struct swarm *swarm_of(struct shelf_entry *e)
@@ -210,29 +217,51 @@ static void swap(struct stored_peer *a, struct stored_peer *b)
     *b = t;
 }
 
-size_t peer_store_get(struct peer_store *s, const struct info_hash *hash, bool no_seeds,
+/* Moves those that are wanted to the front, from `from` on. How many stand there then. */
+static uint32_t gather(struct swarm *w, uint32_t from, bool (*wanted)(const struct stored_peer *))
+{
+    uint32_t count = from;
+    for (uint32_t i = from; i < w->count; i++)
+        if (wanted(&w->peers[i]))
+            swap(&w->peers[count++], &w->peers[i]);
+    return count;
+}
+
+static bool is_global(const struct stored_peer *p)
+{
+    struct endpoint e = endpoint_of(p);
+    return !node_address_is_local(&e);
+}
+
+static bool is_global_leecher(const struct stored_peer *p)
+{
+    return !p->seed && is_global(p);
+}
+
+static bool is_leecher(const struct stored_peer *p)
+{
+    return !p->seed;
+}
+
+size_t peer_store_get(struct peer_store *s, const struct info_hash *hash, unsigned which,
     struct endpoint *out, size_t max, usec now)
 {
     struct swarm *w = find(s, hash, now);
     if (!w)
         return 0;
-    uint32_t leading = w->count; /* those to choose from first stand first */
-    if (no_seeds) {
-        leading = 0;
-        for (uint32_t i = 0; i < w->count; i++)
-            if (!w->peers[i].seed)
-                swap(&w->peers[leading++], &w->peers[i]);
-    }
+    bool global = which & PEER_STORE_GLOBAL, no_seeds = which & PEER_STORE_NO_SEEDS;
+    uint32_t leading = no_seeds ? gather(w, 0, global ? is_global_leecher : is_leecher) : 0;
+    uint32_t given = global ? gather(w, leading, is_global) : w->count;
     size_t count = 0;
-    for (uint32_t i = 0; i < w->count && count < max; i++) {
-        uint32_t end = i < leading ? leading : w->count;
+    for (uint32_t i = 0; i < given && count < max; i++) {
+        uint32_t end = i < leading ? leading : given;
         swap(&w->peers[i], &w->peers[i + dht_random_below(s->random, end - i)]);
         out[count++] = endpoint_of(&w->peers[i]);
     }
     return count;
 }
 
-bool peer_store_scrape(struct peer_store *s, const struct info_hash *hash,
+bool peer_store_scrape(struct peer_store *s, const struct info_hash *hash, unsigned which,
     uint8_t seeds[KRPC_BLOOM_SIZE], uint8_t peers[KRPC_BLOOM_SIZE], usec now)
 {
     struct swarm *w = find(s, hash, now);
@@ -242,29 +271,51 @@ bool peer_store_scrape(struct peer_store *s, const struct info_hash *hash,
     memset(peers, 0, KRPC_BLOOM_SIZE);
     for (uint32_t i = 0; i < w->count; i++) {
         struct endpoint e = endpoint_of(&w->peers[i]);
-        bloom_add(w->peers[i].seed ? seeds : peers, &e);
+        if (!(which & PEER_STORE_GLOBAL) || !node_address_is_local(&e))
+            bloom_add(w->peers[i].seed ? seeds : peers, &e);
     }
     return true;
 }
 
-size_t peer_store_sample(
-    struct peer_store *s, struct info_hash out[PEER_STORE_SAMPLES_MAX], uint32_t *all, usec now)
+/* ---- samples ------------------------------------------------------------------------------- */
+
+static bool is_public(const struct swarm *w)
 {
+    for (uint32_t i = 0; i < w->count; i++)
+        if (is_global(&w->peers[i]))
+            return true;
+    return false;
+}
+
+/* Each with the same chance, in one pass. */
+static void draw_samples(struct peer_store *s, usec now)
+{
+    struct peer_samples *drawn = &s->samples;
+    *drawn = (struct peer_samples){.until = now + PEER_STORE_SAMPLE_LIFE};
     peer_store_expire(s, now);
-    size_t count = 0, seen = 0;
     list_for_each(at, &s->shelf.order)
     {
-        seen++;
-        size_t place = count;
-        if (count == PEER_STORE_SAMPLES_MAX)
-            place = (size_t)dht_random_below(s->random, seen);
-        else
-            count++;
+        struct shelf_entry *e = list_entry(at, struct shelf_entry, link);
+        if (!is_public(swarm_of(e)))
+            continue;
+        size_t place = drawn->all++;
         if (place < PEER_STORE_SAMPLES_MAX)
-            out[place] = node_id_to_hash(&list_entry(at, struct shelf_entry, link)->key);
+            drawn->count++;
+        else
+            place = (size_t)dht_random_below(s->random, drawn->all);
+        if (place < PEER_STORE_SAMPLES_MAX)
+            drawn->hashes[place] = node_id_to_hash(&e->key);
     }
-    *all = (uint32_t)seen;
-    return count;
+}
+
+size_t peer_store_sample(
+    struct peer_store *s, const struct info_hash **samples, uint32_t *all, usec now)
+{
+    if (now >= s->samples.until)
+        draw_samples(s, now);
+    *samples = s->samples.hashes;
+    *all = s->samples.all;
+    return s->samples.count;
 }
 
 size_t peer_store_hashes(const struct peer_store *s)

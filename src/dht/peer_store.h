@@ -14,6 +14,7 @@
 #define PEER_STORE_FROM_ADDRESS_MAX 200u /* info-hashes that one address, or /64, named first */
 #define PEER_STORE_LIFE SECONDS(45 * 60)
 #define PEER_STORE_SAMPLES_MAX 20u
+#define PEER_STORE_SAMPLE_LIFE SECONDS(60)
 
 struct peer_store;
 
@@ -30,18 +31,24 @@ struct peer_store_announce {
  */
 bool peer_store_add(
     struct peer_store *, const struct peer_store_announce *, const struct node_id *own, usec now);
-/* Random peers of one info-hash; with `no_seeds`, of those that are not seeds as far as there are
- * enough. How many. */
-size_t peer_store_get(struct peer_store *, const struct info_hash *, bool no_seeds,
+/* Which peers are given. */
+enum peer_store_which {
+    PEER_STORE_ALL = 0,
+    PEER_STORE_NO_SEEDS = 1, /* as far as there are enough others */
+    PEER_STORE_GLOBAL = 2    /* none of the local network: that is no stranger's business */
+};
+/* Random peers of one info-hash. How many. */
+size_t peer_store_get(struct peer_store *, const struct info_hash *, unsigned which,
     struct endpoint *out, size_t max, usec now);
 /* Is there room for more peers of this info-hash? If not, a token is not to be given (BEP 33). */
 bool peer_store_has_room(struct peer_store *, const struct info_hash *);
 /* Fills both filters; false if the info-hash is not known. */
-bool peer_store_scrape(struct peer_store *, const struct info_hash *,
+bool peer_store_scrape(struct peer_store *, const struct info_hash *, unsigned which,
     uint8_t seeds[KRPC_BLOOM_SIZE], uint8_t peers[KRPC_BLOOM_SIZE], usec now);
-/* Random info-hashes, and how many there are in all. */
+/* Random info-hashes with peers of the open internet, and how many of them there are in all. Who
+ * asks again within PEER_STORE_SAMPLE_LIFE is told the same: a question costs nothing (BEP 51). */
 size_t peer_store_sample(
-    struct peer_store *, struct info_hash out[PEER_STORE_SAMPLES_MAX], uint32_t *all, usec now);
+    struct peer_store *, const struct info_hash **samples, uint32_t *all, usec now);
 /* Forgets what has expired; called now and then. */
 void peer_store_expire(struct peer_store *, usec now);
 size_t peer_store_hashes(const struct peer_store *);

@@ -370,22 +370,6 @@ bool table_answered(struct table *t, const struct node_id *id, const struct endp
     return insert(t, &new, now);
 }
 
-bool table_heard(struct table *t, const struct node_id *id, const struct endpoint *at, usec now)
-{
-    if (!acceptable(t, id, at, now))
-        return false;
-    struct table_node *n = find(t, id, at);
-    if (n) {
-        n->asked_us = now;
-        return false;
-    }
-    struct bucket *b = bucket_of(t, id);
-    struct table_node new = {.id = *id, .at = *at, .fits = node_id_fits(id, at)};
-    if (b->count == TABLE_K && b != &t->buckets[t->count - 1] && !replaceable(b, &new))
-        return false;
-    return !crowds(b, &new, NULL) && !find_in(b, id);
-}
-
 bool table_would_take(
     struct table *t, const struct node_id *id, const struct endpoint *at, usec now)
 {
@@ -395,6 +379,18 @@ bool table_would_take(
         find_address(t, at, !node_address_is_local(at), &where) || crowds(b, &new, NULL))
         return false;
     return b->count < TABLE_K || b == &t->buckets[t->count - 1] || replaceable(b, &new);
+}
+
+bool table_heard(struct table *t, const struct node_id *id, const struct endpoint *at, usec now)
+{
+    if (!acceptable(t, id, at, now))
+        return false;
+    struct table_node *n = find(t, id, at);
+    if (n) {
+        n->asked_us = now;
+        return false;
+    }
+    return table_would_take(t, id, at, now);
 }
 
 void table_tried(struct table *t, const struct node_id *id, const struct endpoint *at, usec now)

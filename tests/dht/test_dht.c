@@ -123,6 +123,55 @@ static void a_small_network_that_has_settled_is_quiet(void **state)
     }
 }
 
+/* ---- what was known last time -------------------------------------------------------------- */
+
+#define SAVED 500u
+
+struct asked {
+    unsigned of_saved, all, router_after;
+    struct endpoint router;
+};
+
+static bool note_asked(void *user, const struct net_datagram *d)
+{
+    struct asked *a = user;
+    a->all++;
+    a->of_saved += d->to.ip[0] == 8;
+    if (endpoint_equal(&d->to, &a->router) && a->router_after == 0)
+        a->router_after = a->all;
+    return true;
+}
+
+static void load(struct net_node *n)
+{
+    static uint8_t nodes[SAVED * 26];
+    struct builder list = builder_fixed(nodes, sizeof nodes), text = builder_heap(1 << 20);
+    for (unsigned i = 0; i < SAVED; i++)
+        krpc_put_node(&list,
+            &(struct krpc_node){some_key((uint8_t)i), endpoint_v4(0x08000001 + i * 256, 6881)});
+    builder_format(&text, "d2:id20:abcdefghij01234567895:nodes%zu:", list.size);
+    builder_span(&text, builder_bytes(&list));
+    builder_u8(&text, 'e');
+    assert_int_equal(dht_load(n->dht, builder_bytes(&text), net.now), 0);
+    builder_free(&text);
+}
+
+/* All of those that are gone, and none keeps a host that the user named waiting. */
+static void all_that_were_known_are_asked_and_a_router_before_them(void **state)
+{
+    (void)state;
+    struct net_node *n = net_add(&net, NULL);
+    struct asked a = {.router = endpoint_v4(0x09090909, 6881)};
+    net.tap = note_asked;
+    net.tap_user = &a;
+    load(n);
+    dht_add_contact(n->dht, &a.router, DHT_CONTACT_ROUTER, net.now);
+    net_run(&net, SECONDS(1800));
+    net.tap = NULL;
+    assert_true(a.of_saved >= SAVED);
+    assert_in_range(a.router_after, 1, DHT_CONTACTS_ASKED + 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -131,6 +180,7 @@ int main(void)
         TEST(two_nodes_that_know_one_address_form_a_network),
         TEST(what_is_announced_is_found_by_anybody),
         TEST(a_small_network_that_has_settled_is_quiet),
+        TEST(all_that_were_known_are_asked_and_a_router_before_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,6 +163,43 @@ static void the_longest_item_is_sent_within_the_budget(void **state)
     assert_true(meter.out <= (30 + 10) * 2048);
 }
 
+/* BEP 32: at most 1024 bytes, filters and both families' nodes included. */
+static void no_answer_is_longer_than_any_link_takes(void **state)
+{
+    (void)state;
+    announce_many(60);
+    struct krpc_message m = question(KRPC_GET_PEERS);
+    m.scrape = true;
+    m.want = KRPC_WANT_NODES | KRPC_WANT_NODES6;
+    m.salt = bytes_of_str(
+        "so that the question is a long one, and its answer may be five times as long");
+    struct meter meter = reflect(&m, 1, 0);
+    assert_in_range(meter.out, 2 * KRPC_BLOOM_SIZE, 1024);
+}
+
+/* ---- strangers ----------------------------------------------------------------------------- */
+
+static void the_local_networks_peers_are_told_to_it_alone(void **state)
+{
+    (void)state;
+    struct krpc_message m = question(KRPC_GET_PEERS), a = question(KRPC_ANNOUNCE_PEER);
+    struct endpoint far = stranger;
+    stranger = endpoint_v4(0xc0a80105, 5000);
+    const struct krpc_message *r = ask(&m);
+    assert_non_null(r);
+    uint8_t token[8];
+    memcpy(token, r->token.data, 8);
+    a.token = bytes_of(token, 8);
+    a.port = 5000;
+    assert_non_null(ask(&a));
+    stranger = endpoint_v4(0xc0a80106, 5000);
+    r = ask(&m);
+    assert_true(r && r->value_count == 1);
+    stranger = far;
+    r = ask(&m);
+    assert_true(r && r->value_count == 0);
+}
+
 /* ---- tokens -------------------------------------------------------------------------------- */
 
 static void an_announce_needs_a_token_of_its_address(void **state)
@@ -405,6 +442,8 @@ static void an_id_that_is_made_up_for_each_question_gets_nowhere(void **state)
 
 RUN(TEST(no_answer_is_more_than_five_times_its_question),
     TEST(a_victim_gets_no_more_than_its_budget), TEST(the_longest_item_is_sent_within_the_budget),
+    TEST(no_answer_is_longer_than_any_link_takes),
+    TEST(the_local_networks_peers_are_told_to_it_alone),
     TEST(an_announce_needs_a_token_of_its_address), TEST(a_put_needs_a_token_too),
     TEST(an_unknown_question_with_a_target_is_led_on),
     TEST(samples_are_said_even_if_there_are_none), TEST(the_asker_is_told_its_address),

@@ -2,6 +2,7 @@
 #include "tests/base/check.h"
 
 #include "dht/krpc.h"
+#include <stdio.h>
 
 static struct krpc_message m, again;
 
@@ -36,6 +37,21 @@ static void the_examples_of_bep_5_are_read_and_written(void **state)
     for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
         assert_int_equal(parse(examples[i]), 0);
         assert_string_equal(written(), examples[i]);
+    }
+}
+
+/* BEP 5: "present and non-zero". */
+static void an_implied_port_is_any_number_but_zero(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"i0e", "i1e", "i2e", "i-1e"};
+    for (unsigned i = 0; i < 4; i++) {
+        char text[160];
+        snprintf(text, sizeof text,
+            "d1:ad2:id20:abcdefghij012345678912:implied_port%se1:q13:announce_peer1:t2:aa1:y1:qe",
+            values[i]);
+        assert_int_equal(parse(text), 0);
+        assert_int_equal(m.implied_port, i > 0);
     }
 }
 
@@ -215,7 +231,8 @@ static void every_field_of_a_response_comes_back(void **state)
 }
 
 RUN(T(the_examples_of_bep_5_are_read_and_written), T(an_announce_has_its_fields),
-    T(a_node_list_is_cut_to_whole_entries), T(both_families_may_stand_in_one_list_of_values),
+    T(an_implied_port_is_any_number_but_zero), T(a_node_list_is_cut_to_whole_entries),
+    T(both_families_may_stand_in_one_list_of_values),
     T(what_has_the_wrong_type_is_as_if_it_were_absent), T(what_is_no_message_is_refused),
     T(keys_in_any_order_and_bytes_behind_are_as_the_network_is),
     T(a_mutable_item_with_a_broken_key_still_claims_to_be_one),

@@ -40,7 +40,8 @@ static bool add(unsigned hash, uint32_t ip, uint16_t port, bool seed, usec now)
 static size_t get(unsigned hash, bool no_seeds, size_t max, usec now)
 {
     struct info_hash h = hash_of(hash);
-    return peer_store_get(store, &h, no_seeds, got, max, now);
+    return peer_store_get(
+        store, &h, no_seeds ? PEER_STORE_NO_SEEDS : PEER_STORE_ALL, got, max, now);
 }
 
 static void an_address_is_there_once_with_its_last_port(void **state)
@@ -125,10 +126,10 @@ static void a_scrape_counts_seeds_and_peers(void **state)
     (void)state;
     uint8_t seeds[BLOOM_SIZE], peers[BLOOM_SIZE];
     struct info_hash h = hash_of(1);
-    assert_false(peer_store_scrape(store, &h, seeds, peers, 1));
+    assert_false(peer_store_scrape(store, &h, PEER_STORE_ALL, seeds, peers, 1));
     for (unsigned i = 0; i < 100; i++)
         add(1, 0x08080000 + i * 7, 1000, i < 30, 1);
-    assert_true(peer_store_scrape(store, &h, seeds, peers, 1));
+    assert_true(peer_store_scrape(store, &h, PEER_STORE_ALL, seeds, peers, 1));
     assert_true(bloom_estimate(seeds) > 28 && bloom_estimate(seeds) < 32);
     assert_true(bloom_estimate(peers) > 66 && bloom_estimate(peers) < 74);
 }
@@ -136,21 +137,67 @@ static void a_scrape_counts_seeds_and_peers(void **state)
 static void samples_are_random_and_counted(void **state)
 {
     (void)state;
-    struct info_hash samples[PEER_STORE_SAMPLES_MAX];
+    const struct info_hash *samples;
     uint32_t all;
     bool seen[100] = {false};
-    assert_int_equal(peer_store_sample(store, samples, &all, 1), 0);
+    assert_int_equal(peer_store_sample(store, &samples, &all, 1), 0);
     assert_int_equal(all, 0);
     for (unsigned i = 0; i < 100; i++)
         add(i, 0x08080808 + i * 256, 1000, false, 1);
-    for (unsigned round = 0; round < 60; round++) {
-        assert_int_equal(peer_store_sample(store, samples, &all, 1), PEER_STORE_SAMPLES_MAX);
+    for (unsigned round = 1; round < 40; round++) {
+        usec now = round * PEER_STORE_SAMPLE_LIFE + 1;
+        assert_int_equal(peer_store_sample(store, &samples, &all, now), PEER_STORE_SAMPLES_MAX);
         assert_int_equal(all, 100);
         for (unsigned i = 0; i < PEER_STORE_SAMPLES_MAX; i++)
             seen[load_u32(samples[i].b)] = true;
     }
     for (unsigned i = 0; i < 100; i++)
         assert_true(seen[i]);
+}
+
+static void a_sample_is_drawn_once_a_minute(void **state)
+{
+    (void)state;
+    const struct info_hash *samples;
+    struct info_hash before[PEER_STORE_SAMPLES_MAX];
+    uint32_t all;
+    for (unsigned i = 0; i < 100; i++)
+        add(i, 0x08080808 + i * 256, 1000, false, 1);
+    peer_store_sample(store, &samples, &all, 1);
+    memcpy(before, samples, sizeof before);
+    peer_store_sample(store, &samples, &all, PEER_STORE_SAMPLE_LIFE);
+    assert_memory_equal(before, samples, sizeof before);
+    peer_store_sample(store, &samples, &all, PEER_STORE_SAMPLE_LIFE + 1);
+    assert_memory_not_equal(before, samples, sizeof before);
+}
+
+static void strangers_are_told_of_nobody_on_the_local_network(void **state)
+{
+    (void)state;
+    struct info_hash h = hash_of(1);
+    const struct info_hash *samples;
+    uint8_t seeds[BLOOM_SIZE], peers[BLOOM_SIZE];
+    uint32_t all;
+    for (unsigned i = 0; i < 30; i++)
+        add(1, 0xc0a80101 + i, 1000, i % 3 == 0, 1);
+    add(2, 0x0a000001, 1000, false, 1);
+    assert_int_equal(peer_store_get(store, &h, PEER_STORE_GLOBAL, got, 50, 1), 0);
+    assert_int_equal(peer_store_sample(store, &samples, &all, 1), 0);
+    for (unsigned i = 0; i < 10; i++)
+        add(1, 0x08080801 + i, 1000, i % 2, 1);
+    for (unsigned seedless = 0; seedless < 2; seedless++) {
+        unsigned which = PEER_STORE_GLOBAL | (seedless ? PEER_STORE_NO_SEEDS : 0);
+        assert_int_equal(peer_store_get(store, &h, which, got, 50, 1), 10);
+        for (unsigned i = 0; i < 10; i++)
+            assert_int_equal(got[i].ip[0], 8);
+        for (unsigned i = 0; seedless && i < 5; i++)
+            assert_int_equal((got[i].ip[3] - 1) % 2, 0);
+    }
+    assert_int_equal(get(1, false, 50, 1), 40);
+    assert_true(peer_store_scrape(store, &h, PEER_STORE_GLOBAL, seeds, peers, 1));
+    assert_true(bloom_estimate(seeds) < 6 && bloom_estimate(peers) < 6);
+    assert_int_equal(peer_store_sample(store, &samples, &all, SECONDS(90)), 1);
+    assert_true(load_u32(samples[0].b) == 1 && all == 1);
 }
 
 static void one_address_cannot_fill_the_store_and_a_neighbour_can(void **state)
@@ -171,4 +218,5 @@ RUN(TEST(an_address_is_there_once_with_its_last_port), TEST(peers_expire),
     TEST(who_wants_no_seeds_gets_others_first), TEST(who_asks_again_gets_others),
     TEST(a_swarm_and_the_store_are_bounded), TEST(the_farthest_hash_makes_room),
     TEST(a_scrape_counts_seeds_and_peers), TEST(samples_are_random_and_counted),
+    TEST(a_sample_is_drawn_once_a_minute), TEST(strangers_are_told_of_nobody_on_the_local_network),
     TEST(one_address_cannot_fill_the_store_and_a_neighbour_can))

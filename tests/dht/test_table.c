@@ -161,6 +161,16 @@ static void an_address_has_one_node_whatever_its_port(void **state)
     assert_true(answered(&b)); /* but one that is gone does not keep it */
 }
 
+/* Two behind one router: the second would never be taken, whatever it answers. */
+static void who_asks_us_beside_a_known_one_is_not_asked_back(void **state)
+{
+    (void)state;
+    struct krpc_node a = node_at(0, 1), b = node_at(1, 1);
+    b.at.port++;
+    answered(&a);
+    assert_false(table_heard(t, &b.id, &b.at, now));
+}
+
 static void a_prefix_has_one_node_in_a_bucket(void **state)
 {
     (void)state;
@@ -363,7 +373,8 @@ RUN(TEST(a_bucket_far_from_us_holds_eight_and_those_near_us_split),
     TEST(a_spare_takes_the_place_of_one_that_is_bad),
     TEST(without_a_spare_a_bad_node_stays_and_is_not_told_of),
     TEST(a_node_is_good_for_fifteen_minutes), TEST(who_only_asks_us_is_not_in_the_table),
-    TEST(an_address_has_one_node_whatever_its_port), TEST(a_prefix_has_one_node_in_a_bucket),
+    TEST(an_address_has_one_node_whatever_its_port),
+    TEST(who_asks_us_beside_a_known_one_is_not_asked_back), TEST(a_prefix_has_one_node_in_a_bucket),
     TEST(six_has_one_node_a_64), TEST(an_id_that_fits_its_address_goes_before_one_that_does_not),
     TEST(who_keeps_changing_its_id_is_not_believed), TEST(the_same_new_id_seen_twice_is_one_change),
     TEST(an_id_is_not_taken_over_from_a_good_node),
