@@ -47,11 +47,11 @@ void delay_history_add(struct delay_history *h, uint32_t sample, usec now)
 
 usec delay_history_queue(const struct delay_history *h)
 {
-    uint32_t lowest = h->recent[0] - h->base;
+    uint32_t lowest = h->recent[0];
     for (unsigned i = 1; i < DELAY_RECENT; i++)
-        if (h->recent[i] - h->base < lowest)
-            lowest = h->recent[i] - h->base;
-    return lowest;
+        if (is_less(h->recent[i], lowest))
+            lowest = h->recent[i];
+    return is_less(lowest, h->base) ? 0 : lowest - h->base; /* less: the base has risen since */
 }
 
 void delay_history_shift(struct delay_history *h, uint32_t by)
@@ -59,4 +59,12 @@ void delay_history_shift(struct delay_history *h, uint32_t by)
     for (unsigned i = 0; i < DELAY_BASE_MINUTES; i++)
         h->minutes[i] += by;
     h->base += by;
+}
+
+void delay_history_raise(struct delay_history *h, uint32_t sample, uint32_t most)
+{
+    if (!h->started || !is_less(h->base, sample))
+        return;
+    uint32_t by = sample - h->base;
+    delay_history_shift(h, by < most ? by : most);
 }

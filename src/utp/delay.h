@@ -27,5 +27,8 @@ void delay_history_add(struct delay_history *, uint32_t sample, usec now);
 usec delay_history_queue(const struct delay_history *);
 /* The other end's clock is found to run away from ours by so much: the base moves along. */
 void delay_history_shift(struct delay_history *, uint32_t by);
+/* The sample that follows is of a larger packet than those before, which takes longer over an empty
+ * path, too, but by no more than `most`: the base rises to it, as far as that. */
+void delay_history_raise(struct delay_history *, uint32_t sample, uint32_t most);
 
 #endif

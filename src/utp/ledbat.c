@@ -84,14 +84,19 @@ static void slow_start(struct ledbat *l, double bytes, usec queue, bool limited,
 
 /* ---- afterwards ---------------------------------------------------------------------------- */
 
-/* Bytes a round trip. */
+/* Bytes a round trip. In a short buffer a window may be four packets, and LEDBAT_GAIN half of that:
+ * the buffer would be overfull before the queue is seen. There it grows by no more than it shrinks.
+ */
 static double gain(const struct ledbat *l, usec now)
 {
+    double least = LEDBAT_GAIN, quarter = l->window / 4, packet = (double)l->packet;
+    if (l->target < LEDBAT_TARGET && quarter < least)
+        least = quarter > packet ? quarter : packet;
     double calm = (double)(now - l->calm_since) / (double)USEC_PER_SEC - 1;
     if (calm <= 0)
-        return LEDBAT_GAIN;
+        return least;
     double wanted = LEDBAT_GAIN * (1 + 5 * calm + calm * calm / 8), most = l->window / GAIN_PART;
-    return wanted < most ? wanted : most > LEDBAT_GAIN ? most : LEDBAT_GAIN;
+    return wanted < most ? wanted : most > least ? most : least;
 }
 
 static void remember_queue(struct ledbat *l, usec queue, double share, usec now)
@@ -109,13 +114,14 @@ static void remember_queue(struct ledbat *l, usec queue, double share, usec now)
 }
 
 /* Losses while the queue is shorter than the buffer is known to be are of other causes. A queue is
- * made of packets: a target below one and a half would stop a slow line. */
+ * made of packets, and delays of packets of different sizes are compared (utp_conn_in.c): a target
+ * below two packets would stop a slow line. */
 static void learn_buffer(struct ledbat *l, usec rtt, usec now)
 {
     if (l->queue_recent < l->queue_most * 3 / 4 || l->queue_most < 2 * LEDBAT_TARGET_MIN)
         return;
     double half = l->queue_most / 2;
-    double packets = 1.5 * (double)l->packet * (double)rtt / l->window;
+    double packets = 2 * (double)l->packet * (double)rtt / l->window;
     l->target = usec_min((usec)(half > packets ? half : packets), LEDBAT_TARGET);
     l->target_at = now;
 }

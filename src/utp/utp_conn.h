@@ -98,6 +98,7 @@ struct utp_conn {
     uint32_t clock_offset;
     uint32_t difference;               /* of their clock and ours, at the last packet */
     struct delay_history ours, theirs; /* of what we send, told by them; of what they send */
+    int ours_size;                     /* payload of the largest packet that `ours` tells of */
 
     /* utp_socket.c's */
     struct utp_socket *socket;

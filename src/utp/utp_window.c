@@ -149,8 +149,10 @@ static void arrived(struct utp_window *w, struct utp_sent *s, struct utp_acked *
         if (out->rtt < 0 || rtt < out->rtt)
             out->rtt = rtt;
     }
-    if ((int32_t)(s->order - w->order_acked) > 0)
+    if ((int32_t)(s->order - w->order_acked) > 0) {
         w->order_acked = s->order;
+        out->latest_size = s->size;
+    }
 }
 
 static void acknowledge_selected(
@@ -194,7 +196,7 @@ static void find_lost(struct utp_window *w, struct utp_acked *out)
 
 struct utp_acked utp_window_ack(struct utp_window *w, uint16_t ack, struct bytes sack, usec now)
 {
-    struct utp_acked out = {.rtt = -1};
+    struct utp_acked out = {.rtt = -1, .latest_size = -1};
     uint16_t end = (uint16_t)(ack + 1);
     for (uint16_t seq = w->first; seq != end; seq++)
         if (!slot(w, seq)->acked)

@@ -51,6 +51,8 @@ struct utp_acked {
     size_t bytes;    /* that arrived, new to us */
     size_t released; /* bytes from the front that need not be kept any more */
     usec rtt;        /* of the latest packet that was sent once; -1: none */
+    int latest_size; /* payload of the packet that was sent last of all that arrived; -1: it is not
+                        among these */
     bool any;        /* a packet arrived that was not known to */
     bool lost;       /* packets were found to be lost: congestion */
     bool not_lost;   /* the last loss was none */

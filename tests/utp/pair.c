@@ -126,6 +126,8 @@ static void transmit(struct pair *p, int from, const uint8_t *data, size_t size,
         return;
     }
     packet.at += l->delay;
+    if (l->rate_behind > 0)
+        packet.at += (usec)((double)(size + 28) * 1e6 / (double)l->rate_behind);
     if (pair_chance(p) < l->reorder)
         packet.at += (usec)(pair_chance(p) * (double)l->reorder_max);
     memcpy(packet.data, data, size);

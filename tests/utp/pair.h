@@ -11,9 +11,11 @@
 #define PAIR_WAITS 4000u
 
 struct pair_line {
-    usec delay;       /* one way */
-    uint64_t rate;    /* bytes a second; 0: unlimited */
-    size_t queue_max; /* bytes in the bottleneck's queue; more is dropped. 0: no bound */
+    usec delay;           /* one way */
+    uint64_t rate;        /* bytes a second; 0: unlimited */
+    uint64_t rate_behind; /* of a line behind the bottleneck, no slower: nothing waits there. 0:
+                             none */
+    size_t queue_max;     /* bytes in the bottleneck's queue; more is dropped. 0: no bound */
     double loss, reorder, duplicate;
     usec reorder_max; /* how much later one arrives that is held back */
     size_t mtu;       /* UDP payload; larger ones that must not be cut up are dropped. 0: none */

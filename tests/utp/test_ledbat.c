@@ -63,6 +63,26 @@ static void a_base_moves_with_the_clocks(void **state)
     assert_int_equal(delay_history_queue(&h), 200);
 }
 
+static void a_larger_packet_raises_the_base_but_only_so_far(void **state)
+{
+    (void)state;
+    struct delay_history h = {0};
+    delay_history_raise(&h, 1000, 500); /* nothing to raise yet */
+    assert_int_equal(delay_history_queue(&h), 0);
+    delay_history_add(&h, 1000, 0);
+    delay_history_raise(&h, 1400, 500);
+    assert_int_equal(delay_history_queue(&h), 0); /* what came before is no queue below nothing */
+    for (int i = 0; i < 3; i++)
+        delay_history_add(&h, 1600, 0);
+    assert_int_equal(delay_history_queue(&h), 200);
+    delay_history_raise(&h, 91000, 500);
+    for (int i = 0; i < 3; i++)
+        delay_history_add(&h, 91000, 0);
+    assert_int_equal(delay_history_queue(&h), 91000 - 1900);
+    delay_history_raise(&h, 1700, 500); /* it falls by itself */
+    assert_int_equal(h.base, 1900);
+}
+
 static void slow_start_doubles(void **state)
 {
     (void)state;
@@ -236,6 +256,24 @@ static void a_short_buffer_lowers_the_target_for_minutes(void **state)
     assert_int_equal(l.target, LEDBAT_TARGET);
 }
 
+static void a_short_buffer_is_filled_no_faster_than_it_is_left(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.phase = LEDBAT_STEADY;
+    l.window = 20000;
+    round_trip(&l, MSECS(30), true, SECONDS(1));
+    ledbat_lost(&l, MSECS(50), SECONDS(1));
+    assert_true(l.target < LEDBAT_TARGET);
+    double before = l.window;
+    ledbat_acked(&l, (size_t)before, 0, true, SECONDS(1));
+    assert_true(l.window > before + 2000 && l.window <= before * 1.25);
+    before = l.window = 3 * PACKET;
+    ledbat_acked(&l, (size_t)before, 0, true, SECONDS(1));
+    assert_true(l.window > before + 1000 && l.window <= before + PACKET); /* but by a packet */
+}
+
 static void losses_of_one_round_trip_are_one(void **state)
 {
     (void)state;
@@ -287,7 +325,8 @@ static void a_timeout_and_a_rest_begin_anew_up_to_where_it_was(void **state)
 
 RUN(T(the_queue_is_what_is_above_the_base), T(samples_may_wrap),
     T(a_base_is_forgotten_after_thirteen_minutes), T(a_base_moves_with_the_clocks),
-    T(slow_start_doubles), T(slow_start_ends_when_a_queue_stands_for_a_round),
+    T(a_larger_packet_raises_the_base_but_only_so_far), T(slow_start_doubles),
+    T(slow_start_ends_when_a_queue_stands_for_a_round),
     T(slow_start_ends_at_once_when_the_queue_is_long),
     T(the_queue_of_what_was_in_flight_at_a_cut_counts_no_more),
     T(a_queue_that_is_gone_within_a_round_does_not_end_slow_start),
@@ -296,5 +335,5 @@ RUN(T(the_queue_is_what_is_above_the_base), T(samples_may_wrap),
     T(below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip),
     T(above_the_target_it_shrinks_but_never_below_two_packets),
     T(a_sender_without_data_does_not_grow), T(a_short_buffer_lowers_the_target_for_minutes),
-    T(losses_of_one_round_trip_are_one), T(a_loss_that_was_none_is_taken_back),
-    T(a_timeout_and_a_rest_begin_anew_up_to_where_it_was))
+    T(a_short_buffer_is_filled_no_faster_than_it_is_left), T(losses_of_one_round_trip_are_one),
+    T(a_loss_that_was_none_is_taken_back), T(a_timeout_and_a_rest_begin_anew_up_to_where_it_was))

@@ -379,9 +379,11 @@ static void an_acknowledgement_releases_and_measures(void **state)
     assert_int_equal(a.bytes, 201);
     assert_int_equal(a.released, 201);
     assert_int_equal(a.rtt, MSECS(30));
+    assert_int_equal(a.latest_size, 101);
     assert_int_equal(w.srtt, MSECS(30));
     a = utp_window_ack(&w, 65535, nothing, MSECS(40));
     assert_false(a.any);
+    assert_int_equal(a.latest_size, -1);
     a = utp_window_ack(&w, 1, nothing, MSECS(60));
     assert_int_equal(a.released, 205);
     assert_int_equal(w.in_flight, 0);
@@ -411,6 +413,7 @@ static void what_three_later_ones_overtook_is_lost_and_sent_again(void **state)
     utp_window_resent(&w, seq, MSECS(22));
     assert_false(utp_window_lost(&w, &seq, &offset, &sent));
     a = utp_window_ack(&w, 15, nothing, MSECS(50));
+    assert_int_equal(a.latest_size, 101); /* not the last in order */
     assert_int_equal(a.released, 101 + 102 + 103 + 104 + 105);
     utp_window_free(&w);
 }

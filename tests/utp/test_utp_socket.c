@@ -398,6 +398,44 @@ static void a_line_is_filled_and_its_queue_stays_below_the_target(void **state)
         }
 }
 
+/* Over two lines of 1 Mbit/s a full packet takes 24 ms more than the one byte that was sent first,
+ * and losses have made the target as short as that. */
+static void that_a_full_packet_takes_longer_than_a_small_one_is_no_queue(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct pair_line line = {
+            .delay = MSECS(50), .rate = 125000, .rate_behind = 125000, .loss = 0.01};
+        struct pair p;
+        pair_new(&p, seed, &line);
+        assert_true(pair_connect(&p));
+        struct pair_stream s = {.pair = &p, .from = 0, .size = UINT64_MAX};
+        assert_true(saturate(&s, SECONDS(60)) > 125000 * 0.75);
+        pair_free(&p);
+    }
+}
+
+/* It is silent for two timeouts, and from then on carries no packet of the size that delays were
+ * told of so far. */
+static void the_queue_of_a_path_that_carries_smaller_packets_than_before_is_seen(void **state)
+{
+    (void)state;
+    struct pair_line line = {.delay = MSECS(50), .rate = 250000};
+    struct pair p;
+    pair_new(&p, 5, &line);
+    assert_true(pair_connect(&p));
+    struct pair_stream s = {.pair = &p, .from = 0, .size = UINT64_MAX};
+    saturate(&s, SECONDS(10));
+    p.end[0].corked = true;
+    p.end[0].line.mtu = 600;
+    saturate(&s, SECONDS(3));
+    p.end[0].corked = false;
+    assert_true(saturate(&s, SECONDS(80)) > 250000 * 0.85);
+    assert_true(utp_mtu_size(&p.end[0].conn->mtu) <= 600);
+    assert_true(p.end[0].queue_worst < LEDBAT_TARGET * 5 / 4);
+    pair_free(&p);
+}
+
 /* For forty minutes, which is longer than any base delay is believed: neither its own standing
  * queue nor clocks that drift apart by 200 ppm are taken for the path. */
 static void however_long_it_sends_and_clocks_drift_the_queue_stays_what_it_was(void **state)
@@ -569,6 +607,8 @@ RUN(T(nobody_can_make_us_send_more_than_he_sends),
     T(a_fin_in_the_distance_ends_nothing_before_its_time),
     T(whatever_a_peer_says_of_times_and_windows_the_stream_arrives),
     T(a_line_is_filled_and_its_queue_stays_below_the_target),
+    T(that_a_full_packet_takes_longer_than_a_small_one_is_no_queue),
+    T(the_queue_of_a_path_that_carries_smaller_packets_than_before_is_seen),
     T(however_long_it_sends_and_clocks_drift_the_queue_stays_what_it_was),
     T(a_clock_that_is_set_while_it_sends_is_found_out_within_minutes),
     T(a_long_path_is_filled_soon),
