@@ -109,19 +109,23 @@ static void remember_queue(struct ledbat *l, usec queue, double share, usec now)
     if (now - l->target_at >= LEDBAT_TARGET_AGAIN) {
         l->target = usec_min(l->target * 5 / 4, LEDBAT_TARGET);
         l->queue_most *= 0.9;
+        l->packet_time *= 1.1;
         l->target_at = now;
     }
 }
 
 /* Losses while the queue is shorter than the buffer is known to be are of other causes. A queue is
  * made of packets, and delays of packets of different sizes are compared (utp_conn_in.c): a target
- * below two packets would stop a slow line. */
+ * below two packets would stop a slow line. How long the line takes for one is told by the largest
+ * windows: beside others a window is only our share. */
 static void learn_buffer(struct ledbat *l, usec rtt, usec now)
 {
+    double packet_time = (double)l->packet * (double)rtt / l->window;
+    if (l->packet_time == 0 || packet_time < l->packet_time)
+        l->packet_time = packet_time;
     if (l->queue_recent < l->queue_most * 3 / 4 || l->queue_most < 2 * LEDBAT_TARGET_MIN)
         return;
-    double half = l->queue_most / 2;
-    double packets = 2 * (double)l->packet * (double)rtt / l->window;
+    double half = l->queue_most / 2, packets = 2 * l->packet_time;
     l->target = usec_min((usec)(half > packets ? half : packets), LEDBAT_TARGET);
     l->target_at = now;
 }

@@ -51,6 +51,8 @@ struct ledbat {
     usec target_at;      /* when it was set */
     double queue_recent; /* the longest of the last round trips, */
     double queue_most;   /* and of the last minutes */
+    double packet_time;  /* microseconds that a packet takes on the line, the least lately; 0: no
+                            loss yet */
     usec cut_at;         /* the last loss that counted, or the end of slow start */
     usec calm_since;     /* no loss and hardly a queue */
     double suspect;      /* careful: the window when the queue was seen */

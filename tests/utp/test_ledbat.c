@@ -274,6 +274,25 @@ static void a_short_buffer_is_filled_no_faster_than_it_is_left(void **state)
     assert_true(l.window > before + 1000 && l.window <= before + PACKET); /* but by a packet */
 }
 
+/* Of a line of 4 Mbit/s others have left it a twentieth: two packets a round trip say how large its
+ * share is, not how long the line takes for one. */
+static void who_has_a_small_share_gives_way_as_before(void **state)
+{
+    (void)state;
+    struct ledbat l;
+    ledbat_init(&l, PACKET);
+    l.phase = LEDBAT_STEADY;
+    l.window = 25000;
+    round_trip(&l, MSECS(30), true, SECONDS(1));
+    ledbat_lost(&l, MSECS(50), SECONDS(1));
+    assert_int_equal(l.target, MSECS(15));
+    l.window = LEDBAT_PACKETS_MIN * PACKET;
+    for (int i = 0; i < 10; i++)
+        round_trip(&l, MSECS(28), true, SECONDS(2));
+    ledbat_lost(&l, MSECS(50), SECONDS(3));
+    assert_int_equal(l.target, MSECS(15));
+}
+
 static void losses_of_one_round_trip_are_one(void **state)
 {
     (void)state;
@@ -335,5 +354,6 @@ RUN(T(the_queue_is_what_is_above_the_base), T(samples_may_wrap),
     T(below_the_target_it_grows_by_at_most_3000_bytes_a_round_trip),
     T(above_the_target_it_shrinks_but_never_below_two_packets),
     T(a_sender_without_data_does_not_grow), T(a_short_buffer_lowers_the_target_for_minutes),
-    T(a_short_buffer_is_filled_no_faster_than_it_is_left), T(losses_of_one_round_trip_are_one),
+    T(a_short_buffer_is_filled_no_faster_than_it_is_left),
+    T(who_has_a_small_share_gives_way_as_before), T(losses_of_one_round_trip_are_one),
     T(a_loss_that_was_none_is_taken_back), T(a_timeout_and_a_rest_begin_anew_up_to_where_it_was))
