@@ -485,6 +485,8 @@ void met_peers_recall(struct kith_torrent *);
 bool link_open(struct kith_node *, struct kith_torrent *, const struct endpoint *);
 /* The same by uTP alone: the other side does it at this moment, too (BEP 55). */
 bool link_punch(struct kith_node *, struct kith_torrent *, const struct endpoint *);
+/* To a peer that has fallen silent: with little patience. */
+bool link_recall(struct kith_node *, struct kith_torrent *, const struct endpoint *);
 /* A stream that somebody else began. */
 void link_take(struct kith_node *, struct stream *, const struct endpoint *from);
 /* The same, for a listener of TCP. */

@@ -54,6 +54,10 @@ struct swarm_host_ops {
     uint16_t (*dht_port)(void *host, enum addr_family);
     /* A peer has a DHT node there. May be NULL. */
     void (*dht_node)(void *host, const struct endpoint *);
+    /* As connect, to a peer whose connection may be dead: with little patience, because the way may
+     * be there again at any moment. torrent_connect_failed says ERR_REFUSED if it was reached. May
+     * be NULL. */
+    bool (*recall)(void *host, struct torrent *, const struct endpoint *);
 };
 
 struct swarm_host {

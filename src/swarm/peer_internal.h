@@ -126,7 +126,10 @@ struct peer {
 
     /* time */
     usec joined_at, heard_at, said_at, unchoked_at, choked_at;
-    uint32_t unveiled; /* super-seeding: the piece it was told of last; UINT32_MAX: none */
+    bool recalled;           /* it is being called anew: torrent_silence.c */
+    usec recall_due;         /* not before */
+    struct endpoint twin_at; /* a candidate that proved to be this peer */
+    uint32_t unveiled;       /* super-seeding: the piece it was told of last; UINT32_MAX: none */
     unsigned offences;
     bool pump_wanted; /* the link was told to pump and has not yet */
     bool holds_haves; /* in the queue, for the next time that it is pumped */

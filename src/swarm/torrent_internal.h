@@ -3,6 +3,7 @@
  *   torrent.c          birth, death, states, the clock, what watchers see
  *   torrent_peers.c    who is connected, who could be, who is unchoked
  *   torrent_turnover.c whom to let go when it is full
+ *   torrent_silence.c  whom to call anew
  *   torrent_pieces.c   what to ask for, what arrived, what was proved
  *   torrent_blame.c    who gave what was bad, and how suspects are kept apart
  *   torrent_punch.c    holes through routers (BEP 55)
@@ -57,6 +58,14 @@
 #define TORRENT_CONNECT_EVERY SECONDS(1)
 #define TORRENT_KEEP_ALIVE SECONDS(100) /* peers drop silent ones after 120 s */
 #define TORRENT_SILENCE_MAX SECONDS(150)
+/* Of who owes us blocks: it is asked for a sign of life, so often; called anew; and its old
+ * connection gives way to a new one, to whom it has said nothing for so long. Who lives and is only
+ * busy has heard two of those questions by then. */
+#define TORRENT_SILENCE_ASKED SECONDS(2)
+#define TORRENT_SILENCE_GIVES_WAY SECONDS(6)
+#define TORRENT_SILENCE_CALLED SECONDS(8)
+#define TORRENT_RECALL_EVERY SECONDS(1)  /* when the attempt before has failed */
+#define TORRENT_RECALL_PAUSE SECONDS(60) /* when it did not want the call */
 
 struct torrent {
     struct swarm_host host;
@@ -168,6 +177,13 @@ void torrent_peers_tick(struct torrent *);
 struct peer *torrent_peer_by_id(struct torrent *, uint32_t id);
 void torrent_hang_up_all(struct torrent *, const char *why);
 void torrent_wake_starved(struct torrent *);
+
+/* ---- torrent_silence.c --------------------------------------------------------------------- */
+void torrent_mind_silence(struct torrent *, struct peer *); /* every second */
+/* Was that a call to a silent peer? */
+bool torrent_recall_failed(struct torrent *, const struct endpoint *, int err);
+/* Is a peer's connection given up for another one that it makes, or takes? */
+bool torrent_gives_way(const struct torrent *, const struct peer *old, const struct peer_intro *by);
 
 /* ---- torrent_turnover.c -------------------------------------------------------------------- */
 void torrent_turnover(struct torrent *);

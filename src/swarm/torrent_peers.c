@@ -93,6 +93,10 @@ void torrent_connect_failed(struct torrent *t, const struct endpoint *endpoint, 
 {
     t->now = t->host.ops->now(t->host.user);
     t->connecting--;
+    if (torrent_recall_failed(t, endpoint, err)) {
+        torrent_tick_at(t, t->now + TORRENT_RECALL_EVERY);
+        return;
+    }
     if (err != ERR_BLOCKED)
         torrent_ask_introduction(t, endpoint);
     t->attempts_failed++;
@@ -123,6 +127,8 @@ static struct peer *twin_of(const struct torrent *t, const struct peer_intro *in
 static bool keeps_old(
     const struct torrent *t, const struct peer *old, const struct peer_intro *intro)
 {
+    if (torrent_gives_way(t, old, intro))
+        return false;
     if (old->incoming == intro->incoming)
         return true;
     bool we_are_greater = memcmp(t->peer_id.b, intro->id.b, sizeof intro->id.b) > 0;
@@ -140,17 +146,31 @@ static bool is_welcome(struct torrent *t, const struct peer_intro *intro)
         return false;
     if (peer_list_banned(t->candidates, &intro->address))
         return false;
-    if (t->peer_count >= t->peers_max) {
+    struct peer *old = twin_of(t, intro);
+    if (!old && t->peer_count >= t->peers_max) {
         t->turned_away = true;
         return false;
     }
-    struct peer *old = twin_of(t, intro);
     if (!old)
         return true;
     if (keeps_old(t, old, intro))
         return false;
     peer_hang_up(old, 0, "a second connection to the same peer is kept");
+    if (!intro->incoming) /* hanging up has set it free */
+        peer_list_take(t->candidates, &intro->address, ADDR_FROM_USER);
     return true;
+}
+
+/* A candidate that is connected already is not called again while it is. */
+static void refuse_called(struct torrent *t, const struct peer_intro *intro)
+{
+    struct peer *twin = twin_of(t, intro);
+    if (torrent_recall_failed(t, &intro->address, ERR_REFUSED))
+        return;
+    if (twin && twin->twin_at.family == ADDR_NONE)
+        twin->twin_at = intro->address;
+    else
+        peer_list_ended(t->candidates, &intro->address, t->now);
 }
 
 static bool has_place(struct torrent *t)
@@ -173,7 +193,7 @@ struct peer *torrent_adopt(struct torrent *t, const struct peer_intro *intro, vo
         t->connecting--;
     if (!is_welcome(t, intro)) {
         if (!intro->incoming)
-            peer_list_ended(t->candidates, &intro->address, t->now);
+            refuse_called(t, intro);
         return NULL;
     }
     struct peer *p = has_place(t) ? peer_new(t, intro, link, t->now) : NULL;
@@ -213,6 +233,8 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
     t->left_at = t->now;
     if (err != ERR_PROTOCOL)
         note_met(t, p);
+    if (p->twin_at.family != ADDR_NONE)
+        peer_list_ended(t->candidates, &p->twin_at, t->now);
     struct peer *last = t->peers[--t->peer_count];
     t->peers[p->index] = last;
     last->index = p->index;
@@ -321,6 +343,9 @@ static void tick_peer(struct torrent *t, struct peer *p)
     }
     if (t->now - p->said_at > TORRENT_KEEP_ALIVE)
         peer_say_keep_alive(p);
+    torrent_mind_silence(t, p);
+    if (p->gone)
+        return;
     if (t->now - p->joined_at >= TORRENT_PRESUMED)
         torrent_presume_no_more(t, p);
     if (p->holds_haves)

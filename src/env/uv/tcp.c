@@ -19,6 +19,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#if defined(__linux__) && !defined(TCP_RTO_MAX_MS)
+#define TCP_RTO_MAX_MS 44 /* Linux 6.15; headers are older than kernels */
+#endif
+#define TCP_PAUSE_MAX_MS 3000
+#define TCP_TRIES_MS 150000 /* the swarm hangs up on who is silent for so long */
+
 struct real_tcp {
     const struct env_ops *ops;
     struct real_env *env;
@@ -111,6 +117,21 @@ static void free_tcp(uv_handle_t *handle)
     free(handle->data);
 }
 
+/* Linux doubles the pause between two attempts up to two minutes: after half a minute without the
+ * way it may be as long until the way is used again. Since 6.15 that can be bounded; then it also
+ * gives up after fewer seconds, unless it is told for how long to try. On other systems
+ * swarm/torrent_silence.c has to do alone. */
+static void bound_pauses(int fd)
+{
+#ifdef __linux__
+    int pause_max_ms = TCP_PAUSE_MAX_MS, tries_ms = TCP_TRIES_MS;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, &pause_max_ms, sizeof pause_max_ms) == 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &tries_ms, sizeof tries_ms);
+#else
+    (void)fd;
+#endif
+}
+
 /* Takes over a descriptor that is counted already; gives both back on failure. */
 static int new_tcp(struct real_env *e, int fd, struct real_tcp **out)
 {
@@ -130,6 +151,7 @@ static int new_tcp(struct real_env *e, int fd, struct real_tcp **out)
     /* Nagle delays the last piece of a message until the one before is acknowledged; we gather
      * whole messages ourselves and say MSG_MORE where more follows. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    bound_pauses(fd);
     t->ops = e->ops;
     t->env = e;
     t->fd = fd;

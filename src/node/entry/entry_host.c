@@ -127,6 +127,13 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
     }
 }
 
+static bool host_recall(void *host, struct torrent *t, const struct endpoint *to)
+{
+    struct kith_torrent *k = host;
+    (void)t;
+    return link_recall(k->node, k, to);
+}
+
 static bool host_refuses(void *host, const struct endpoint *e)
 {
     struct kith_torrent *k = host;
@@ -135,7 +142,7 @@ static bool host_refuses(void *host, const struct endpoint *e)
 
 const struct swarm_host_ops entry_host_ops = {host_connect, host_pump, host_hang_up,
     host_reschedule, host_event, host_web_fetch, host_now, host_random, host_punch, host_seen_at,
-    host_refuses, host_dht_port, host_dht_node};
+    host_refuses, host_dht_port, host_dht_node, host_recall};
 
 int entry_make_torrent(struct kith_torrent *k, const struct magnet *m)
 {

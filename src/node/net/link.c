@@ -13,10 +13,14 @@
 
 #define READS_PER_TURN 8 /* then others get their turn */
 #define SEND_CHUNKS_MAX 64
+/* Until the connection stands, to a peer that is called anew: the system sends its second SYN after
+ * one second, the third after three, and the fourth would be as late as seven. */
+#define RECALL_PATIENCE SECONDS(4)
 
 enum link_way {
-    LINK_BY_ANY, /* as the node's settings have it */
-    LINK_BY_UTP  /* and nothing else: a hole is being punched */
+    LINK_BY_ANY,   /* as the node's settings have it */
+    LINK_BY_UTP,   /* and nothing else: a hole is being punched */
+    LINK_BY_RECALL /* as LINK_BY_ANY, while the way is looked for */
 };
 
 struct link {
@@ -110,9 +114,12 @@ static void give_up(struct link *l, int err)
     enum link_way way = l->way;
     bool again =
         k && k->torrent && l->greeting && greeting_may_fall_back(l->greeting, err) && l->wants_read;
+    bool reached = l->wants_read;
     link_close(l);
     if (again && open_link(l->node, k, &remote, GREETING_OFF, way))
         return;
+    if (way == LINK_BY_RECALL && reached && err != ERR_TIMEOUT)
+        err = ERR_REFUSED;
     if (k && k->torrent)
         torrent_connect_failed(k->torrent, &remote, err);
 }
@@ -228,6 +235,14 @@ static bool send_greeting(struct link *l)
     return true;
 }
 
+/* Who is called anew decides which connection stays, and speaks first where it takes the new one:
+ * had we given up ours before, both could be gone. */
+static bool is_over(const struct link *l)
+{
+    return greeting_done(l->greeting) &&
+           (l->way != LINK_BY_RECALL || greeting_leftover(l->greeting).size > 0);
+}
+
 static void read_greeting(struct link *l)
 {
     size_t room;
@@ -241,7 +256,7 @@ static void read_greeting(struct link *l)
         give_up(l, err);
         return;
     }
-    if (send_greeting(l) && greeting_done(l->greeting))
+    if (send_greeting(l) && is_over(l))
         become_peer(l);
 }
 
@@ -338,6 +353,7 @@ static void on_connected(void *user, int err)
     if (err) {
         give_up(l, err);
     } else {
+        timer_set(&n->timers, &l->timer, l->greeting->deadline);
         want(l, true, false);
         send_greeting(l);
     }
@@ -361,7 +377,7 @@ static void on_writable(void *user)
     struct kith_node *n = l->node;
     if (l->peer)
         write_peer(l);
-    else if (send_greeting(l) && greeting_done(l->greeting))
+    else if (send_greeting(l) && is_over(l))
         become_peer(l);
     links_pump(n);
 }
@@ -475,6 +491,8 @@ static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct 
         link_close(l);
         return false;
     }
+    if (way == LINK_BY_RECALL)
+        timer_set(&n->timers, &l->timer, config.now + RECALL_PATIENCE);
     return true;
 }
 
@@ -486,6 +504,11 @@ bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoin
 bool link_punch(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
 {
     return open_link(n, k, to, n->encryption, LINK_BY_UTP);
+}
+
+bool link_recall(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
+{
+    return open_link(n, k, to, n->encryption, LINK_BY_RECALL);
 }
 
 void link_take(struct kith_node *n, struct stream *stream, const struct endpoint *from)
