@@ -41,12 +41,17 @@ static bool gives_more(const struct choker_peer *a, const struct choker_peer *b)
     return a->unchoked && !b->unchoked; /* change nothing without a reason */
 }
 
+static usec waits_since(const struct choker_peer *p)
+{
+    return p->changed_at ? p->changed_at : p->joined_at - CHOKER_SEED_CREDIT;
+}
+
 /* Whoever holds a slot whose turn is over does not wait at all; of those, who began last stays. */
 static bool waited_longer(const struct choker_peer *a, const struct choker_peer *b)
 {
     if (a->unchoked != b->unchoked)
         return b->unchoked;
-    return a->unchoked ? a->changed_at > b->changed_at : a->changed_at < b->changed_at;
+    return a->unchoked ? a->changed_at > b->changed_at : waits_since(a) < waits_since(b);
 }
 
 static void give_slots(struct choker *c, struct choker_peer *peers, size_t count, unsigned slots,

@@ -15,6 +15,9 @@
 #define CHOKER_ROUND SECONDS(10)
 #define CHOKER_OPTIMISTIC SECONDS(30)
 #define CHOKER_SEED_TURN SECONDS(60) /* how long a slot is held while others wait */
+/* A newcomer counts as having waited for so long at a seed: it has nothing to trade. But no longer,
+ * or nobody would have a second turn while newcomers keep coming. */
+#define CHOKER_SEED_CREDIT SECONDS(120)
 #define CHOKER_SLOTS 8u
 #define CHOKER_NEWCOMER SECONDS(60)
 #define CHOKER_LOTS_NEWCOMER 3u /* in the drawing of the slot of chance; others have one */
@@ -27,7 +30,7 @@ struct choker_peer {
     bool unchoked;              /* now */
     bool snubbed;               /* does not give though we ask */
     uint64_t gives_rate;        /* bytes a second to us */
-    usec joined_at, changed_at; /* changed_at: its last choke or unchoke */
+    usec joined_at, changed_at; /* changed_at: its last choke or unchoke; 0: none yet */
     bool poor;                  /* has less than half of what we have */
     bool by_lot;  /* holds the slot of chance; out, too: given back at the next call */
     bool unchoke; /* out */

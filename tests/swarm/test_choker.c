@@ -267,6 +267,40 @@ static void a_young_torrent_looks_sooner_who_gives(void **state)
     assert_true(choker.next_round == now + CHOKER_ROUND); /* a seed has nothing to learn */
 }
 
+/* Four a minute more come than there are turns, and all of them stay, as in a swarm that is new and
+ * whose first seed is alone. */
+static void who_was_served_is_served_again_though_newcomers_keep_coming(void **state)
+{
+    enum { ROUNDS = 360 };
+    static struct choker_peer crowd[60 + 2 * ROUNDS];
+    (void)state;
+    begin(1);
+    memset(crowd, 0, sizeof crowd);
+    size_t count = 0;
+    unsigned served_again = 0;
+    usec longest = 0;
+    while (count < 60 + 2 * ROUNDS) {
+        for (unsigned i = 0; i < (count < 60 ? 60 : 2); i++)
+            crowd[count++] = (struct choker_peer){.interested = true, .joined_at = now};
+        choker_run(&choker, crowd, count, true, now);
+        for (size_t i = 0; i < count; i++) {
+            struct choker_peer *p = &crowd[i];
+            if (p->unchoked == p->unchoke)
+                continue;
+            if (p->unchoke && p->changed_at != 0) {
+                served_again++;
+                longest = now - p->changed_at > longest ? now - p->changed_at : longest;
+            }
+            p->changed_at = now;
+            p->unchoked = p->unchoke;
+        }
+        now += CHOKER_ROUND;
+    }
+    assert_true(served_again > 0);
+    /* As long as the line was when it got in, and the credit of those who came meanwhile. */
+    assert_true(longest < ROUNDS * CHOKER_ROUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +317,7 @@ int main(void)
         cmocka_unit_test(the_slot_of_chance_is_given_between_rounds_too_and_only_once),
         cmocka_unit_test(who_has_little_to_trade_with_draws_the_slot_of_chance_most_often),
         cmocka_unit_test(a_young_torrent_looks_sooner_who_gives),
+        cmocka_unit_test(who_was_served_is_served_again_though_newcomers_keep_coming),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
