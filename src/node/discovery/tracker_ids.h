@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define TRACKER_IDS 256u            /* trackers that are known at a time, a place each ... */
-#define TRACKER_IDS_GO 64u          /* calls that are let go together ... */
+#define TRACKER_IDS_GO 128u         /* calls that are let go together ... */
 #define TRACKER_IDS_EVERY MSECS(10) /* ... and how often */
 
 struct tracker_call;
