@@ -117,9 +117,9 @@ class Run:
 
 def run(parts, room):
     """How many passed and failed."""
-    # Also where the caller has it ignored: the parts inherit what stands then.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where the caller has them ignored: what is handled here is as usual again in the parts.
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, signal.default_int_handler)
     it = Run(parts, room)
     it.all()
     return it.passed, it.failed
