@@ -15,6 +15,7 @@
 /* Who was asked for a block. */
 struct asked {
     uint32_t peers[PICKER_ENDGAME_PEERS]; /* 0: free place */
+    uint32_t at_ms;                       /* the last time; wraps */
 };
 
 struct partial {
@@ -23,6 +24,7 @@ struct partial {
     uint32_t block_count;
     uint32_t alone;   /* only this peer's blocks come into it; 0: anybody's */
     uint32_t unasked; /* blocks neither here nor asked for */
+    uint32_t doubles; /* requests for blocks that somebody else was asked for, too */
     uint32_t next;    /* no block before it is unasked */
     struct bitfield received;
     struct asked *asked;
@@ -289,11 +291,19 @@ static bool asked_of(const struct asked *a, uint32_t peer)
     return false;
 }
 
-static void note_asked(struct partial *a, uint32_t block, uint32_t peer)
+static uint32_t milliseconds(usec time)
+{
+    return (uint32_t)(time / MSECS(1));
+}
+
+static void note_asked(struct partial *a, uint32_t block, uint32_t peer, usec now)
 {
     struct asked *asked = &a->asked[block];
     if (asked_count(asked) == 0)
         a->unasked--;
+    else
+        a->doubles++;
+    asked->at_ms = milliseconds(now);
     for (unsigned i = 0; i < PICKER_ENDGAME_PEERS; i++) {
         if (asked->peers[i] != 0)
             continue;
@@ -311,8 +321,10 @@ void picker_abandoned(struct picker *p, uint32_t piece, uint32_t block, uint32_t
     for (unsigned i = 0; i < PICKER_ENDGAME_PEERS; i++)
         if (a->asked[block].peers[i] == peer)
             a->asked[block].peers[i] = 0;
-    if (asked_count(&a->asked[block]) > 0)
+    if (asked_count(&a->asked[block]) > 0) {
+        a->doubles--;
         return;
+    }
     a->unasked++;
     if (block < a->next)
         a->next = block;
@@ -328,12 +340,15 @@ bool picker_received(struct picker *p, uint32_t piece, uint32_t block, uint32_t 
     memset(others, 0, PICKER_ENDGAME_PEERS * sizeof *others);
     if (!a || block >= a->block_count || bitfield_get(&a->received, block))
         return false;
-    if (asked_count(&a->asked[block]) == 0)
+    unsigned asked = asked_count(&a->asked[block]);
+    if (asked == 0)
         a->unasked--;
+    else
+        a->doubles -= asked - 1;
     for (unsigned i = 0; i < PICKER_ENDGAME_PEERS; i++)
         if (a->asked[block].peers[i] != 0 && a->asked[block].peers[i] != peer)
             others[count++] = a->asked[block].peers[i];
-    a->asked[block] = (struct asked){{0}};
+    a->asked[block] = (struct asked){0};
     bitfield_set(&a->received, block);
     return true;
 }
@@ -420,7 +435,7 @@ static void take_blocks(struct pick *k, struct partial *a)
     for (; a->next < a->block_count && a->unasked > 0 && k->count < k->want; a->next++) {
         if (bitfield_get(&a->received, a->next) || asked_count(&a->asked[a->next]) > 0)
             continue;
-        note_asked(a, a->next, k->peer->id);
+        note_asked(a, a->next, k->peer->id, k->peer->now);
         k->out[k->count++] = (struct picker_block){a->piece, a->next};
     }
 }
@@ -576,14 +591,33 @@ static void take_spare(struct pick *k)
     k->want = want;
 }
 
-static void take_endgame_blocks(struct pick *k, struct partial *a)
+/* How many more may be asked for twice. Where all others have finished and give, what is missing
+ * would come as often as it may be asked for, and fill the line that it should come by. */
+static uint32_t doubles_left(const struct picker *p)
+{
+    uint32_t missing = 0, doubles = 0;
+    for (uint32_t i = 0; i < p->partial_count; i++) {
+        missing += p->partials[i]->block_count - p->partials[i]->received.count;
+        doubles += p->partials[i]->doubles;
+    }
+    uint32_t most = missing / PICKER_DOUBLES_SHARE + PICKER_DOUBLES_MIN;
+    return most > doubles ? most - doubles : 0;
+}
+
+static bool is_late(const struct asked *a, usec now)
+{
+    return milliseconds(now) - a->at_ms >= milliseconds(PICKER_DOUBLES_AFTER);
+}
+
+static void take_endgame_blocks(struct pick *k, struct partial *a, uint32_t doubles)
 {
     for (uint32_t b = bitfield_next_clear(&a->received, 0);
          b < a->block_count && k->count < k->want; b = bitfield_next_clear(&a->received, b + 1)) {
         if (asked_of(&a->asked[b], k->peer->id) ||
-            asked_count(&a->asked[b]) == PICKER_ENDGAME_PEERS)
+            asked_count(&a->asked[b]) == PICKER_ENDGAME_PEERS ||
+            (k->count >= doubles && !is_late(&a->asked[b], k->peer->now)))
             continue;
-        note_asked(a, b, k->peer->id);
+        note_asked(a, b, k->peer->id, k->peer->now);
         k->out[k->count++] = (struct picker_block){a->piece, b};
     }
 }
@@ -594,13 +628,13 @@ static void take_endgame_blocks(struct pick *k, struct partial *a)
 static void take_endgame(struct pick *k)
 {
     struct picker *p = k->picker;
-    uint32_t looked = 0;
+    uint32_t looked = 0, doubles = doubles_left(p);
     for (uint32_t n = p->partial_count; n > 0 && looked < ENDGAME_LOOKS && k->count < k->want;
          n--) {
         struct partial *a = p->partials[p->endgame_at % p->partial_count];
         if (kind_of(k, a) != CLOSED && picker_wants(p, a->piece) && may_ask(k, a->piece)) {
             looked += a->block_count - a->received.count;
-            take_endgame_blocks(k, a);
+            take_endgame_blocks(k, a, doubles);
         }
         p->endgame_at += k->count < k->want;
     }

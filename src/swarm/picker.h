@@ -14,12 +14,17 @@
 #define KITH_SWARM_PICKER_H
 
 #include "base/bitfield.h"
+#include "base/time.h"
 #include <stdint.h>
 
 #define PICKER_PRIORITY_MAX 7
 #define PICKER_PRIORITY_NORMAL 4
 #define PICKER_PARTIALS_MAX 512u /* pieces begun and not whole */
-#define PICKER_ENDGAME_PEERS 3u  /* peers asked for one block at a time */
+#define PICKER_ENDGAME_PEERS 5u  /* peers asked for one block at a time */
+/* Requests in the end-game for what another was asked for, too: this part of what is missing, */
+#define PICKER_DOUBLES_SHARE 4u
+#define PICKER_DOUBLES_MIN 4u           /* and so many; */
+#define PICKER_DOUBLES_AFTER SECONDS(1) /* beyond, for what nobody gave in so long */
 /* Blocks asked of one peer beyond what the memory holds: this part of what is wanted of it, */
 #define PICKER_SPARE_SHARE 8u
 #define PICKER_SPARE_MIN 2u    /* or so many */
@@ -56,6 +61,7 @@ struct picker_peer {
     /* In the end-game it is asked for so many fewer than wanted: of what comes twice one is wasted.
      */
     uint32_t endgame_spared;
+    usec now;
     bool slow;  /* snubbed or crawling: shares pieces, opens none in end-game */
     bool alone; /* its blocks and others' do not come into one piece (swarm/suspects.h) */
 };

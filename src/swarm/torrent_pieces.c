@@ -244,6 +244,7 @@ static uint32_t endgame_spared(const struct peer *p, uint32_t want)
 uint32_t torrent_pick(struct torrent *t, struct peer *p, uint32_t want, struct picker_block *out)
 {
     struct picker_peer view = {.id = p->id,
+        .now = t->now,
         .have = &p->have,
         .slow = p->pipeline.snubbed,
         .endgame_spared = endgame_spared(p, want),

@@ -354,7 +354,8 @@ static void a_long_end_game_offers_every_block_in_the_end(void **state)
     assert_int_equal(bitfield_init(&all, COUNT), 0);
     bitfield_set_all(&all);
     picker_add_peer(p, &all);
-    struct picker_peer first = {.id = 1, .have = &all}, second = {.id = 2, .have = &all};
+    struct picker_peer first = {.id = 1, .have = &all};
+    struct picker_peer second = {.id = 2, .have = &all, .now = PICKER_DOUBLES_AFTER};
     assert_int_equal(picker_pick(p, &first, 2 * COUNT, b), 2 * COUNT);
     for (uint32_t n; (n = picker_pick(p, &second, 7, b)) > 0; total += n)
         for (uint32_t i = 0; i < n; i++) {
@@ -362,6 +363,43 @@ static void a_long_end_game_offers_every_block_in_the_end(void **state)
             offered[b[i].piece][b[i].block] = true;
         }
     assert_int_equal(total, 2 * COUNT);
+    bitfield_free(&all);
+    picker_free(p);
+}
+
+static uint32_t pick_all(struct picker *p, const struct picker_peer *peer, struct picker_block *out)
+{
+    uint32_t total = 0;
+    for (uint32_t n; (n = picker_pick(p, peer, 7, out + total)) > 0; total += n) {
+    }
+    return total;
+}
+
+static void only_a_part_of_what_is_missing_is_asked_for_twice_until_it_is_late(void **state)
+{
+    (void)state;
+    enum { TOTAL = (PIECES - 1) * BLOCKS + 2, PART = TOTAL / PICKER_DOUBLES_SHARE + 4 };
+    struct picker *p = make(5);
+    struct bitfield all = everything();
+    static struct picker_block b[TOTAL + 7], more[TOTAL + 7];
+    uint32_t others[PICKER_ENDGAME_PEERS];
+    picker_add_peer(p, &all);
+    struct picker_peer one = {.id = 1, .have = &all}, two = {.id = 2, .have = &all},
+                       three = {.id = 3, .have = &all};
+    assert_int_equal(pick_all(p, &one, b), TOTAL);
+    assert_int_equal(pick_all(p, &two, b), PART);
+    assert_int_equal(pick_all(p, &three, more), 0);
+    /* What came, and what was given back, makes room for as many. */
+    assert_true(picker_received(p, b[0].piece, b[0].block, 1, others));
+    assert_int_equal(others[0], 2);
+    assert_int_equal(pick_all(p, &three, more), 1);
+    picker_abandoned(p, b[1].piece, b[1].block, 2);
+    picker_abandoned(p, b[2].piece, b[2].block, 2);
+    assert_int_equal(pick_all(p, &three, more), 2);
+    three.now = PICKER_DOUBLES_AFTER - MSECS(1);
+    assert_int_equal(pick_all(p, &three, more), 0);
+    three.now = PICKER_DOUBLES_AFTER;
+    assert_int_equal(pick_all(p, &three, more), TOTAL - 1 - 3);
     bitfield_free(&all);
     picker_free(p);
 }
@@ -446,6 +484,7 @@ int main(void)
         cmocka_unit_test(in_a_large_torrent_the_one_piece_that_a_peer_has_is_found),
         cmocka_unit_test(pieces_begun_are_shared_before_more_than_are_wanted_are_begun),
         cmocka_unit_test(a_long_end_game_offers_every_block_in_the_end),
+        cmocka_unit_test(only_a_part_of_what_is_missing_is_asked_for_twice_until_it_is_late),
         cmocka_unit_test(availability_is_what_a_slow_count_says),
         cmocka_unit_test(what_it_learns_at_rest_counts_when_it_wakes),
     };
