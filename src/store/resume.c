@@ -139,10 +139,9 @@ enum resume_whose resume_whose(const struct resume *r, const struct metainfo *m,
     return then->inode == now->inode ? RESUME_OURS : RESUME_REPLACED;
 }
 
-/* No file is as large, and none that was larger is believed. */
 void resume_distrust(struct resume *r, uint32_t file)
 {
-    r->files[file].size = UINT64_MAX;
+    storage_distrust(&r->files[file]);
 }
 
 /* A file that is not there takes its pieces with it, save those at its ends, which may be in the

@@ -132,10 +132,8 @@ void storage_release_held(struct storage *s)
 
 void storage_forget_records(struct storage *s)
 {
-    for (uint32_t i = 0; i < s->metainfo->file_count; i++) {
-        atomic_store(&s->file[i].recorded, false);
+    for (uint32_t i = 0; i < s->metainfo->file_count; i++)
         atomic_store(&s->file[i].known, false);
-    }
 }
 
 void storage_let_go(struct storage *s)
@@ -219,6 +217,7 @@ static void open_done(struct env_job *job)
         atomic_store(&f->known, f->found);
         if (f->found) /* wanted or not: it is written in place */
             atomic_store(&f->in_parts, false);
+        atomic_store(&f->touched, false); /* what is to be believed of it is judged anew */
     }
     o->storage->jobs--;
     storage_job_ended(o->storage);
@@ -361,53 +360,48 @@ struct sync_job {
     char *synced_folder; /* the last one whose names were synced */
 };
 
-/* A file that was made is there after a power loss only if its folders know its name. Files stand
- * in the order of their folders: one sync a folder. */
-static int sync_names(struct storage *s, uint32_t i, struct sync_job *j)
+/* A file that was made is there after a power loss only if its folders know its name. */
+int storage_sync_names(struct env_dir *dir, const char *path, char **last)
 {
-    const char *path = s->file[i].path;
     const char *slash = strrchr(path, '/');
     size_t size = slash ? (size_t)(slash - path) : 0;
-    if (atomic_exchange(&s->file[i].named, true))
+    if (*last && strlen(*last) == size && memcmp(*last, path, size) == 0)
         return 0;
-    if (j->synced_folder && strlen(j->synced_folder) == size &&
-        memcmp(j->synced_folder, path, size) == 0)
-        return 0;
-    free(j->synced_folder);
-    j->synced_folder = strndup(path, size);
-    int err = j->synced_folder ? 0 : ERR_NOMEM;
-    char *at = j->synced_folder ? strdup(j->synced_folder) : NULL;
+    free(*last);
+    *last = strndup(path, size);
+    int err = *last ? 0 : ERR_NOMEM;
+    char *at = *last ? strdup(*last) : NULL;
     while (!err && at && *at) {
-        err = env_dir_sync(s->dir, at);
+        err = env_dir_sync(dir, at);
         char *up = strrchr(at, '/');
         *(up ? up : at) = 0;
     }
     free(at);
-    return err ? err : env_dir_sync(s->dir, "");
+    return err ? err : env_dir_sync(dir, "");
 }
 
-static void remember(
-    struct storage_file *f, const struct env_stat *st, struct storage_file_record *record)
+static int sync_names(struct storage *s, uint32_t i, struct sync_job *j)
+{
+    if (atomic_exchange(&s->file[i].named, true))
+        return 0;
+    return storage_sync_names(s->dir, s->file[i].path, &j->synced_folder);
+}
+
+static void remember(struct storage_file *f, const struct env_stat *st)
 {
     bool ours = atomic_load(&f->ours);
     f->record = (struct storage_file_record){st->size, st->mtime_ns, st->inode, ours};
-    atomic_store(&f->recorded, true);
     atomic_store(&f->known, true);
-    *record = f->record;
 }
 
 /* A file that nobody of ours has written: among thousands of files a checkpoint asks the disk only
  * about those that were. */
-static int record_as_it_was(struct storage *s, uint32_t i, struct storage_file_record *record)
+static int record_as_it_was(struct storage *s, uint32_t i)
 {
     struct storage_file *f = &s->file[i];
     struct env_stat st;
-    if (atomic_load(&f->recorded)) {
-        f->record.ours = atomic_load(&f->ours);
-        *record = f->record;
-    } else if (env_path_stat(s->dir, f->path, &st) == 0) {
-        remember(f, &st, record);
-    }
+    if (!atomic_load(&f->known) && env_path_stat(s->dir, f->path, &st) == 0)
+        remember(f, &st);
     return 0;
 }
 
@@ -421,7 +415,7 @@ static int sync_file(struct storage *s, uint32_t i, struct sync_job *j)
     bool written = atomic_exchange(&s->file[i].dirty, false);
     bool doubtful = atomic_exchange(&s->file[i].doubtful, false);
     if (!written && !doubtful)
-        return record_as_it_was(s, i, &j->files[i]);
+        return record_as_it_was(s, i);
     unsigned how = written ? ENV_OPEN_WRITE : ENV_OPEN_READ;
     int err = file_cache_take(s->files, s, i, s->dir, s->file[i].path, how, &f);
     if (!err) {
@@ -439,8 +433,22 @@ static int sync_file(struct storage *s, uint32_t i, struct sync_job *j)
         atomic_store(&s->file[i].named, false);
         return storage_note_error(s, err, "syncing", i);
     }
-    remember(&s->file[i], &st, &j->files[i]);
+    /* One that was found right by reading is vouched for as it stood before that. */
+    if (written || !atomic_load(&s->file[i].known))
+        remember(&s->file[i], &st);
     return 0;
+}
+
+static int record_file(struct storage *s, uint32_t i, struct sync_job *j)
+{
+    struct storage_file *f = &s->file[i];
+    int err = sync_file(s, i, j);
+    f->record.ours = atomic_load(&f->ours);
+    if (!err && atomic_load(&f->known) && !atomic_load(&f->in_parts))
+        j->files[i] = f->record;
+    if (atomic_load(&f->touched))
+        storage_distrust(&j->files[i]);
+    return err;
 }
 
 static void sync_run(struct env_job *job)
@@ -451,7 +459,7 @@ static void sync_run(struct env_job *job)
     if (err && err != ERR_ABSENT && err != ERR_NOT_FOUND)
         j->err = storage_note_error(j->storage, err, "opening", UINT32_MAX);
     for (uint32_t i = 0; i < j->storage->metainfo->file_count && !j->err; i++)
-        j->err = sync_file(j->storage, i, j);
+        j->err = record_file(j->storage, i, j);
     if (!j->err && j->storage->dir)
         j->err = storage_parts_sync(j->storage);
 }

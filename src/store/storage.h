@@ -64,6 +64,12 @@ struct storage_file_record {
     uint64_t inode;
     bool ours; /* kith has written to it, or its user gave it over */
 };
+/* Somebody else has written to the file: no record vouches for what it holds. No file is as large,
+ * and none that was larger is believed (resume.c). */
+static inline void storage_distrust(struct storage_file_record *r)
+{
+    r->size = UINT64_MAX;
+}
 
 /* What opening found. Valid during the callback; `states` and `now` have one entry a file. */
 struct storage_opening {
@@ -189,9 +195,10 @@ int storage_set_wanted(
 
 /* Moves all files that are there to another folder: renames, or across volumes copies, syncs, and
  * only then deletes. Nothing that stands there is replaced: ERR_EXISTS, and nothing was moved. On
- * any error the data is whole where it was. Other calls may go on meanwhile; they wait. */
-int storage_move(
-    struct storage *, const char *folder, void (*done)(void *user, int err), void *user);
+ * any error the data is whole where it was. Other calls may go on meanwhile; they wait. done() is
+ * told which of the files somebody else has written to by then, as storage_look tells it. */
+int storage_move(struct storage *, const char *folder,
+    void (*done)(void *user, int err, const uint32_t *files, size_t count), void *user);
 
 /* Deletes the files marked in `which` (one byte a file), the sidecar, and folders that are empty
  * then. Files that are gone already are fine. */
@@ -201,8 +208,9 @@ int storage_delete(
 /* Was anything read for peers, or to be checked, since the last look? */
 bool storage_was_read(const struct storage *);
 /* Looks at the files that were: done() is told which of them somebody else has written to since
- * they were opened or synced (valid during the callback; count 0: none). By size and time:
- * who sets the time back is not found out. ERR_AGAIN: not now. */
+ * they were opened or synced (valid during the callback; count 0: none). No record of a sync
+ * vouches for these until the next storage_open. By size and time: who sets the time back is not
+ * found out. ERR_AGAIN: not now. */
 int storage_look(
     struct storage *, void (*done)(void *user, const uint32_t *files, size_t count), void *user);
 

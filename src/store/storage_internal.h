@@ -30,11 +30,11 @@ struct storage_file {
     bool found;           /* by the last opening */
     bool cuts;            /* what it has more than the torrent's goes */
     atomic_bool ours;     /* we have written to it, now or in an earlier run */
-    /* As the last sync saw it; nobody of ours has written since, unless it is dirty or doubtful. If
-     * somebody else has, the old record is the one that tells. */
+    /* As the last sync or move saw it, or else the last opening; nobody of ours has written since,
+     * unless it is dirty. If somebody else has, the old record is the one that tells. */
     struct storage_file_record record;
-    atomic_bool recorded;
-    atomic_bool known;    /* `record` is that of the last sync, or else of the last opening */
+    atomic_bool known;    /* there is such a record */
+    atomic_bool touched;  /* somebody else has written to it since the last opening */
     atomic_bool was_read; /* since the last look */
 };
 
@@ -75,8 +75,23 @@ struct storage {
 void storage_submit(struct storage *, enum env_lane, struct env_job *);
 void storage_job_ended(struct storage *);
 void storage_release_held(struct storage *);
-/* The files are not where they were, or not looked after any more: the next sync looks again. */
+/* The files are not looked after any more: the next sync looks again. */
 void storage_forget_records(struct storage *);
+/* Makes the names that lead to a file durable. Files stand in the order of their folders: *last,
+ * which is the caller's to free, is the folder that was synced last, and not synced again. */
+int storage_sync_names(struct env_dir *, const char *path, char **last);
+/* What we wrote ourselves and have not synced yet says nothing about others. */
+static inline bool storage_is_comparable(struct storage_file *f)
+{
+    return atomic_load(&f->known) && !atomic_load(&f->dirty) && !atomic_load(&f->in_parts);
+}
+/* Not by the inode's number: on FAT, and on much that comes by FUSE, it is another one whenever the
+ * system has forgotten the file. */
+static inline bool storage_is_other(
+    const struct storage_file_record *then, uint64_t size, int64_t mtime_ns)
+{
+    return then->size != size || then->mtime_ns != mtime_ns;
+}
 
 /* ---- storage_move.c ------------------------------------------------------------------------ */
 /* The last job that was running when a move was asked for has ended. */

@@ -26,20 +26,6 @@ bool storage_was_read(const struct storage *s)
     return atomic_load_explicit(&s->was_read, memory_order_relaxed);
 }
 
-/* What we wrote ourselves and have not synced yet says nothing about others. */
-static bool is_comparable(struct storage_file *f)
-{
-    return atomic_load(&f->known) && !atomic_load(&f->dirty) && !atomic_load(&f->doubtful) &&
-           !atomic_load(&f->in_parts);
-}
-
-/* Not by the inode's number: on FAT, and on much that comes by FUSE, it is another one whenever the
- * system has forgotten the file. */
-static bool is_other(const struct storage_file_record *then, uint64_t size, int64_t mtime_ns)
-{
-    return then->size != size || then->mtime_ns != mtime_ns;
-}
-
 /* A file that is gone is the next read's to notice. */
 static void look_run(struct env_job *job)
 {
@@ -49,12 +35,13 @@ static void look_run(struct env_job *job)
         struct env_stat now;
         const struct looked_file *f = &j->files[i];
         if (env_path_stat(s->dir, s->file[f->number].path, &now) == 0 &&
-            is_other(&f->then, now.size, now.mtime_ns))
+            storage_is_other(&f->then, now.size, now.mtime_ns))
             j->changed[j->changed_count++] = f->number;
     }
 }
 
-/* Leaves out what we wrote ourselves while the job waited for its turn. */
+/* Leaves out what we wrote ourselves while the job waited for its turn. While a sync writes the
+ * records, that is not known yet: the next look tells. */
 static void leave_out_ours(struct look_job *j)
 {
     size_t kept = 0;
@@ -62,9 +49,13 @@ static void leave_out_ours(struct look_job *j)
         struct storage_file *f = &j->storage->file[j->files[i].number];
         if (j->files[i].number != j->changed[c])
             continue;
-        if (!j->storage->syncs && is_comparable(f) &&
-            !is_other(&j->files[i].then, f->record.size, f->record.mtime_ns))
+        if (j->storage->syncs)
+            storage_note_read(j->storage, j->changed[c]);
+        else if (storage_is_comparable(f) &&
+                 !storage_is_other(&j->files[i].then, f->record.size, f->record.mtime_ns)) {
+            atomic_store(&f->touched, true);
             j->changed[kept++] = j->changed[c];
+        }
         c++;
     }
     j->changed_count = kept;
@@ -118,7 +109,7 @@ int storage_look(
     j->done = done;
     j->user = user;
     for (uint32_t i = 0; i < s->metainfo->file_count && j->count < room; i++)
-        if (atomic_exchange(&s->file[i].was_read, false) && is_comparable(&s->file[i]))
+        if (atomic_exchange(&s->file[i].was_read, false) && storage_is_comparable(&s->file[i]))
             j->files[j->count++] = (struct looked_file){i, s->file[i].record};
     s->jobs++;
     storage_submit(s, ENV_LANE_BACKGROUND, &j->job);

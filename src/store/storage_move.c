@@ -28,13 +28,12 @@ static int unless_missing(const struct storage *s, int err)
     return err == ERR_NOT_FOUND || err == ERR_ABSENT ? env_path_stat(s->dir, "", &st) : err;
 }
 
-static int look_for(const struct storage *s, uint32_t i, bool *there)
+static int look_for(const struct storage *s, uint32_t i, bool *there, struct env_stat *st)
 {
-    struct env_stat st;
     *there = false;
     if (i < s->metainfo->file_count && s->metainfo->files[i].flags & METAINFO_PAD)
         return 0;
-    int err = env_path_stat(s->dir, path_at(s, i), &st);
+    int err = env_path_stat(s->dir, path_at(s, i), st);
     *there = err == 0;
     return unless_missing(s, err);
 }
@@ -70,14 +69,18 @@ struct move_job {
     struct storage *storage;
     struct env_dir *to;
     char *folder;
-    uint8_t *moved; /* by path: it stands in the new folder */
-    bool copying;   /* another volume */
-    void (*done)(void *user, int err);
+    uint8_t *moved;       /* by path: it stands in the new folder ... */
+    struct env_stat *now; /* ... like this */
+    uint32_t *touched;    /* files that somebody else has written to */
+    size_t touched_count;
+    bool copying; /* another volume */
+    void (*done)(void *user, int err, const uint32_t *files, size_t count);
     void *user;
     int err;
 };
 
-static int copy_data(struct env_file *from, struct env_file *to)
+/* `now` is the copy as we have left it. */
+static int copy_data(struct env_file *from, struct env_file *to, struct env_stat *now)
 {
     struct env_stat st;
     uint8_t *buffer = malloc(COPY_SIZE);
@@ -99,6 +102,8 @@ static int copy_data(struct env_file *from, struct env_file *to)
         err = env_file_set_executable(to);
     if (!err)
         err = env_file_sync(to);
+    if (!err)
+        err = env_file_stat(to, now);
     free(buffer);
     return err;
 }
@@ -110,7 +115,7 @@ static int copy_link(struct env_dir *from, struct env_dir *to, const char *path)
     return err < 0 ? err : env_path_symlink(to, path, target);
 }
 
-static int copy_path(struct storage *s, struct env_dir *to, const char *path)
+static int copy_path(struct storage *s, struct env_dir *to, const char *path, struct env_stat *now)
 {
     struct env_stat st;
     struct env_file *in, *out;
@@ -122,7 +127,7 @@ static int copy_path(struct storage *s, struct env_dir *to, const char *path)
         return err;
     err = env_file_open(to, path, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_EXCLUSIVE, &out);
     if (!err) {
-        err = copy_data(in, out);
+        err = copy_data(in, out, now);
         env_file_close(out);
     }
     env_file_close(in);
@@ -139,8 +144,25 @@ static int move_path(struct move_job *m, uint32_t i)
         m->copying = err == ERR_UNSUPPORTED;
     }
     if (m->copying)
-        err = copy_path(s, m->to, path);
+        err = copy_path(s, m->to, path, &m->now[i]);
     return storage_note_error(s, err, "moving", i < s->metainfo->file_count ? i : UINT32_MAX);
+}
+
+/* What the record says stood there is what was verified. It is looked at when nobody can write to
+ * it any more by its old path, or the copy is made. */
+static void compare(struct move_job *m, uint32_t i)
+{
+    struct storage *s = m->storage;
+    struct env_stat st;
+    if (i >= s->metainfo->file_count)
+        return;
+    int err = m->copying ? env_path_stat(s->dir, path_at(s, i), &st)
+                         : env_path_stat(m->to, path_at(s, i), &st);
+    if (!err && !m->copying)
+        m->now[i] = st;
+    if (storage_is_comparable(&s->file[i]) &&
+        (err || storage_is_other(&s->file[i].record, st.size, st.mtime_ns)))
+        m->touched[m->touched_count++] = i;
 }
 
 /* Everything back to where it was. What was copied is a copy of ours. */
@@ -163,7 +185,7 @@ static int nothing_in_the_way(struct move_job *m)
     struct env_stat st;
     bool there;
     for (uint32_t i = 0; i < path_count(s); i++) {
-        int err = look_for(s, i, &there);
+        int err = look_for(s, i, &there, &st);
         if (!err && there && env_path_stat(m->to, path_at(s, i), &st) == 0)
             err = ERR_EXISTS;
         if (err)
@@ -186,6 +208,18 @@ static void leave_old_folder(struct move_job *m)
     }
 }
 
+/* The new names are durable before the old ones go. */
+static int sync_moved(struct move_job *m)
+{
+    char *last = NULL;
+    int err = env_dir_sync(m->to, ".");
+    for (uint32_t i = 0; i < path_count(m->storage) && !err; i++)
+        if (m->moved[i])
+            err = storage_sync_names(m->to, path_at(m->storage, i), &last);
+    free(last);
+    return err;
+}
+
 static void move_run(struct env_job *job)
 {
     struct move_job *m = container_of(job, struct move_job, job);
@@ -201,18 +235,44 @@ static void move_run(struct env_job *job)
         m->err = nothing_in_the_way(m);
     for (uint32_t i = 0; i < path_count(s) && !m->err; i++) {
         bool there;
-        m->err = look_for(s, i, &there);
+        struct env_stat st;
+        m->err = look_for(s, i, &there, &st);
         if (m->err || !there)
             continue;
         m->err = move_path(m, i);
         m->moved[i] = m->err == 0;
+        if (!m->err)
+            compare(m, i);
     }
     if (!m->err)
-        m->err = env_dir_sync(m->to, ".");
+        m->err = sync_moved(m);
     if (m->err && m->to)
         undo(m);
     else if (m->to)
         leave_old_folder(m);
+}
+
+static void move_free(struct move_job *m)
+{
+    free(m->moved);
+    free(m->now);
+    free(m->touched);
+    free(m);
+}
+
+/* The records move along: what a sync would find now may be what somebody else has written. */
+static void take_records(struct move_job *m)
+{
+    struct storage *s = m->storage;
+    for (uint32_t i = 0; i < s->metainfo->file_count; i++) {
+        struct storage_file *f = &s->file[i];
+        const struct env_stat *now = &m->now[i];
+        if (m->moved[i] && atomic_load(&f->known))
+            f->record =
+                (struct storage_file_record){now->size, now->mtime_ns, now->inode, f->record.ours};
+    }
+    for (size_t i = 0; i < m->touched_count; i++)
+        atomic_store(&s->file[m->touched[i]].touched, true);
 }
 
 static void move_done(struct env_job *job)
@@ -222,8 +282,8 @@ static void move_done(struct env_job *job)
     s->move = NULL;
     s->running--;
     s->jobs--;
-    storage_forget_records(s);
     if (!m->err) {
+        take_records(m);
         file_cache_forget(s->files, s);
         if (s->dir)
             env_dir_close(s->dir);
@@ -236,9 +296,8 @@ static void move_done(struct env_job *job)
         free(m->folder);
     }
     storage_release_held(s);
-    m->done(m->user, m->err);
-    free(m->moved);
-    free(m);
+    m->done(m->user, m->err, m->touched, m->err ? 0 : m->touched_count);
+    move_free(m);
 }
 
 void storage_move_begin(struct storage *s)
@@ -247,8 +306,8 @@ void storage_move_begin(struct storage *s)
     env_submit(s->env, ENV_LANE_BACKGROUND, &s->move->job);
 }
 
-int storage_move(
-    struct storage *s, const char *folder, void (*done)(void *user, int err), void *user)
+int storage_move(struct storage *s, const char *folder,
+    void (*done)(void *user, int err, const uint32_t *files, size_t count), void *user)
 {
     if (s->move || s->check)
         return ERR_BUSY;
@@ -259,12 +318,13 @@ int storage_move(
         .storage = s,
         .folder = strdup(folder),
         .moved = calloc(path_count(s), 1),
+        .now = calloc(path_count(s), sizeof *m->now),
+        .touched = calloc(path_count(s), sizeof *m->touched),
         .done = done,
         .user = user};
-    if (!m->folder || !m->moved) {
+    if (!m->folder || !m->moved || !m->now || !m->touched) {
         free(m->folder);
-        free(m->moved);
-        free(m);
+        move_free(m);
         return ERR_NOMEM;
     }
     s->jobs++;

@@ -360,6 +360,17 @@ static void simple(void *user, int err)
     simple_err = err;
 }
 
+static uint32_t touched_file;
+static size_t touched_files;
+
+static void moved(void *user, int err, const uint32_t *files, size_t count)
+{
+    (void)user;
+    touched_files = count;
+    touched_file = count > 0 ? files[0] : UINT32_MAX;
+    simple_err = err;
+}
+
 static int ended(void)
 {
     while (simple_err == 1)
@@ -376,7 +387,7 @@ static void a_move_replaces_nothing_and_leaves_all_where_it_was(void **state)
     assert_int_equal(check(), metainfo->piece_count);
     sim_disk_put(host, "/other/d/c", bytes_of_str("precious"));
     simple_err = 1;
-    assert_int_equal(storage_move(storage, "/other", simple, NULL), 0);
+    assert_int_equal(storage_move(storage, "/other", moved, NULL), 0);
     assert_int_equal(ended(), ERR_EXISTS);
     for (unsigned f = 0; f < FILES; f++)
         assert_true(is_on_disk(f));
@@ -517,7 +528,7 @@ static void a_look_tells_of_files_that_others_wrote_to_and_that_were_read(void *
     end();
 }
 
-static void a_sync_looks_only_at_files_that_were_written_since_or_moved(void **state)
+static void a_sync_looks_only_at_files_that_were_written_since(void **state)
 {
     (void)state;
     begin(true, false, 32768, sizes_short);
@@ -535,14 +546,152 @@ static void a_sync_looks_only_at_files_that_were_written_since_or_moved(void **s
     assert_int_equal(looks_of_a_sync(), 1);
     assert_true(synced_record[0].mtime_ns > first.mtime_ns);
     simple_err = 1;
-    assert_int_equal(storage_move(storage, "/other", simple, NULL), 0);
+    assert_int_equal(storage_move(storage, "/other", moved, NULL), 0);
     assert_int_equal(ended(), 0);
-    assert_int_equal(looks_of_a_sync(), FILES);
     assert_int_equal(looks_of_a_sync(), 0);
     pass();
     storage_let_go(storage);
     assert_true(check() > 0); /* opens the folder, and doubts what it reads */
     assert_int_equal(looks_of_a_sync(), FILES);
+    end();
+}
+
+static int move_to(const char *folder)
+{
+    simple_err = 1;
+    assert_int_equal(storage_move(storage, folder, moved, NULL), 0);
+    return ended();
+}
+
+static void put_at(const char *path, unsigned f)
+{
+    sim_disk_put(host, path, bytes_of(content[f].data, content[f].size));
+}
+
+static void assert_vouched_as_it_stands(unsigned f, const char *path)
+{
+    struct env_stat st;
+    assert_int_equal(sim_disk_stat(host, path, &st), 0);
+    assert_int_equal(synced_record[f].size, st.size);
+    assert_int_equal(synced_record[f].mtime_ns, st.mtime_ns);
+    assert_int_equal(synced_record[f].inode, st.inode);
+}
+
+static void a_move_tells_of_files_that_others_wrote_to_and_no_sync_vouches_for_them(void **state)
+{
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    for (uint32_t i = 0; i < metainfo->piece_count; i++)
+        write_piece(i);
+    (void)looks_of_a_sync();
+    put(1, content[1].size);
+    assert_int_equal(move_to("/other"), 0);
+    assert_int_equal(touched_files, 1);
+    assert_int_equal(touched_file, 1);
+    put_at("/other/d/c", 2); /* and one that is written to when it is there */
+    (void)looks_of_a_sync();
+    assert_int_equal(synced_record[1].size, UINT64_MAX);
+    assert_vouched_as_it_stands(0, "/other/d/a");
+    struct env_stat st;
+    assert_int_equal(sim_disk_stat(host, "/other/d/c", &st), 0);
+    assert_int_not_equal(synced_record[2].mtime_ns, st.mtime_ns);
+    end();
+}
+
+static void a_copy_to_another_volume_is_vouched_for_as_it_was_made(void **state)
+{
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    assert_non_null(sim_volume_mount(host, "/mnt", 1 << 30));
+    for (uint32_t i = 0; i < metainfo->piece_count; i++)
+        write_piece(i);
+    (void)looks_of_a_sync();
+    put(1, content[1].size);
+    assert_int_equal(move_to("/mnt/other"), 0);
+    assert_int_equal(touched_files, 1);
+    assert_int_equal(touched_file, 1);
+    (void)looks_of_a_sync();
+    assert_int_equal(synced_record[1].size, UINT64_MAX);
+    assert_vouched_as_it_stands(0, "/mnt/other/d/a");
+    assert_vouched_as_it_stands(2, "/mnt/other/d/c");
+    end();
+}
+
+/* It may be a checkpoint's, before the files are opened again and hashed. */
+static void no_sync_vouches_for_what_a_look_has_found(void **state)
+{
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    for (uint32_t i = 0; i < metainfo->piece_count; i++)
+        write_piece(i);
+    (void)looks_of_a_sync();
+    put(0, content[0].size);
+    give_piece(0);
+    look();
+    assert_int_equal(changed_files, 1);
+    (void)looks_of_a_sync();
+    assert_int_equal(synced_record[0].size, UINT64_MAX);
+    assert_vouched_as_it_stands(2, "/t/d/c");
+    end();
+}
+
+static void what_a_look_misses_because_of_a_sync_the_next_one_finds(void **state)
+{
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    for (uint32_t i = 0; i < metainfo->piece_count; i++)
+        write_piece(i);
+    (void)looks_of_a_sync();
+    write_piece(metainfo->piece_count - 1); /* so that there is something to sync */
+    put(0, content[0].size);
+    give_piece(0);
+    changed_files = SIZE_MAX;
+    assert_true(sim_disk_fault_add(host,
+                    &(struct sim_disk_fault){
+                        .call = SIM_DISK_SYNC, .nth = 1, .times = 1, .hang = MSECS(1500)}) >= 0);
+    assert_int_equal(storage_look(storage, looked, NULL), 0);
+    simple_err = 1;
+    assert_int_equal(storage_sync(storage, synced, NULL), 0);
+    while (changed_files == SIZE_MAX)
+        sim_world_run_until(world, sim_world_now(world) + MSECS(1), NULL, NULL);
+    assert_int_equal(simple_err, 1); /* it is under way */
+    assert_int_equal(changed_files, 0);
+    assert_int_equal(ended(), 0);
+    assert_true(storage_was_read(storage));
+    look();
+    assert_int_equal(changed_files, 1);
+    assert_int_equal(looked_at_file, 0);
+    end();
+}
+
+static struct storage_file_record opened_record[FILES];
+static void opened(void *user, int err, const struct storage_opening *o)
+{
+    (void)user;
+    memcpy(opened_record, o->now, sizeof opened_record);
+    simple_err = err;
+}
+
+/* Somebody who writes between the check and the first record of it is found out by that record. */
+static void what_was_found_right_is_vouched_for_as_it_was_opened(void **state)
+{
+    (void)state;
+    begin(true, false, 32768, sizes_short);
+    for (unsigned f = 0; f < FILES; f++)
+        put(f, content[f].size);
+    simple_err = 1;
+    assert_int_equal(storage_open(storage, opened, NULL), 0);
+    assert_int_equal(ended(), 0);
+    assert_int_equal(check(), metainfo->piece_count);
+    pass();
+    put(1, content[1].size);
+    (void)looks_of_a_sync();
+    assert_vouched_as_it_stands(0, "/t/d/a");
+    assert_false(synced_record[0].ours); /* we have not written to it */
+    assert_int_equal(synced_record[1].mtime_ns, opened_record[1].mtime_ns);
+    struct env_stat st;
+    assert_int_equal(sim_disk_stat(host, "/t/d/b", &st), 0);
+    assert_int_not_equal(synced_record[1].mtime_ns, st.mtime_ns);
     end();
 }
 
@@ -629,7 +778,12 @@ int main(void)
         cmocka_unit_test(only_what_is_marked_is_deleted_and_a_folder_that_is_not_empty_stays),
         cmocka_unit_test(a_file_that_is_not_wanted_is_not_made_and_its_neighbours_are_whole),
         cmocka_unit_test(a_look_tells_of_files_that_others_wrote_to_and_that_were_read),
-        cmocka_unit_test(a_sync_looks_only_at_files_that_were_written_since_or_moved),
+        cmocka_unit_test(a_sync_looks_only_at_files_that_were_written_since),
+        cmocka_unit_test(a_move_tells_of_files_that_others_wrote_to_and_no_sync_vouches_for_them),
+        cmocka_unit_test(a_copy_to_another_volume_is_vouched_for_as_it_was_made),
+        cmocka_unit_test(no_sync_vouches_for_what_a_look_has_found),
+        cmocka_unit_test(what_a_look_misses_because_of_a_sync_the_next_one_finds),
+        cmocka_unit_test(what_was_found_right_is_vouched_for_as_it_was_opened),
         cmocka_unit_test(what_is_open_and_in_the_page_cache_is_copied_without_a_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

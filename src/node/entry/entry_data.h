@@ -45,6 +45,9 @@ bool entry_is_ours(const struct kith_torrent *, uint32_t file);
 bool entry_is_unjudged(const struct kith_torrent *, uint32_t file);
 
 /* ---- entry_look.c -------------------------------------------------------------------------- */
+/* Somebody else has written to them: told, and hashed again. Once it runs; what is being opened is
+ * judged by the next record. */
+void entry_files_touched(struct kith_torrent *, const uint32_t *files, size_t count);
 /* After the check that a look has brought about. True: pieces are wrong, and it is told as trouble:
  * what somebody may have written on purpose is not fetched over. */
 bool entry_was_changed(struct kith_torrent *);

@@ -35,7 +35,7 @@ int kith_recheck(struct kith_torrent *k)
     return 0;
 }
 
-static void moved(void *user, int err)
+static void moved(void *user, int err, const uint32_t *touched, size_t count)
 {
     struct kith_torrent *k = user;
     k->moving = false;
@@ -46,6 +46,7 @@ static void moved(void *user, int err)
         entry_save_record(k, true, NULL);
     }
     node_event(k->node, KITH_EVENT_MOVED, k, err, err ? storage_error(k->storage) : k->folder);
+    entry_files_touched(k, touched, count);
     entry_stop_when_idle(k);
 }
 

@@ -41,18 +41,24 @@ static void distrust(struct kith_torrent *k, const uint32_t *files, size_t count
     builder_free(&b);
 }
 
+void entry_files_touched(struct kith_torrent *k, const uint32_t *files, size_t count)
+{
+    bool asked = k->node->stopping || k->removing || k->reopening || k->stop_waits;
+    if (count == 0 || asked || !k->torrent || !torrent_storage(k->torrent))
+        return;
+    tell(k, files[0], count);
+    distrust(k, files, count);
+    k->awake->touched = true;
+    k->awake->touched_file = files[0];
+    k->awake->had = torrent_have(k->torrent)->count;
+    entry_reopen(k);
+}
+
 static void looked(void *user, const uint32_t *files, size_t count)
 {
     struct kith_torrent *k = user;
-    bool asked = k->node->stopping || k->removing || k->reopening || k->stop_waits;
-    if (count > 0 && !asked && torrent_storage(k->torrent)) {
-        tell(k, files[0], count);
-        distrust(k, files, count);
-        k->awake->touched = true;
-        k->awake->touched_file = files[0];
-        k->awake->had = torrent_have(k->torrent)->count;
-        entry_reopen(k);
-    }
+    entry_files_touched(k, files, count);
+    entry_look_soon(k); /* a look that met a sync is not over */
     entry_reopen_when_idle(k);
     entry_stop_when_idle(k);
 }
