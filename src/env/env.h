@@ -285,7 +285,7 @@ int env_dir_free_space(struct env_dir *, uint64_t *bytes_out);
  * beneath the folder: no component may be a symlink or lead out (RESOLVE_BENEATH,
  * RESOLVE_NO_SYMLINKS): ERR_UNSAFE_PATH. */
 int env_file_open(struct env_dir *, const char *path, unsigned flags, struct env_file **out);
-void env_file_close(struct env_file *);
+void env_file_close(struct env_file *); /* may be called on the loop: a worker closes it then */
 /* All of it, or an error: short reads at the end of a file are ERR_CHANGED; short writes are
  * carried on until the kernel says why. */
 int env_file_preadv(struct env_file *, const struct iovec *, int count, uint64_t offset);

@@ -293,18 +293,27 @@ int real_file_open(struct env_dir *dir, const char *path, unsigned flags, struct
         close(fd);
         return error;
     }
-    *f = (struct real_file){d->ops, d, fd};
+    *f = (struct real_file){.ops = d->ops, .dir = d, .fd = fd};
     atomic_fetch_add(&d->references, 1);
     *out = (struct env_file *)f;
     return 0;
 }
 
-void real_file_close(struct env_file *file)
+void real_file_let_go(struct real_file *f)
 {
-    struct real_file *f = file_of(file);
     close(f->fd);
     dir_unref(f->dir);
+}
+
+void real_file_free(struct real_file *f)
+{
     free(f);
+}
+
+void real_file_close(struct env_file *file)
+{
+    real_file_let_go(file_of(file));
+    real_file_free(file_of(file));
 }
 
 /* Moves the front of a copy of the vectors on by what was done. */

@@ -36,6 +36,7 @@ struct real_file {
     const struct env_ops *ops;
     struct real_dir *dir;
     int fd;
+    struct env_job closing; /* loop.c's */
 };
 
 void real_disk_init(struct real_disk *, const struct uv_env_fault *);
@@ -64,6 +65,9 @@ int real_dir_free_space(struct env_dir *, uint64_t *);
 int real_dir_sync(struct env_dir *, const char *);
 int real_file_open(struct env_dir *, const char *, unsigned, struct env_file **);
 void real_file_close(struct env_file *);
+/* The same in two steps: what may block, and then what may not. */
+void real_file_let_go(struct real_file *);
+void real_file_free(struct real_file *);
 int real_file_preadv(struct env_file *, const struct iovec *, int, uint64_t);
 int real_file_pwritev(struct env_file *, const struct iovec *, int, uint64_t);
 int real_file_sync(struct env_file *);

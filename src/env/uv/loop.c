@@ -309,6 +309,32 @@ static int env_dir_open_op(struct env *env, const char *path, bool create, struc
     return real_dir_open(&real_env_of(env)->disk, real_env_of(env)->ops, path, create, out);
 }
 
+/* ---- closing ------------------------------------------------------------------------------- */
+
+static void closing_run(struct env_job *job)
+{
+    real_file_let_go(container_of(job, struct real_file, closing));
+}
+
+static void closing_done(struct env_job *job)
+{
+    real_file_free(container_of(job, struct real_file, closing));
+}
+
+/* close(2) writes out and asks the server where there is one (NFS, FUSE): the loop leaves it to a
+ * worker. */
+static void close_file(struct env_file *file)
+{
+    struct real_file *f = (struct real_file *)file;
+    if (real_workers_inside()) {
+        real_file_close(file);
+        return;
+    }
+    struct real_env *e = container_of(f->dir->disk, struct real_env, disk);
+    f->closing = (struct env_job){.run = closing_run, .done = closing_done};
+    real_workers_submit(e->workers, ENV_LANE_DATA, &f->closing);
+}
+
 static const struct env_ops real_ops = {
     .now = env_now_op,
     .time_unix = env_time_unix_op,
@@ -364,7 +390,7 @@ static const struct env_ops real_ops = {
     .dir_free_space = real_dir_free_space,
     .dir_sync = real_dir_sync,
     .file_open = real_file_open,
-    .file_close = real_file_close,
+    .file_close = close_file,
     .file_preadv = real_file_preadv,
     .file_pwritev = real_file_pwritev,
     .file_sync = real_file_sync,

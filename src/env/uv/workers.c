@@ -35,6 +35,13 @@ struct real_workers {
     pthread_t ids[WORKERS_PER_LANE_MAX + 1];
 };
 
+static _Thread_local bool inside;
+
+bool real_workers_inside(void)
+{
+    return inside;
+}
+
 static void queue_init(struct job_queue *q)
 {
     q->head = NULL;
@@ -89,6 +96,7 @@ static void *worker_main(void *argument)
 {
     struct real_workers *w = argument;
     pthread_setname_np(pthread_self(), "kith-worker");
+    inside = true;
     pthread_mutex_lock(&w->lock);
     for (;;) {
         struct lane *lane = next_lane(w);

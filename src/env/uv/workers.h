@@ -18,5 +18,7 @@ void real_workers_submit(struct real_workers *, enum env_lane, struct env_job *)
 /* The loop's thread: calls done() of every job that has run. */
 void real_workers_reap(struct real_workers *);
 unsigned real_workers_count(const struct real_workers *);
+/* Is this thread one of a pool's? */
+bool real_workers_inside(void);
 
 #endif
