@@ -309,7 +309,9 @@ KITH_API struct kith_torrent *kith_torrent_find(struct kith_node *node, const ch
  * addresses (x.pe). Valid until the next kith_link of this torrent. NULL while the hashes are not
  * known yet. */
 KITH_API const char *kith_link(struct kith_torrent *torrent, int with_peers);
-/* The .torrent; valid while the torrent is. NULL until the metadata is known. */
+/* The .torrent; valid while the torrent is. NULL until the metadata is known. A hybrid that came by
+ * a link is written without `piece layers`, which its link does not bring: good for the v1 half and
+ * for clients that fetch them, as kith and libtorrent do, and no whole torrent of v2 (BEP 52). */
 KITH_API const void *kith_torrent_file(struct kith_torrent *torrent, size_t *size_out);
 
 enum kith_state {

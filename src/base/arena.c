@@ -97,6 +97,17 @@ void *arena_array(struct arena *a, size_t count, size_t size)
     return arena_alloc(a, total);
 }
 
+void *arena_one_more(struct arena *a, void *array, size_t count, size_t size)
+{
+    bool full = (count & (count - 1)) == 0; /* 0 and powers of two: where it doubles */
+    if (!full)
+        return array;
+    void *larger = arena_array(a, count == 0 ? 1 : count * 2, size);
+    if (larger != NULL && count > 0)
+        memcpy(larger, array, count * size);
+    return larger;
+}
+
 char *arena_dup(struct arena *a, struct bytes b)
 {
     size_t room;

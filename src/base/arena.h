@@ -17,6 +17,9 @@ void arena_free(struct arena *a);
 void *arena_alloc(struct arena *a, size_t size);
 /* Zeroed array with a checked product. */
 void *arena_array(struct arena *a, size_t count, size_t size);
+/* Room for one more in an array of `count`, which was got one by one from here: the array itself,
+ * or a copy of twice its size (the old one is left where it is). */
+void *arena_one_more(struct arena *a, void *array, size_t count, size_t size);
 /* A copy with a NUL after it. */
 char *arena_dup(struct arena *a, struct bytes b);
 

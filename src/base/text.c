@@ -252,6 +252,17 @@ void text_escape(struct bytes foreign, struct builder *out)
     }
 }
 
+struct bytes text_trim(struct bytes text)
+{
+    struct cursor c = cursor_of(text);
+    while (c.left > 0 && text_is_space(*c.at))
+        cursor_skip(&c, 1);
+    struct bytes rest = cursor_rest(&c);
+    while (rest.size > 0 && text_is_space(rest.data[rest.size - 1]))
+        rest.size--;
+    return rest;
+}
+
 int parse_u64(struct bytes text, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;

@@ -25,6 +25,16 @@ void utf8_put(struct builder *b, uint32_t code_point);
 void text_escape(struct bytes foreign, struct builder *out);
 /* Is it a control, a bidi control or another character that is not seen and may mislead? */
 bool text_is_unseen(uint32_t code_point);
+/* Without the white space around it. */
+struct bytes text_trim(struct bytes text);
+static inline bool text_is_digit(uint8_t byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+static inline bool text_is_space(uint8_t byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
 /* Unsigned decimal, digits only, at most max. ERR_SYNTAX, ERR_LIMIT. */
 int parse_u64(struct bytes text, uint64_t max, uint64_t *out);
 

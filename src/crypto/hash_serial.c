@@ -2,7 +2,7 @@
  *
  * EVP cannot be given a state from outside; OpenSSL's older interface can, and uses the same code
  * (SHA-NI, ARMv8, ...) beneath. It is marked deprecated since 3.0 for its want of providers, which
- * do not matter to the middle of a message. Called by hash_many.c only. */
+ * do not matter to the middle of a message. Called by hash_many.c and hash_group.c. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/hash_kernel.h"
 

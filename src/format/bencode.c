@@ -2,6 +2,7 @@
  */
 #include "format/bencode.h"
 #include "base/err.h"
+#include "base/text.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -73,11 +74,6 @@ static uint8_t peek(const struct parser *p)
     return p->c.left > 0 ? *p->c.at : 0;
 }
 
-static bool is_digit(uint8_t byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
 static int parse_integer(struct parser *p)
 {
     int err = add_token(p, BENCODE_INTEGER);
@@ -89,7 +85,7 @@ static int parse_integer(struct parser *p)
         cursor_skip(&p->c, 1);
     uint8_t first = peek(p);
     size_t digits = 0;
-    for (; is_digit(peek(p)); digits++)
+    for (; text_is_digit(peek(p)); digits++)
         cursor_skip(&p->c, 1);
     if (p->c.left == 0)
         return ERR_TRUNCATED;
@@ -107,7 +103,7 @@ static int parse_string(struct parser *p)
     uint64_t length = 0;
     uint8_t first = peek(p);
     uint8_t digits = 0;
-    for (; is_digit(peek(p)); digits++) {
+    for (; text_is_digit(peek(p)); digits++) {
         if (digits == LENGTH_DIGITS_MAX)
             return ERR_SYNTAX;
         length = length * 10 + (cursor_u8(&p->c) - (unsigned)'0');
@@ -154,7 +150,7 @@ static struct bytes token_string(const struct bencode *doc, uint32_t token)
 {
     const struct bencode_token *t = &doc->tokens[token];
     struct cursor c = cursor_of(doc->input);
-    cursor_skip(&c, t->start + t->header);
+    cursor_skip(&c, t->start - doc->origin + t->header);
     return cursor_take(&c, t->end - t->start - t->header);
 }
 
@@ -192,7 +188,7 @@ static int parse_value(struct parser *p, struct open_container *parent)
     case 'd':
         return open_container(p, BENCODE_DICT);
     default:
-        return is_digit(byte) ? parse_string(p) : ERR_SYNTAX;
+        return text_is_digit(byte) ? parse_string(p) : ERR_SYNTAX;
     }
 }
 
@@ -207,7 +203,7 @@ static int parse_step(struct parser *p)
     bool in_dict = parent != NULL && p->doc->tokens[parent->token].type == BENCODE_DICT;
     if (!in_dict || parent->value_due)
         return parse_value(p, parent);
-    return is_digit(peek(p)) ? parse_key(p, parent) : ERR_SYNTAX;
+    return text_is_digit(peek(p)) ? parse_key(p, parent) : ERR_SYNTAX;
 }
 
 static int parse_document(struct parser *p)
@@ -278,6 +274,20 @@ struct bencode_value bencode_root(const struct bencode *doc)
     return doc->count == 0 ? absent : (struct bencode_value){doc, 0};
 }
 
+struct bencode_value bencode_rebind(struct bencode_value v, struct bytes copy, struct bencode *doc)
+{
+    const struct bencode_token *t = token_of(v);
+    *doc = (struct bencode){0};
+    if (t == NULL)
+        return absent;
+    assert(copy.size == t->end - t->start);
+    *doc = *v.doc;
+    doc->input = copy;
+    doc->origin = t->start;
+    doc->owned = false;
+    return (struct bencode_value){doc, v.token};
+}
+
 enum bencode_type bencode_type(struct bencode_value v)
 {
     const struct bencode_token *t = token_of(v);
@@ -290,7 +300,7 @@ struct bytes bencode_raw(struct bencode_value v)
     if (t == NULL)
         return bytes_of(NULL, 0);
     struct cursor c = cursor_of(v.doc->input);
-    cursor_skip(&c, t->start);
+    cursor_skip(&c, t->start - v.doc->origin);
     return cursor_take(&c, t->end - t->start);
 }
 

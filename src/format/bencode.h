@@ -11,9 +11,11 @@
 
 #include "base/bytes.h"
 
-#define BENCODE_DEPTH_MAX 128u         /* lists and dictionaries within one another */
-#define BENCODE_SIZE_MAX 0xffffffffu   /* bytes of input: offsets are 32 bits */
-#define BENCODE_TOKENS_MAX (16u << 20) /* of bencode_parse; the caller may ask for less */
+#define BENCODE_DEPTH_MAX 128u       /* lists and dictionaries within one another */
+#define BENCODE_SIZE_MAX 0xffffffffu /* bytes of input: offsets are 32 bits */
+/* Of bencode_parse; the caller may ask for less. A million files of v1 or v2 take eight million,
+ * libtorrent reads three million, and 128 MiB is what the table of them may cost. */
+#define BENCODE_TOKENS_MAX (8u << 20)
 
 enum bencode_type {
     BENCODE_ABSENT, /* no such value */
@@ -44,6 +46,7 @@ struct bencode_token {
 /* A parsed buffer. The input must outlive it. Zeroed is valid and empty. */
 struct bencode {
     struct bytes input;
+    uint32_t origin; /* where `input` begins as the tokens count: see bencode_rebind */
     struct bencode_token *tokens;
     uint32_t count, capacity;
     bool owned;      /* tokens are from the heap: bencode_free */
@@ -69,6 +72,11 @@ struct bencode_value {
     const struct bencode *doc;
     uint32_t token;
 };
+
+/* The same value read out of `copy`, which holds the bytes of bencode_raw: `*doc` shares v's
+ * tokens, whose document must outlive it, and is not freed. So what was parsed within a large
+ * document need not be parsed, nor its tokens kept, twice. */
+struct bencode_value bencode_rebind(struct bencode_value v, struct bytes copy, struct bencode *doc);
 
 /* The outermost value; absent if the document is empty. */
 struct bencode_value bencode_root(const struct bencode *doc);
@@ -109,9 +117,9 @@ struct bencode_iterator bencode_iterate(struct bencode_value container);
 bool bencode_next(struct bencode_iterator *i);
 /* Items of a list or entries of a dictionary; linear. */
 size_t bencode_count(struct bencode_value container);
-/* True if two keys of this dictionary (not of those within it) are equal. n log n for keys that
- * are not sorted, linear otherwise. ERR_NOMEM comes out as true. */
-bool bencode_has_duplicate_keys(struct bencode_value dict);
+/* 1 if two keys of this dictionary (not of those within it) are equal, else 0. n log n for keys
+ * that are not sorted, linear otherwise. ERR_NOMEM. */
+int bencode_has_duplicate_keys(struct bencode_value dict);
 
 /* Writing. The caller opens and closes containers in pairs, and writes keys in ascending order of
  * their bytes: bencode_put_key is put_str under another name, to say what is meant. */

@@ -64,14 +64,14 @@ static struct entry *sorted_entries(struct bencode_value dict, size_t *count)
     return entries;
 }
 
-bool bencode_has_duplicate_keys(struct bencode_value dict)
+int bencode_has_duplicate_keys(struct bencode_value dict)
 {
     if (bencode_type(dict) != BENCODE_DICT || keys_ascend(dict))
-        return false;
+        return 0;
     size_t count;
     struct entry *entries = sorted_entries(dict, &count);
     if (entries == NULL)
-        return true;
+        return ERR_NOMEM;
     bool found = false;
     for (size_t i = 1; i < count && !found; i++)
         found = bytes_equal(entries[i - 1].key, entries[i].key);

@@ -2,6 +2,7 @@
 #include "format/ip_list.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -27,19 +28,9 @@ struct ip_list {
 
 /* ---- addresses ----------------------------------------------------------------------------- */
 
-static bool is_space(uint8_t c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static bool is_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static void skip_spaces(struct cursor *c)
 {
-    while (c->left > 0 && is_space(*c->at))
+    while (c->left > 0 && text_is_space(*c->at))
         cursor_skip(c, 1);
 }
 
@@ -56,7 +47,7 @@ static bool take_number(struct cursor *c, unsigned max, unsigned *out)
 {
     unsigned digits = 0;
     *out = 0;
-    for (; c->left > 0 && is_digit(*c->at) && digits < 4; digits++)
+    for (; c->left > 0 && text_is_digit(*c->at) && digits < 4; digits++)
         *out = *out * 10 + (unsigned)(cursor_u8(c) - '0');
     return digits > 0 && digits < 4 && *out <= max;
 }
@@ -76,7 +67,7 @@ static bool take_ip4(struct cursor *c, struct endpoint *out)
 
 static bool is_of_ip6(uint8_t c)
 {
-    return is_digit(c) || c == ':' || c == '.' || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+    return text_is_digit(c) || c == ':' || c == '.' || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
 static bool take_ip6(struct cursor *c, struct endpoint *out)
@@ -153,7 +144,7 @@ enum rest {
 /* What follows a range at the beginning of a line. */
 static enum rest rest_of(struct cursor *c)
 {
-    bool apart = c->left > 0 && is_space(*c->at);
+    bool apart = c->left > 0 && text_is_space(*c->at);
     unsigned level;
     skip_spaces(c);
     if (c->left == 0 || *c->at == '#' || *c->at == ';')
@@ -190,11 +181,7 @@ static struct bytes trimmed(struct bytes line)
 {
     if (line.size >= 3 && memcmp(line.data, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
         line = bytes_of(line.data + 3, line.size - 3);
-    while (line.size > 0 && is_space(line.data[0]))
-        line = bytes_of(line.data + 1, line.size - 1);
-    while (line.size > 0 && is_space(line.data[line.size - 1]))
-        line.size--;
-    return line;
+    return text_trim(line);
 }
 
 static enum rest parse_line(struct bytes line, struct range *r)

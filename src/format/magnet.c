@@ -51,17 +51,6 @@ static struct bytes after(struct bytes text, size_t size)
     return cursor_rest(&c);
 }
 
-static struct bytes trim(struct bytes text)
-{
-    struct cursor c = cursor_of(text);
-    while (c.left > 0 && (*c.at == ' ' || (*c.at >= '\t' && *c.at <= '\r')))
-        cursor_skip(&c, 1);
-    struct bytes rest = cursor_rest(&c);
-    while (rest.size > 0 && rest.data[rest.size - 1] <= ' ')
-        rest.size--;
-    return rest;
-}
-
 /* ---- xt: what it is ------------------------------------------------------------------------ */
 
 static int set_v1(struct magnet_parser *p, struct bytes hash)
@@ -137,18 +126,6 @@ static bool is_url(struct bytes value)
     return value.size > 0;
 }
 
-/* Room for one more in an array of the arena; the old one is left where it is. */
-static void *one_more(struct magnet_parser *p, void *array, size_t count, size_t size)
-{
-    bool full = (count & (count - 1)) == 0; /* 0 and powers of two: where it doubles */
-    if (!full)
-        return array;
-    void *larger = arena_array(&p->m->arena, count == 0 ? 1 : count * 2, size);
-    if (larger != NULL && count > 0)
-        memcpy(larger, array, count * size);
-    return larger;
-}
-
 static int add_url(struct magnet_parser *p, struct bytes value, const char ***urls, size_t *count,
     size_t max, const char *what)
 {
@@ -156,7 +133,7 @@ static int add_url(struct magnet_parser *p, struct bytes value, const char ***ur
         return 0;
     if (*count == max)
         return format_fail(p->error, ERR_LIMIT, "%s: more than %zu of them", what, max);
-    const char **array = one_more(p, *urls, *count, sizeof *array);
+    const char **array = arena_one_more(&p->m->arena, *urls, *count, sizeof *array);
     if (array == NULL)
         return ERR_NOMEM;
     *urls = array;
@@ -192,7 +169,8 @@ static int parse_peer(struct magnet_parser *p, struct bytes value)
     }
     if (p->m->peer_count == MAGNET_PEERS_MAX)
         return format_fail(p->error, ERR_LIMIT, "x.pe: more than %u of them", MAGNET_PEERS_MAX);
-    struct magnet_peer *peers = one_more(p, p->m->peers, p->m->peer_count, sizeof *peers);
+    struct magnet_peer *peers =
+        arena_one_more(&p->m->arena, p->m->peers, p->m->peer_count, sizeof *peers);
     if (peers == NULL)
         return ERR_NOMEM;
     p->m->peers = peers;
@@ -214,7 +192,7 @@ static int parse_range(struct magnet_parser *p, struct bytes text)
     if (p->m->selection_count == MAGNET_RANGES_MAX)
         return format_fail(p->error, ERR_LIMIT, "so: more than %u ranges", MAGNET_RANGES_MAX);
     struct magnet_range *ranges =
-        one_more(p, p->m->selection, p->m->selection_count, sizeof *ranges);
+        arena_one_more(&p->m->arena, p->m->selection, p->m->selection_count, sizeof *ranges);
     if (ranges == NULL)
         return ERR_NOMEM;
     p->m->selection = ranges;
@@ -339,7 +317,7 @@ int magnet_parse(struct magnet *out, struct bytes text, struct format_error *err
     format_fail(error, 0, "%s", "");
     if (text.size > MAGNET_LENGTH_MAX)
         return format_fail(error, ERR_LIMIT, "longer than %u bytes", MAGNET_LENGTH_MAX);
-    text = trim(text);
+    text = text_trim(text);
     if (!begins_with(text, scheme))
         return format_fail(error, ERR_SYNTAX, "not a magnet link");
     arena_init(&out->arena, MAGNET_MEMORY_MAX);

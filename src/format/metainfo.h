@@ -19,9 +19,8 @@
 #include "format/path.h"
 
 #define METAINFO_INFO_MAX ((size_t)32 << 20) /* bytes of an info dictionary */
-#define METAINFO_TORRENT_MAX                                                                       \
-    ((size_t)192 << 20)                /* bytes of a .torrent: piece layers are outside            \
-                                        */
+/* Bytes of a .torrent: piece layers are outside the info dictionary. */
+#define METAINFO_TORRENT_MAX ((size_t)192 << 20)
 #define METAINFO_FILES_MAX 1000000u    /* files, pads and links */
 #define METAINFO_PIECES_MAX (8u << 20) /* a bitfield of 1 MiB: what peers take (wire.md 1) */
 #define METAINFO_PIECE_LENGTH_MAX (512u << 20)

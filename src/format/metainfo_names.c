@@ -233,7 +233,7 @@ static bool name_target(struct metainfo_parser *p, struct bencode_value target)
     return p->naming.depth > 0;
 }
 
-static bool begins_with(const char *path, struct bytes folder)
+static bool lies_in(const char *path, struct bytes folder)
 {
     return strlen(path) > folder.size && memcmp(path, folder.data, folder.size) == 0 &&
            path[folder.size] == '/';
@@ -253,8 +253,8 @@ static int resolve_link(struct metainfo_parser *p, struct metainfo_file *link,
     }
     builder_u8(&n->raw, '/');
     f = first_not_before(sorted, count, builder_bytes(&n->raw));
-    if (f == NULL || !begins_with(f->path, builder_bytes(&n->local)) ||
-        !begins_with(f->portable_path, builder_bytes(&n->portable)))
+    if (f == NULL || !lies_in(f->path, builder_bytes(&n->local)) ||
+        !lies_in(f->portable_path, builder_bytes(&n->portable)))
         return 0;
     link->target = arena_dup(arena, builder_bytes(&n->local));
     link->portable_target = arena_dup(arena, builder_bytes(&n->portable));

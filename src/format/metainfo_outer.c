@@ -1,30 +1,13 @@
 /* What a .torrent carries around its info dictionary: trackers (BEP 12), web seeds (17, 19), nodes
  * (5), comment, origin, date. No hash covers it, so malformed parts are left out and never make the
  * torrent unusable. The only error is ERR_NOMEM. */
+#include "base/text.h"
 #include "format/metainfo_parts.h"
 
-/* A list of strings that grows in an arena without being counted first: doubled, old copies left.
- */
 struct url_list {
     const char **urls;
-    size_t count, capacity;
+    size_t count;
 };
-
-static bool is_space(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static struct bytes trim(struct bytes text)
-{
-    struct cursor c = cursor_of(text);
-    while (c.left > 0 && is_space(*c.at))
-        cursor_skip(&c, 1);
-    struct bytes rest = cursor_rest(&c);
-    while (rest.size > 0 && is_space(rest.data[rest.size - 1]))
-        rest.size--;
-    return rest;
-}
 
 /* The text of a URL: something without white space or control characters. Which schemes are good is
  * for those to say who open it. */
@@ -32,7 +15,7 @@ static bool url_of(struct bencode_value v, struct bytes *url)
 {
     if (!bencode_string(v, url))
         return false;
-    *url = trim(*url);
+    *url = text_trim(*url);
     for (size_t i = 0; i < url->size; i++)
         if (url->data[i] <= ' ' || url->data[i] == 0x7f)
             return false;
@@ -119,16 +102,10 @@ static int add_url(struct metainfo *m, struct url_list *list, struct bencode_val
         m->web_seeds_unread++;
         return 0;
     }
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
-        const char **urls = arena_array(&m->memory->arena, capacity, sizeof *urls);
-        if (urls == NULL)
-            return ERR_NOMEM;
-        if (list->count > 0)
-            memcpy(urls, list->urls, list->count * sizeof *urls);
-        list->urls = urls;
-        list->capacity = capacity;
-    }
+    const char **urls = arena_one_more(&m->memory->arena, list->urls, list->count, sizeof *urls);
+    if (urls == NULL)
+        return ERR_NOMEM;
+    list->urls = urls;
     const char *copy = arena_dup(&m->memory->arena, url);
     if (copy == NULL)
         return ERR_NOMEM;

@@ -98,9 +98,11 @@ static int parse_dictionary(struct metainfo_parser *p)
 {
     if (bencode_type(p->info) != BENCODE_DICT)
         return format_fail(p->error, ERR_SYNTAX, "info: not a dictionary");
-    if (bencode_has_duplicate_keys(p->info))
-        return format_fail(p->error, ERR_SYNTAX, "info: a key stands twice");
-    int err = parse_versions(p);
+    int err = bencode_has_duplicate_keys(p->info);
+    if (err > 0)
+        err = format_fail(p->error, ERR_SYNTAX, "info: a key stands twice");
+    if (err == 0)
+        err = parse_versions(p);
     if (err == 0)
         err = parse_piece_length(p);
     if (err == 0)
@@ -126,11 +128,16 @@ static int describe_bencode_error(int err, size_t at, struct format_error *error
     return err;
 }
 
-/* Copies, hashes and reads the info dictionary. Everything points into the copy. */
-static int parse_info(struct metainfo *m, struct bytes info, struct format_error *error)
+static int check_info_size(struct bytes info, struct format_error *error)
 {
     if (info.size > METAINFO_INFO_MAX)
         return format_fail(error, ERR_LIMIT, "info: more than %zu MiB", METAINFO_INFO_MAX >> 20);
+    return 0;
+}
+
+/* A copy of the info dictionary's bytes, and their hashes. */
+static int keep_info(struct metainfo *m, struct bytes info)
+{
     m->memory->info = malloc(info.size + 1);
     if (m->memory->info == NULL)
         return ERR_NOMEM;
@@ -139,22 +146,21 @@ static int parse_info(struct metainfo *m, struct bytes info, struct format_error
     m->info = bytes_of(m->memory->info, info.size);
     m->v1 = sha1(m->info.data, m->info.size);
     m->v2 = sha256(m->info.data, m->info.size);
+    return 0;
+}
 
+/* Everything points into the copy; the tokens are those of the document that `info` stands in. */
+static int parse_kept(struct metainfo *m, struct bencode_value info, struct format_error *error)
+{
     struct bencode doc;
-    int err = bencode_parse(&doc, m->info, BENCODE_TOLERANT, 0);
-    if (err < 0)
-        return describe_bencode_error(err, doc.bad_at, error);
-    struct metainfo_parser p = {.m = m, .info = bencode_root(&doc), .error = error};
+    struct metainfo_parser p = {
+        .m = m, .info = bencode_rebind(info, m->info, &doc), .error = error};
     naming_init(&p.naming);
-    err = doc.consumed == info.size
-              ? parse_dictionary(&p)
-              : format_fail(
-                    error, ERR_SYNTAX, "info: %zu bytes behind its end", info.size - doc.consumed);
+    int err = parse_dictionary(&p);
     if (err == 0)
         err = metainfo_name_files(&p);
     naming_free(&p.naming);
     free(p.links);
-    bencode_free(&doc);
     return err;
 }
 
@@ -178,14 +184,14 @@ static void trim(struct metainfo *m)
     memory->file_capacity = m->file_count;
 }
 
-int metainfo_parse_info(struct bytes info, struct metainfo **out, struct format_error *error)
+static int parse_info(struct bencode_value info, struct metainfo **out, struct format_error *error)
 {
-    *out = NULL;
-    format_fail(error, 0, "%s", "");
     struct metainfo *m = metainfo_new();
     if (m == NULL)
         return ERR_NOMEM;
-    int err = parse_info(m, info, error);
+    int err = keep_info(m, bencode_raw(info));
+    if (err == 0)
+        err = parse_kept(m, info, error);
     if (err < 0) {
         metainfo_unref(m);
         return err;
@@ -197,6 +203,26 @@ int metainfo_parse_info(struct bytes info, struct metainfo **out, struct format_
     return 0;
 }
 
+int metainfo_parse_info(struct bytes info, struct metainfo **out, struct format_error *error)
+{
+    *out = NULL;
+    format_fail(error, 0, "%s", "");
+    int err = check_info_size(info, error);
+    if (err < 0)
+        return err;
+    struct bencode doc;
+    err = bencode_parse(&doc, info, BENCODE_TOLERANT, 0);
+    if (err < 0)
+        return describe_bencode_error(err, doc.bad_at, error);
+    if (doc.consumed == info.size)
+        err = parse_info(bencode_root(&doc), out, error);
+    else
+        err = format_fail(
+            error, ERR_SYNTAX, "info: %zu bytes behind its end", info.size - doc.consumed);
+    bencode_free(&doc);
+    return err;
+}
+
 static int parse_torrent(
     struct bencode_value torrent, struct metainfo **out, struct format_error *error)
 {
@@ -205,7 +231,9 @@ static int parse_torrent(
         return format_fail(error, ERR_SYNTAX, "not a torrent: not a dictionary");
     if (bencode_type(info) != BENCODE_DICT)
         return format_fail(error, ERR_SYNTAX, "not a torrent: no info dictionary");
-    int err = metainfo_parse_info(bencode_raw(info), out, error);
+    int err = check_info_size(bencode_raw(info), error);
+    if (err == 0)
+        err = parse_info(info, out, error);
     if (err < 0)
         return err;
     err = metainfo_parse_outer(*out, torrent);

@@ -76,6 +76,8 @@ int metainfo_add_file(struct metainfo_parser *p, const struct file_facts *facts)
 int metainfo_name_files(struct metainfo_parser *p);
 
 /* metainfo_v1.c */
+/* The keys of one file's dictionary must differ. ERR_SYNTAX, ERR_NOMEM. */
+int metainfo_check_keys(struct metainfo_parser *p, struct bencode_value file, uint32_t index);
 void metainfo_read_attr(struct bencode_value entry, struct file_facts *facts);
 int metainfo_parse_v1(struct metainfo_parser *p);
 

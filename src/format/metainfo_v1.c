@@ -25,6 +25,14 @@ void metainfo_read_attr(struct bencode_value entry, struct file_facts *facts)
         facts->target = bencode_get_typed(entry, "symlink path", BENCODE_LIST);
 }
 
+int metainfo_check_keys(struct metainfo_parser *p, struct bencode_value file, uint32_t index)
+{
+    int twice = bencode_has_duplicate_keys(file);
+    if (twice > 0)
+        return format_fail(p->error, ERR_SYNTAX, "file %u: a key stands twice", index);
+    return twice;
+}
+
 static bool is_bitcomet_pad(const struct metainfo_parser *p, uint64_t length)
 {
     struct bytes raw = builder_bytes(&p->naming.raw);
@@ -100,10 +108,11 @@ static int parse_entry(struct metainfo_parser *p, struct bencode_value entry)
     struct file_facts facts = {0};
     if (bencode_type(entry) != BENCODE_DICT)
         return format_fail(p->error, ERR_SYNTAX, "file %u: not a dictionary", index);
-    if (bencode_has_duplicate_keys(entry))
-        return format_fail(p->error, ERR_SYNTAX, "file %u: a key stands twice", index);
+    int err = metainfo_check_keys(p, entry, index);
+    if (err < 0)
+        return err;
     metainfo_read_attr(entry, &facts);
-    int err = read_length(p, entry, index, &facts);
+    err = read_length(p, entry, index, &facts);
     if (err == 0)
         err = name_entry(p, entry, &facts, index);
     if (err == 0 && is_bitcomet_pad(p, facts.length))

@@ -67,9 +67,9 @@ static int visit_leaf(struct walk *w, struct bencode_value dict, struct bencode_
         return format_fail(error, ERR_LIMIT, "more than %u files", METAINFO_FILES_MAX);
     if (bencode_count(dict) != 1)
         return format_fail(error, ERR_SYNTAX, "file %u: is a file and a folder at once", index);
-    if (bencode_has_duplicate_keys(properties))
-        return format_fail(error, ERR_SYNTAX, "file %u: a key stands twice", index);
-    int err = read_leaf(w->p, properties, index, &leaf);
+    int err = metainfo_check_keys(w->p, properties, index);
+    if (err == 0)
+        err = read_leaf(w->p, properties, index, &leaf);
     return err < 0 ? err : w->visit(w->p, &leaf, index);
 }
 

@@ -205,7 +205,7 @@ static int write_metainfo(const struct metainfo *m, const struct outer *o, struc
     bencode_put_key(out, "info");
     builder_span(out, m->info);
     put_nodes(out, o);
-    if (m->has_v2)
+    if (m->has_v2 && metainfo_has_layers(m)) /* in part they would claim to be all */
         err = put_known_layers(out, m);
     put_urls(out, "url-list", o->web_seeds, o->web_seed_count);
     bencode_end(out);

@@ -2,6 +2,7 @@
 #include "proto/http_connect.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include <assert.h>
 
 /* ---- what we say --------------------------------------------------------------------------- */
@@ -88,19 +89,14 @@ static size_t find_end(struct http_connect *h)
     return 0;
 }
 
-static bool is_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* "HTTP/1.1 200 words", RFC 9112 section 4. 0: it is something else. */
 static unsigned status_of(struct bytes head)
 {
     const uint8_t *at = head.data;
-    if (head.size < 13 || memcmp(at, "HTTP/1.", 7) != 0 || !is_digit(at[7]) || at[8] != ' ')
+    if (head.size < 13 || memcmp(at, "HTTP/1.", 7) != 0 || !text_is_digit(at[7]) || at[8] != ' ')
         return 0;
     for (size_t i = 9; i < 12; i++)
-        if (!is_digit(at[i]))
+        if (!text_is_digit(at[i]))
             return 0;
     if (at[12] != ' ' && at[12] != '\r' && at[12] != '\n')
         return 0;

@@ -51,20 +51,6 @@ static struct bytes take_line(struct cursor *c)
     return line;
 }
 
-static bool is_blank(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct bytes trimmed(struct bytes b)
-{
-    while (b.size > 0 && is_blank(b.data[0]))
-        b = bytes_of(b.data + 1, b.size - 1);
-    while (b.size > 0 && is_blank(b.data[b.size - 1]))
-        b.size--;
-    return b;
-}
-
 static bool same_name(struct bytes a, const char *lower)
 {
     size_t i = 0;
@@ -81,8 +67,8 @@ static bool take_header(struct bytes line, struct bytes *name, struct bytes *val
     const uint8_t *colon = line.size ? memchr(line.data, ':', line.size) : NULL;
     if (!colon)
         return false;
-    *name = trimmed(bytes_of(line.data, (size_t)(colon - line.data)));
-    *value = trimmed(bytes_of(colon + 1, line.size - (size_t)(colon - line.data) - 1));
+    *name = text_trim(bytes_of(line.data, (size_t)(colon - line.data)));
+    *value = text_trim(bytes_of(colon + 1, line.size - (size_t)(colon - line.data) - 1));
     return true;
 }
 

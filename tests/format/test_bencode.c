@@ -218,6 +218,27 @@ static void tokens_are_bounded_and_may_be_the_callers(void **state)
     bencode_free(&doc);
 }
 
+static void a_value_is_read_out_of_a_copy_of_its_bytes(void **state)
+{
+    (void)state;
+    struct bencode doc, within;
+    char text[] = "d1:ai5e4:infod3:key5:value4:listli7eee1:zi9ee";
+    assert_int_equal(bencode_parse(&doc, bytes_of_str(text), BENCODE_STRICT, 0), 0);
+    struct bencode_value info = bencode_get(bencode_root(&doc), "info");
+    char *copy = bytes_dup_str(bencode_raw(info));
+    struct bytes all = bytes_of_str(copy), value;
+    memset(text, 'x', sizeof text - 1); /* what was there is not looked at again */
+    info = bencode_rebind(info, all, &within);
+    assert_true(bytes_equal(bencode_raw(info), all));
+    assert_true(bencode_get_string(info, "key", &value));
+    assert_ptr_equal(value.data, copy + 8);
+    assert_true(bytes_equal_str(bencode_raw(bencode_get(info, "list")), "li7ee"));
+    assert_int_equal(bencode_count(info), 2);
+    assert_false(bencode_present(bencode_rebind(bencode_get(info, "none"), all, &within)));
+    free(copy);
+    bencode_free(&doc);
+}
+
 static void errors_say_where(void **state)
 {
     (void)state;
@@ -268,6 +289,7 @@ int main(void)
         cmocka_unit_test(lists_and_dictionaries_are_walked_in_order),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(tokens_are_bounded_and_may_be_the_callers),
+        cmocka_unit_test(a_value_is_read_out_of_a_copy_of_its_bytes),
         cmocka_unit_test(errors_say_where),
         cmocka_unit_test(what_is_written_parses_and_canonical_form_is_reached_in_one_step),
     };

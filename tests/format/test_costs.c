@@ -61,7 +61,7 @@ static void names_that_compete_for_numbers_deep_in_a_tree_cost_their_own_length(
 static void long_paths_that_share_no_folder_cost_their_own_length(void **state)
 {
     (void)state;
-    enum { DEPTH = 99, FILES = 80000 };
+    enum { DEPTH = 99, FILES = 60000 };
     struct builder b = builder_heap(METAINFO_INFO_MAX);
     builder_str(&b, "d5:filesl");
     for (unsigned i = 0; i < FILES; i++) {

@@ -463,6 +463,25 @@ static void too_many_files_are_refused(void **state)
     assert_string_equal(error.text, "more than 1000000 files");
 }
 
+/* In a key that nobody asked for; each of two bytes would cost 16. */
+static void too_many_values_are_refused(void **state)
+{
+    (void)state;
+    struct metainfo *m;
+    struct format_error error;
+    struct builder b = builder_heap(METAINFO_INFO_MAX);
+    builder_str(&b, "d4:infod1:al");
+    while (b.size < METAINFO_INFO_MAX - 100)
+        builder_str(&b, "le");
+    builder_str(&b, "e"
+                    "6:lengthi1e4:name1:a12:piece lengthi16384e6:pieces" H1 "ee");
+    assert_true(builder_ok(&b));
+    assert_int_equal(metainfo_parse_torrent(builder_bytes(&b), &m, &error), ERR_LIMIT);
+    assert_non_null(strstr(error.text, "too many values"));
+    assert_int_equal(metainfo_parse_info(bytes_of(b.data + 7, b.size - 8), &m, &error), ERR_LIMIT);
+    builder_free(&b);
+}
+
 static void a_hundred_thousand_files_of_one_name_are_kept_apart(void **state)
 {
     (void)state;
@@ -578,6 +597,7 @@ int main(void)
         cmocka_unit_test(what_is_no_info_dictionary_is_refused),
         cmocka_unit_test(there_are_enough_hostile_cases),
         cmocka_unit_test(too_many_files_are_refused),
+        cmocka_unit_test(too_many_values_are_refused),
         cmocka_unit_test(a_hundred_thousand_files_of_one_name_are_kept_apart),
         cmocka_unit_test(too_deep_or_long_paths_are_refused),
         cmocka_unit_test(paths_that_a_tree_multiplies_meet_a_bound),

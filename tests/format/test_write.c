@@ -422,6 +422,33 @@ static void a_fetched_torrent_is_written_with_the_links_trackers(void **state)
     free((void *)raw.data);
 }
 
+/* libtorrent takes one without the key, and refuses one in which layers are missing. */
+static void a_torrent_of_v2_whose_layers_are_not_all_known_is_written_without_any(void **state)
+{
+    (void)state;
+    struct made *made = new_made();
+    add(made, "a", 50000, 0);
+    add(made, "b", 60000, 0);
+    make(made, "top", true, true, 16384);
+    struct metainfo *whole = write_and_parse(&made->draft), *bare, *again;
+    assert_int_equal(metainfo_parse_info(whole->info, &bare, NULL), 0);
+    for (unsigned known = 0; known <= 1; known++) {
+        struct builder b = builder_heap(1 << 16);
+        assert_int_equal(metainfo_write(bare, &b), 0);
+        assert_null(memmem(b.data, b.size, "piece layers", strlen("piece layers")));
+        assert_int_equal(metainfo_parse_torrent(builder_bytes(&b), &again, NULL), 0);
+        assert_false(metainfo_has_layers(again));
+        metainfo_unref(again);
+        builder_free(&b);
+        uint32_t a = metainfo_file_of_root(bare, &whole->files[0].root);
+        assert_int_equal(
+            metainfo_set_piece_layer(bare, a, bytes_of(whole->files[0].layer, 4 * 32)), 0);
+    }
+    metainfo_unref(bare);
+    metainfo_unref(whole);
+    unmake(made);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +463,7 @@ int main(void)
         cmocka_unit_test(piece_lengths_follow_the_rule),
         cmocka_unit_test(paths_sort_as_the_tree_does),
         cmocka_unit_test(a_fetched_torrent_is_written_with_the_links_trackers),
+        cmocka_unit_test(a_torrent_of_v2_whose_layers_are_not_all_known_is_written_without_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
