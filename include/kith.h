@@ -247,8 +247,11 @@ struct kith_add {
     size_t peer_count;
     const char *files_wanted; /* NULL: all; else a glob over paths: "*.jpg" */
 };
+/* KITH_E_NOT_FOUND: no file matches files_wanted; of a link that is known with its metadata, and
+ * KITH_EVENT_TROUBLE says so. */
 /* KITH_E_EXISTS with *out set if the node already has it: its new peers are added, and after a
- * KITH_EVENT_CONFLICT it goes on if `existing` says how. */
+ * KITH_EVENT_CONFLICT it goes on if `existing` says how. Asked for the first time in this run, one
+ * that kith_open brought back takes all that stands here, files_wanted included. */
 KITH_API int kith_add(
     struct kith_node *node, const struct kith_add *add, struct kith_torrent **out);
 
@@ -291,7 +294,8 @@ KITH_API int kith_recheck(struct kith_torrent *torrent);
  * KITH_E_SYNTAX: it is neither. KITH_E_LIMIT: too many names are being looked up. KITH_E_AGAIN: a
  * share is being hashed. */
 KITH_API int kith_add_peer(struct kith_torrent *torrent, const char *host_port);
-/* 0: unwanted, 1 to 7: priority, 4 is normal. */
+/* 0: unwanted, 1 to 7: priority, 4 is normal. When all that is wanted is there by that, or once it
+ * is there again, KITH_EVENT_COMPLETE follows. */
 KITH_API int kith_set_file_priority(struct kith_torrent *torrent, uint32_t file, int priority);
 KITH_API void kith_set_torrent_rates(
     struct kith_torrent *torrent, uint64_t download_max, uint64_t upload_max);
@@ -334,7 +338,7 @@ struct kith_status {
     const char *folder;
     uint8_t info_hash_v1[20], info_hash_v2[32];
     int32_t has_v1, has_v2;
-    uint64_t bytes_total; /* of wanted files; 0 until known */
+    uint64_t bytes_total; /* of wanted files; 0 until known, or if none is wanted */
     uint64_t bytes_done;  /* verified, of wanted files */
     uint64_t bytes_left;
     uint64_t work_done, work_total; /* bytes hashed while HASHING, or by the last CHECKING */
@@ -362,6 +366,8 @@ struct kith_file {
     uint64_t length, done;
     int32_t priority;
 };
+/* Files are numbered from 0 to file_count - 1, here and wherever a file is meant: without padding.
+ * KITH_E_NOT_FOUND past the last. */
 KITH_API int kith_file(struct kith_torrent *torrent, uint32_t index, struct kith_file *file);
 /* How many bytes of a file, from `offset` on and without a gap, are verified: what a player may
  * read now. 0 also past its end. */

@@ -8,9 +8,10 @@
 static bool on_disk(struct swarm_node *n, uint32_t piece, const struct builder *disk)
 {
     const struct metainfo *m = n->swarm->metainfo;
+    const uint8_t *priorities = n->torrent->priorities;
     struct metainfo_slice slice = metainfo_slices(m, piece, 0, metainfo_piece_size(m, piece));
     while (metainfo_slice_next(m, &slice)) {
-        if (slice.pad)
+        if (slice.pad || (priorities && priorities[slice.file] == 0)) /* that is in the sidecar */
             continue;
         unsigned f = (unsigned)(m->files[slice.file].path[0] - 'a');
         if (disk[f].size < slice.file_offset + slice.length ||

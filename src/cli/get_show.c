@@ -55,6 +55,16 @@ static void put_files(struct json *j, struct kith_torrent *t)
     json_close_array(j);
 }
 
+static uint32_t count_wanted(struct kith_torrent *t)
+{
+    struct kith_file f;
+    uint32_t count = 0;
+    KITH_INIT(f);
+    for (uint32_t i = 0; kith_file(t, i, &f) == 0; i++)
+        count += f.priority > 0;
+    return count;
+}
+
 static void show_contents(struct getting *g, const struct kith_status *st)
 {
     struct json *j = &g->session.json;
@@ -71,9 +81,12 @@ static void show_contents(struct getting *g, const struct kith_status *st)
         json_end_line(j);
         return;
     }
-    char *name = term_escape(bytes_of_str(st->name));
-    term_note(&g->session.term, "%s: %s in %u file%s; %s free", name,
-        human_size(st->bytes_total, size), st->file_count, st->file_count == 1 ? "" : "s",
+    char *name = term_escape(bytes_of_str(st->name)), of[32] = "";
+    uint32_t wanted = count_wanted(g->torrent);
+    if (wanted < st->file_count)
+        snprintf(of, sizeof of, " of %u", st->file_count);
+    term_note(&g->session.term, "%s: %s in %u%s file%s; %s free", name,
+        human_size(st->bytes_total, size), wanted, of, st->file_count == 1 ? "" : "s",
         human_size(room, left));
     free(name);
 }

@@ -213,8 +213,8 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
         out.piece_length = k->metainfo->piece_length;
         out.pieces_total = k->metainfo->piece_count;
         out.file_count = k->metainfo->file_count - k->metainfo->pad_count;
-        if (out.bytes_total == 0)
-            out.bytes_total = out.bytes_left = k->metainfo->content_length;
+        if (!k->torrent || !torrent_storage(k->torrent)) /* nothing is counted yet */
+            out.bytes_total = out.bytes_left = entry_bytes_wanted(k);
     }
     node_fill(given, given->size, &out, sizeof out);
     return 0;
@@ -223,15 +223,14 @@ int kith_status(struct kith_torrent *k, struct kith_status *given)
 int kith_file(struct kith_torrent *k, uint32_t index, struct kith_file *given)
 {
     (void)entry_wake(k);
-    if (!k->metainfo || index >= k->metainfo->file_count)
+    uint32_t number = entry_file_at(k, index);
+    if (number == UINT32_MAX)
         return ERR_NOT_FOUND;
-    const struct metainfo_file *f = &k->metainfo->files[index];
+    const struct metainfo_file *f = &k->metainfo->files[number];
     struct kith_file out = {.size = given->size,
         .path = f->path,
         .length = f->length,
-        .priority = f->flags & METAINFO_PAD ? 0
-                    : k->priorities         ? k->priorities[index]
-                                            : 4};
+        .priority = k->priorities ? k->priorities[number] : 4};
     const struct bitfield *have = k->torrent ? torrent_have(k->torrent) : NULL;
     for (uint32_t i = 0; have && have->bits && i < f->piece_count; i++) {
         uint32_t piece = f->first_piece + i;
@@ -251,9 +250,10 @@ uint64_t kith_file_ready(struct kith_torrent *k, uint32_t index, uint64_t offset
 {
     (void)entry_wake(k);
     const struct bitfield *have = k->torrent ? torrent_have(k->torrent) : NULL;
-    if (!have || !have->bits || !k->metainfo || index >= k->metainfo->file_count)
+    uint32_t number = entry_file_at(k, index);
+    if (!have || !have->bits || number == UINT32_MAX)
         return 0;
-    const struct metainfo_file *f = &k->metainfo->files[index];
+    const struct metainfo_file *f = &k->metainfo->files[number];
     if (offset >= f->length)
         return 0;
     uint64_t at = f->offset + offset;

@@ -12,6 +12,7 @@
  * entry/: one torrent of the node
  *   entry.c            born, found by its hashes, removed
  *   entry_add.c        added by a link or a file, or restored; entry_share.c: made of data
+ *   entry_select.c     which of its files are wanted
  *   entry_control.c    paused, limited; entry_queue.c: whose turn it is to download
  *   entry_host.c       what the swarm asks of it
  *   entry_index.c      all of them by their hashes
@@ -191,8 +192,9 @@ struct entry_awake {
     struct list_link named_peers; /* whose names are being looked up */
 
     /* its data: entry_data.h */
-    struct bitfield have;          /* found by the check */
-    struct entry_found *found;     /* by file: what stood there before us */
+    struct bitfield have;      /* found by the check */
+    struct entry_found *found; /* by file: what stood there before us */
+    uint32_t *content; /* entry_file_at(): the numbers of those that are no pads; NULL: not asked */
     struct storage_part *suspects; /* while it is looked for what they hold: entry_conflict.c */
     struct resume record;          /* what was last remembered of the data */
     struct timer save;             /* the next checkpoint */
@@ -333,10 +335,6 @@ void entry_revive(struct kith_torrent *);
 void entry_stop(struct kith_torrent *);
 void entry_stopped(struct kith_torrent *);            /* nothing of it is under way any more */
 void entry_forgotten(struct kith_torrent *, int err); /* the next run will not know it; 0, or why */
-/* A priority for each file, normal until somebody says otherwise. ERR_NOMEM. */
-int entry_reserve_priorities(struct kith_torrent *);
-/* By the glob of whoever added it, or as it was in an earlier run. */
-void entry_choose_files(struct kith_torrent *);
 /* The swarm's half; `m` if there is no metadata yet. ERR_NOMEM. */
 int entry_make_torrent(struct kith_torrent *, const struct magnet *m);
 /* What the torrent knows of its hashes, the node knows. ERR_NOMEM. */
@@ -356,6 +354,20 @@ struct kith_torrent *entry_find_same(
 bool entry_find(void *user, const struct handshake *theirs, struct greeting_answer *out);
 bool entry_find_name(
     void *user, const struct sha1_digest *name, struct info_hash *skey, void **torrent);
+
+/* ---- entry_select.c ------------------------------------------------------------------------ */
+/* By the glob of whoever added it, or by his link. ERR_NOT_FOUND: no file matches. ERR_NOMEM. */
+int entry_select_files(struct kith_torrent *);
+/* To those whom the metadata told too late: it rests in trouble until somebody wants a file. */
+void entry_nothing_selected(struct kith_torrent *);
+/* The swarm's half is told. */
+void entry_apply_files(struct kith_torrent *);
+/* Otherwise than in an earlier run; a glob of NULL: as the link (NULL: there is none) says, or all.
+ * ERR_NOT_FOUND, ERR_NOMEM: nothing has changed. */
+int entry_select_again(struct kith_torrent *, const char *glob, const struct magnet *link);
+/* The metainfo's number of what kith.h calls this file: there are no pads. UINT32_MAX: none. */
+uint32_t entry_file_at(struct kith_torrent *, uint32_t index);
+uint64_t entry_bytes_wanted(const struct kith_torrent *);
 
 /* ---- entry_data.c -------------------------------------------------------------------------- */
 void entry_open_data(struct kith_torrent *);

@@ -215,8 +215,10 @@ static void open_done(struct env_job *job)
         f->found = o->states[i] != STORAGE_FILE_ABSENT;
         f->record = o->now[i];
         atomic_store(&f->known, f->found);
-        if (f->found) /* wanted or not: it is written in place */
+        if (f->found) { /* wanted or not: it is written in place */
             atomic_store(&f->in_parts, false);
+            f->completes = false;
+        }
         atomic_store(&f->touched, false); /* what is to be believed of it is judged anew */
     }
     o->storage->jobs--;
@@ -247,6 +249,7 @@ int storage_open(struct storage *s,
         return ERR_NOMEM;
     }
     storage_forget_records(s);
+    s->prepared = false;
     s->jobs++;
     storage_submit(s, ENV_LANE_DATA, &o->job);
     return 0;
@@ -308,6 +311,10 @@ static void prepare_run(struct env_job *job)
     j->err = storage_note_error(s, storage_open_folder(s, true), "making", UINT32_MAX);
     for (uint32_t i = 0; i < s->metainfo->file_count && !j->err; i++) {
         const struct metainfo_file *m = &s->metainfo->files[i];
+        if (s->file[i].completes && atomic_load(&s->parts_exist))
+            j->err = storage_parts_complete(s, i);
+        if (j->err)
+            break;
         if (s->file[i].cuts)
             j->err = storage_note_error(s, cut(s, i), "cutting", i);
         else if (m->flags & METAINFO_SYMLINK)
@@ -342,6 +349,7 @@ int storage_prepare(struct storage *s, void (*done)(void *user, int err), void *
     if (!j)
         return ERR_NOMEM;
     *j = (struct simple_job){{.run = prepare_run, .done = simple_done}, s, done, user, 0};
+    s->prepared = true;
     s->jobs++;
     storage_submit(s, ENV_LANE_DATA, &j->job);
     return 0;

@@ -28,7 +28,8 @@ struct storage_file {
     atomic_bool in_parts; /* not wanted and not there: written to the sidecar */
     atomic_bool named;    /* its name is durable */
     bool found;           /* by the last opening */
-    bool cuts;            /* what it has more than the torrent's goes */
+    bool cuts;            /* storage_prepare: what it has more than the torrent's goes */
+    bool completes;       /* storage_prepare: what the sidecar has of it comes */
     atomic_bool ours;     /* we have written to it, now or in an earlier run */
     /* As the last sync or move saw it, or else the last opening; nobody of ours has written since,
      * unless it is dirty. If somebody else has, the old record is the one that tells. */
@@ -48,7 +49,7 @@ struct storage {
     struct chunk_pool *pool;
     struct file_cache *files;
     char *folder;
-    bool preallocate;
+    bool preallocate, prepared;
     struct env_dir *_Atomic dir; /* NULL until a worker has opened the folder */
     struct storage_file *file;   /* one a file of the metainfo */
     char *parts_path;            /* of the sidecar */
@@ -104,6 +105,8 @@ int storage_parts_read(
 int storage_parts_write(
     struct storage *, uint32_t file, uint64_t offset, const struct iovec *iov, int n);
 int storage_parts_sync(struct storage *);
+/* What it holds of a file goes to its place. */
+int storage_parts_complete(struct storage *, uint32_t file);
 #define STORAGE_PARTS_FILE UINT32_MAX /* its number in the file cache */
 
 /* ---- storage_hash.c: inside jobs ----------------------------------------------------------- */

@@ -63,14 +63,13 @@ struct want_job {
     int err;
 };
 
-static int copy_range(
-    struct want_job *j, struct env_file *from, uint64_t begin, uint64_t end, uint8_t *buffer)
+static int copy_range(struct storage *s, uint32_t file, struct env_file *from, uint64_t begin,
+    uint64_t end, uint8_t *buffer)
 {
-    struct storage *s = j->storage;
-    const struct metainfo_file *m = &s->metainfo->files[j->file];
+    const struct metainfo_file *m = &s->metainfo->files[file];
     struct env_file *to;
     int err = file_cache_take(
-        s->files, s, j->file, s->dir, s->file[j->file].path, ENV_OPEN_WRITE | ENV_OPEN_CREATE, &to);
+        s->files, s, file, s->dir, s->file[file].path, ENV_OPEN_WRITE | ENV_OPEN_CREATE, &to);
     if (err)
         return err;
     while (begin < end && !err) {
@@ -81,37 +80,39 @@ static int copy_range(
             err = env_file_pwritev(to, &v, 1, begin - m->offset);
         begin += size;
     }
-    atomic_store(&s->file[j->file].ours, true);
-    atomic_store(&s->file[j->file].dirty, true);
+    atomic_store(&s->file[file].ours, true);
+    atomic_store(&s->file[file].dirty, true);
     file_cache_give(s->files, to);
     return err;
 }
 
-static void want_run(struct env_job *job)
+int storage_parts_complete(struct storage *s, uint32_t file)
 {
-    struct want_job *j = container_of(job, struct want_job, job);
-    struct storage *s = j->storage;
-    const struct metainfo_file *m = &s->metainfo->files[j->file];
+    const struct metainfo_file *m = &s->metainfo->files[file];
     uint64_t at = m->offset, end = m->offset + m->length;
     struct env_file *from;
     uint8_t *buffer = malloc(COPY_SIZE);
-    j->err = buffer ? take(s, ENV_OPEN_READ, &from) : ERR_NOMEM;
-    if (!j->err) {
-        while (at < end && !j->err) {
+    int err = buffer ? take(s, ENV_OPEN_READ, &from) : ERR_NOMEM;
+    if (!err) {
+        while (at < end && !err) {
             uint64_t first, last;
             if (env_file_next_data(from, at, &first, &last) != 0 || first >= end)
                 break;
             first = first < at ? at : first;
             last = last < end ? last : end;
-            j->err = copy_range(j, from, first, last, buffer);
+            err = copy_range(s, file, from, first, last, buffer);
             at = last;
         }
         file_cache_give(s->files, from);
     }
-    if (j->err == ERR_NOT_FOUND)
-        j->err = 0;
-    storage_note_error(s, j->err, "completing", j->file);
     free(buffer);
+    return err == ERR_NOT_FOUND ? 0 : storage_note_error(s, err, "completing", file);
+}
+
+static void want_run(struct env_job *job)
+{
+    struct want_job *j = container_of(job, struct want_job, job);
+    j->err = storage_parts_complete(j->storage, j->file);
 }
 
 static void want_done(struct env_job *job)
@@ -130,9 +131,13 @@ int storage_set_wanted(
     if (!wanted) {
         if (!f->found && !f->made && !f->dirty)
             atomic_store(&f->in_parts, true);
+        f->completes = false;
         return 1;
     }
-    if (!atomic_exchange(&f->in_parts, false) || !atomic_load(&s->parts_exist))
+    if (!atomic_exchange(&f->in_parts, false))
+        return 1;
+    f->completes = !s->prepared;
+    if (f->completes || !atomic_load(&s->parts_exist))
         return 1;
     struct want_job *j = calloc(1, sizeof *j);
     if (!j) {

@@ -115,6 +115,8 @@ const char *torrent_web_trouble(const struct torrent *);
 
 /* 0: unwanted; 1 to 7. Takes effect at once; pieces shared with a wanted file stay wanted. */
 int torrent_set_file_priority(struct torrent *, uint32_t file, int priority);
+/* Of all files at once; NULL: all normal. ERR_NOMEM. */
+int torrent_set_file_priorities(struct torrent *, const uint8_t *priorities);
 void torrent_set_sequential(struct torrent *, bool on);
 /* BEP 16; for who joins from now on. Off: everybody is told of everything. */
 void torrent_set_super_seeding(struct torrent *, bool on);

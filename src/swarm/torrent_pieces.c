@@ -111,6 +111,32 @@ void torrent_pieces_free(struct torrent *t)
     bitfield_free(&t->have);
 }
 
+static void completed(struct torrent *t)
+{
+    t->completed = true;
+    for (uint32_t i = 0; i < t->peer_count; i++) {
+        peer_pump(t->peers[i]); /* who looks on learns of it before we may go */
+        peer_update_interest(t->peers[i]);
+    }
+    torrent_tell(t, TORRENT_COMPLETE, NULL);
+}
+
+/* What is wanted now may be all there, or not any more. */
+static void priorities_changed(struct torrent *t)
+{
+    if (!t->picker)
+        return;
+    bool was_complete = t->completed;
+    apply_priorities(t);
+    t->completed = picker_left(t->picker) == 0;
+    if (t->completed && !was_complete) {
+        completed(t);
+        return;
+    }
+    for (uint32_t i = 0; i < t->peer_count; i++)
+        peer_update_interest(t->peers[i]);
+}
+
 int torrent_set_file_priority(struct torrent *t, uint32_t file, int priority)
 {
     if (!t->metainfo || file >= t->metainfo->file_count || priority < 0 ||
@@ -120,13 +146,19 @@ int torrent_set_file_priority(struct torrent *t, uint32_t file, int priority)
     if (err)
         return err;
     t->file_priorities[file] = (uint8_t)priority;
-    if (!t->picker)
-        return 0;
-    err = apply_priorities(t);
-    t->completed = picker_left(t->picker) == 0;
-    for (uint32_t i = 0; i < t->peer_count; i++)
-        peer_update_interest(t->peers[i]);
-    return err;
+    priorities_changed(t);
+    return 0;
+}
+
+int torrent_set_file_priorities(struct torrent *t, const uint8_t *priorities)
+{
+    int err = t->metainfo ? init_priorities(t) : ERR_INVALID;
+    if (err)
+        return err;
+    for (uint32_t f = 0; f < t->metainfo->file_count; f++)
+        t->file_priorities[f] = priorities ? priorities[f] : PICKER_PRIORITY_NORMAL;
+    priorities_changed(t);
+    return 0;
 }
 
 void torrent_set_sequential(struct torrent *t, bool on)
@@ -412,12 +444,7 @@ static void piece_proved(struct torrent *t, uint32_t piece)
     torrent_tell(t, TORRENT_PIECE_WRITTEN, NULL);
     if (picker_left(t->picker) > 0 || t->completed)
         return;
-    t->completed = true;
-    for (uint32_t i = 0; i < t->peer_count; i++) {
-        peer_pump(t->peers[i]); /* who looks on learns of it before we may go */
-        peer_update_interest(t->peers[i]);
-    }
-    torrent_tell(t, TORRENT_COMPLETE, NULL);
+    completed(t);
 }
 
 static void piece_again(struct torrent *t, struct piece_buffer *pb)

@@ -473,6 +473,23 @@ def only_chosen_files_are_made(case):
            (case.work / "Data/deep/er/photo.jpg").read_bytes(), "the chosen file")
 
 
+def what_files_are_asked_for_now_counts(case):
+    root = case.data()
+    case.kith("create", root, "-o", "made.torrent")
+    link = first_line(case.start("share", "Data", "--listen", "127.0.0.1"))
+    get = ("get", link, "-o", "out", "--exit", "--listen", "127.0.0.1")
+    case.kith(*get, "--files", "*.jpg")
+    expect((case.work / "out/Data/film.bin").exists(), False, "a file that was not asked for")
+    case.kith(*get)
+    case.kith("verify", "made.torrent", "out/Data")
+    for what in (link, "made.torrent"):
+        out, err = case.kith("get", what, "-o", "none", "--exit", "--listen", "127.0.0.1", "--files", "*.nothing", code=3)
+        expect_in("matches '*.nothing'", err, "why nothing is fetched")
+    expect((case.work / "none").exists(), False, "a folder for nothing")
+    _, err = case.kith("get", "made.torrent", "--list", "--files", "*.jpg", "--listen", "127.0.0.1")
+    expect_in("in 1 of 3 files", err, "what is listed")
+
+
 def a_terminal_gets_colour_and_a_pipe_does_not(case):
     case.data()
     master, slave = pty.openpty()

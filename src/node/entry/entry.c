@@ -61,6 +61,7 @@ void entry_free_awake(struct kith_torrent *k)
     builder_free(&a->torrent_file);
     free(a->found);
     free(a->suspects);
+    free(a->content);
     free(a);
     k->awake = NULL;
 }

@@ -5,70 +5,13 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "format/magnet.h"
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PRIORITY_NORMAL 4
-
 static char *name_of(const struct metainfo *m)
 {
     return bytes_dup_str(bytes_of_str(m->root));
-}
-
-int entry_reserve_priorities(struct kith_torrent *k)
-{
-    size_t count = k->metainfo->file_count;
-    if (k->priorities)
-        return 0;
-    k->priorities = malloc(count ? count : 1);
-    if (!k->priorities)
-        return ERR_NOMEM;
-    memset(k->priorities, PRIORITY_NORMAL, count);
-    return 0;
-}
-
-/* By the glob of whoever added it, or as it was in an earlier run. */
-void entry_choose_files(struct kith_torrent *k)
-{
-    const struct metainfo *m = k->metainfo;
-    if (k->files_wanted && entry_reserve_priorities(k) == 0)
-        for (uint32_t f = 0; f < m->file_count; f++)
-            if (fnmatch(k->files_wanted, m->files[f].path, 0) != 0)
-                k->priorities[f] = 0;
-    for (uint32_t f = 0; k->priorities && f < m->file_count; f++)
-        torrent_set_file_priority(k->torrent, f, k->priorities[f]);
-}
-
-/* BEP 53. A link that names none of the files there are is wrong, and not obeyed. */
-static void select_by_link(struct kith_torrent *k, const struct magnet *link)
-{
-    char text[NODE_TEXT_MAX];
-    uint32_t selected = 0, count = k->metainfo->file_count;
-    for (uint32_t f = 0; f < count; f++)
-        selected += magnet_selects(link, f);
-    if (selected > 0 && entry_reserve_priorities(k) == 0)
-        for (uint32_t f = 0; f < count; f++)
-            if (!magnet_selects(link, f))
-                k->priorities[f] = 0;
-    snprintf(text, sizeof text,
-        selected > 0 ? "the link asks for %u of %u files; the others are not fetched"
-                     : "the link asks for %u of %u files: all are fetched",
-        selected, count);
-    node_event(k->node, KITH_EVENT_WARNING, k, 0, text);
-}
-
-/* Whoever added it has the first word, his link the second. */
-static void take_selection(struct kith_torrent *k)
-{
-    struct magnet m;
-    struct format_error error;
-    if (k->files_wanted || !k->magnet || magnet_parse(&m, bytes_of_str(k->magnet), &error) != 0)
-        return;
-    if (m.has_selection)
-        select_by_link(k, &m);
-    magnet_free(&m);
 }
 
 void entry_metadata_known(struct kith_torrent *k)
@@ -76,8 +19,8 @@ void entry_metadata_known(struct kith_torrent *k)
     k->metainfo = metainfo_ref((struct metainfo *)(uintptr_t)torrent_metainfo(k->torrent));
     free(k->name);
     k->name = name_of(k->metainfo);
-    take_selection(k);
-    entry_choose_files(k);
+    int err = entry_select_files(k);
+    entry_apply_files(k);
     (void)entry_learn_hashes(k); /* without memory it is found by the hash of its link only */
     if (k->metainfo->is_private) {
         lsd_leave(k);
@@ -85,8 +28,10 @@ void entry_metadata_known(struct kith_torrent *k)
     }
     memory_save_entry(k);
     memory_save_metainfo(k);
+    if (err == ERR_NOT_FOUND)
+        entry_nothing_selected(k);
     node_event(k->node, KITH_EVENT_METADATA, k, 0, k->name);
-    if (!k->metadata_only)
+    if (!k->metadata_only && err != ERR_NOT_FOUND)
         entry_open_data(k);
 }
 
@@ -208,9 +153,11 @@ static int begin_metainfo(struct kith_torrent *k)
     if (!k->name)
         k->name = name_of(k->metainfo);
     int err = k->name ? entry_make_torrent(k, NULL) : ERR_NOMEM;
+    if (!err && !k->restored)
+        err = entry_select_files(k);
     if (err)
         return err;
-    entry_choose_files(k);
+    entry_apply_files(k);
     save(k);
     entry_open_data(k);
     return 0;
@@ -256,28 +203,39 @@ static void go_on_over_conflict(struct kith_torrent *k, int existing)
     entry_open_data(k);
 }
 
-/* One that is there already, or NULL. What the new link knows of peers is good for it, too; and the
- * wishes of who asks again count more than those of an earlier run. */
-static struct kith_torrent *meet_again(
+static int take_settings_again(
     struct kith_torrent *k, const struct kith_add *add, const struct magnet *m)
 {
-    if (!k)
-        return NULL;
-    (void)entry_wake(k); /* if it cannot be: it says so itself */
-    if (m)
-        add_link_peers(k, m);
-    add_peers(k, add);
-    go_on_over_conflict(k, add->existing);
-    if (!k->restored)
-        return k;
     k->quiet = k->complete_told = false; /* he wants to be told, too */
+    int err = entry_select_again(k, add->files_wanted, m);
+    if (err)
+        return err;
+    k->restored = false;
     k->existing = add->existing;
     k->preallocate = !add->sparse;
     kith_set_sequential(k, add->sequential);
     kith_set_torrent_rates(k, add->download_rate_max, add->upload_rate_max);
     if (k->paused && !add->paused)
         kith_resume(k);
-    return k;
+    if (k->torrent && torrent_storage(k->torrent) && torrent_is_complete(k->torrent))
+        entry_complete(k);
+    return 0;
+}
+
+/* One that is there already. What the new link knows of peers is good for it, too; and the wishes
+ * of who asks again count more than those of an earlier run. ERR_EXISTS; ERR_NOT_FOUND: no file is
+ * as he wishes. */
+static int meet_again(struct kith_torrent *k, const struct kith_add *add, const struct magnet *m)
+{
+    (void)entry_wake(k); /* if it cannot be: it says so itself */
+    if (m)
+        add_link_peers(k, m);
+    add_peers(k, add);
+    go_on_over_conflict(k, add->existing);
+    int err = k->restored ? take_settings_again(k, add, m) : 0;
+    if (err)
+        return node_fail(k->node, err, "no file in it matches '%s'", add->files_wanted);
+    return ERR_EXISTS;
 }
 
 static int add_magnet(struct kith_node *n, const struct kith_add *add, const struct magnet *m,
@@ -285,8 +243,8 @@ static int add_magnet(struct kith_node *n, const struct kith_add *add, const str
 {
     struct kith_torrent *same =
         entry_find_same(n, m->has_v1 ? &m->v1 : NULL, m->has_v2 ? &m->v2 : NULL);
-    if ((*out = meet_again(same, add, m)) != NULL)
-        return ERR_EXISTS;
+    if ((*out = same) != NULL)
+        return meet_again(same, add, m);
     struct kith_torrent *k = entry_new(n, add->folder);
     if (!k)
         return ERR_NOMEM;
@@ -323,11 +281,11 @@ static int add_torrent(struct kith_node *n, const struct kith_add *add, struct k
         return node_fail(n, err, "the torrent: %s", error.text);
     struct kith_torrent *same =
         entry_find_same(n, m->has_v1 ? &m->v1 : NULL, m->has_v2 ? &m->v2 : NULL);
-    *out = meet_again(same, add, NULL);
-    struct kith_torrent *k = *out ? NULL : entry_new(n, add->folder);
+    struct kith_torrent *k = same ? NULL : entry_new(n, add->folder);
     if (!k) {
         metainfo_unref(m);
-        return *out ? ERR_EXISTS : ERR_NOMEM;
+        *out = same;
+        return same ? meet_again(same, add, NULL) : ERR_NOMEM;
     }
     k->metainfo = m;
     take_settings(k, add);
@@ -335,7 +293,9 @@ static int add_torrent(struct kith_node *n, const struct kith_add *add, struct k
     err = begin_metainfo(k);
     if (err) {
         entry_free(k);
-        return err;
+        return err == ERR_NOT_FOUND
+                   ? node_fail(n, err, "no file in it matches '%s'", add->files_wanted)
+                   : err;
     }
     add_peers(k, add);
     *out = k;

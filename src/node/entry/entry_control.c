@@ -1,6 +1,6 @@
 /* What the user may do with a torrent that is there. */
 #include "node/discovery/lsd_io.h"
-#include "node/entry/entry_data.h"
+#include "node/node_internal.h"
 
 #include "base/err.h"
 
@@ -50,35 +50,6 @@ int kith_add_peer(struct kith_torrent *k, const char *host_port)
 {
     int err = k->falling_asleep ? ERR_AGAIN : entry_wake(k);
     return err ? err : named_peers_meet(k, bytes_of_str(host_port));
-}
-
-/* What the sidecar held of a file that became wanted is in its place now. */
-static void file_completed(void *user, int err)
-{
-    struct kith_torrent *k = user;
-    if (err)
-        entry_trouble(k, err, storage_error(k->storage));
-}
-
-int kith_set_file_priority(struct kith_torrent *k, uint32_t file, int priority)
-{
-    int err = k->falling_asleep ? ERR_AGAIN : entry_wake(k);
-    if (err || !k->torrent || !k->metainfo)
-        return err ? err : ERR_AGAIN;
-    err = torrent_set_file_priority(k->torrent, file, priority);
-    if (!err)
-        err = entry_reserve_priorities(k);
-    if (err)
-        return err;
-    bool is_new = k->priorities[file] == 0 && priority > 0;
-    k->priorities[file] = (uint8_t)priority;
-    if (k->storage)
-        err = storage_set_wanted(k->storage, file, priority > 0, file_completed, k);
-    entry_queue(k);
-    memory_save_entry(k);
-    if (is_new && entry_is_unjudged(k, file))
-        entry_reopen(k);
-    return err < 0 ? err : 0;
 }
 
 void kith_set_torrent_rates(struct kith_torrent *k, uint64_t download_max, uint64_t upload_max)

@@ -168,6 +168,8 @@ void entry_piece_written(struct kith_torrent *k)
 {
     struct kith_node *n = k->node;
     k->record_fits = false;
+    if (!torrent_is_complete(k->torrent)) /* or no more: it will be told once more */
+        k->complete_told = false;
     if (!timer_armed(&k->awake->save))
         timer_set(&n->timers, &k->awake->save, env_now(n->env) + CHECKPOINT_EVERY);
 }

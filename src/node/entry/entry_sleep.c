@@ -148,7 +148,7 @@ int entry_wake(struct kith_torrent *k)
         return err;
     }
     k->asleep = false;
-    entry_choose_files(k);
+    entry_apply_files(k);
     entry_open_data(k);
     return 0;
 }
