@@ -186,10 +186,10 @@ void storage_read_failed(struct storage *, uint32_t piece, int err);
 void storage_let_go(struct storage *);
 
 /* A file that is not wanted is not made: what its neighbours' pieces hold of it goes into a
- * sidecar,
- * ".<name>.kith-parts" in the folder. Files that stand there already are written in place. Before
- * storage_prepare, which sees to all that, or later: then a file that becomes wanted gets its share out of the sidecar, and
- * done() is called (not before; never for what needs no work: returns 1). */
+ * sidecar, ".<name>.kith-parts" in the folder. Files that stand there already are written in place.
+ * Before storage_prepare, which sees to all that; or later: then a file that becomes wanted gets
+ * its share out of the sidecar, and done() is called (not before; never for what needs no work:
+ * returns 1). */
 int storage_set_wanted(
     struct storage *, uint32_t file, bool wanted, void (*done)(void *user, int err), void *user);
 
