@@ -228,7 +228,7 @@ void kith_stop(struct kith_node *n)
     lsd_stop(n);
     dht_io_stop(n);
     network_stop(n);
-    links_close_all(n, NULL);
+    links_close_greetings(n);
     list_for_each_safe(at, &n->torrents) entry_stop(list_entry(at, struct kith_torrent, link));
     if (timer_heap_reserve(&n->timers, n->timers.count + 8) == 0)
         timer_set(&n->timers, &n->stop_timer, env_now(n->env) + NODE_STOP_PATIENCE);
@@ -245,7 +245,7 @@ void node_free(struct kith_node *n)
     port_mapping_free(n);
     dht_io_free(n);
     network_stop(n);
-    links_close_all(n, NULL);
+    links_close_greetings(n);
     links_bury(n);
     scrapes_close(n);
     utp_io_free(n);

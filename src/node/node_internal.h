@@ -244,7 +244,8 @@ struct kith_torrent {
     char *root, *name, *link_text, *files_wanted, *magnet;
     uint8_t *priorities; /* by file, of the user's choice; NULL: all normal */
     bool queued;         /* waits for its turn */
-    bool paused, sequential, preallocate, metadata_only, super_seeding, restored;
+    bool paused, sequential, preallocate, metadata_only, super_seeding;
+    bool restored, asked_again;           /* from an earlier run; and added in this one, too */
     struct text_list trackers, web_seeds; /* of the link */
     int64_t added_unix, completed_unix;
     uint64_t uploaded_before, downloaded_before; /* in earlier runs, and before it slept */
@@ -493,11 +494,12 @@ void met_peers_save(struct kith_torrent *);
 void met_peers_recall(struct kith_torrent *);
 
 /* ---- link.c -------------------------------------------------------------------------------- */
-/* Opens a connection for a torrent; false if there is none to spare. */
-bool link_open(struct kith_node *, struct kith_torrent *, const struct endpoint *);
+/* Opens a connection for a torrent. ERR_LIMIT: there is none to spare; ERR_NOMEM; ERR_BLOCKED;
+ * what is wrong with this address. */
+int link_open(struct kith_node *, struct kith_torrent *, const struct endpoint *);
 /* The same by uTP alone: the other side does it at this moment, too (BEP 55). */
-bool link_punch(struct kith_node *, struct kith_torrent *, const struct endpoint *);
-/* To a peer that has fallen silent: with little patience. */
+int link_punch(struct kith_node *, struct kith_torrent *, const struct endpoint *);
+/* To a peer that has fallen silent: with little patience. False: not now. */
 bool link_recall(struct kith_node *, struct kith_torrent *, const struct endpoint *);
 /* A stream that somebody else began. */
 void link_take(struct kith_node *, struct stream *, const struct endpoint *from);
@@ -515,6 +517,6 @@ void links_pump(struct kith_node *);
 /* Bytes a second that a peer gets from us over TCP, on the average of those that get any. */
 uint64_t links_tcp_upload_rate(struct kith_node *);
 void links_bury(struct kith_node *);
-void links_close_all(struct kith_node *, struct kith_torrent *of); /* NULL: of all */
+void links_close_greetings(struct kith_node *);
 
 #endif

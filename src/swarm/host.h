@@ -25,8 +25,9 @@ enum torrent_event {
 
 struct swarm_host_ops {
     /* Opens a connection for the torrent; the outcome comes back through torrent_adopt or
-     * torrent_connect_failed. False: no connection to spare now. */
-    bool (*connect)(void *host, struct torrent *, const struct endpoint *);
+     * torrent_connect_failed. Else why it was not begun: ERR_LIMIT, ERR_NOMEM and ERR_AGAIN (none
+     * can be, now), ERR_BLOCKED (it must not be), or what ails this one. */
+    int (*connect)(void *host, struct torrent *, const struct endpoint *);
     /* The peer has something to send, or wants to read again after it had paused: pump its link
      * before the loop sleeps. Never re-enters the swarm. */
     void (*pump)(void *host, struct peer *, void *link);
@@ -44,7 +45,7 @@ struct swarm_host_ops {
     void (*random)(void *host, void *out, size_t size);
     /* As connect, but by uTP and at once, because the other side does the same now (BEP 55). May
      * be NULL where the torrent was made without `punches`. */
-    bool (*punch)(void *host, struct torrent *, const struct endpoint *);
+    int (*punch)(void *host, struct torrent *, const struct endpoint *);
     /* `voter` says that it sees us at `ours` (port 0; BEP 10). May be NULL. */
     void (*seen_at)(void *host, const struct endpoint *voter, const struct endpoint *ours);
     /* Is this an address to have nothing to do with? NULL: there are none. */

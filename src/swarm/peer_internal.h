@@ -74,7 +74,8 @@ struct peer {
     enum addr_source source;
     struct peer_id peer_id;
     bool incoming, fast, extensions, dht, v2, encrypted, can_lend;
-    bool heard_port; /* where its DHT node is (BEP 5) */
+    bool called_by_seed; /* we had everything when we connected to it */
+    bool heard_port;     /* where its DHT node is (BEP 5) */
     struct rc4 encrypt, decrypt;
 
     /* BEP 3's four flags, and what the peer has */

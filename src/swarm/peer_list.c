@@ -20,6 +20,7 @@ struct candidate {
 struct peer_list {
     struct candidate *items; /* most torrents know few */
     size_t count, room;
+    bool seeding;
 };
 
 struct peer_list *peer_list_new(void)
@@ -240,12 +241,18 @@ bool peer_list_may_punch(struct peer_list *l, const struct endpoint *e, usec now
     return true;
 }
 
+static bool is_waiting(const struct peer_list *l, const struct candidate *c)
+{
+    bool passed_over = l->seeding && (c->flags & UT_PEX_SEED) && c->source != ADDR_FROM_USER;
+    return !c->in_use && !c->banned && !passed_over;
+}
+
 bool peer_list_next(struct peer_list *l, usec now, struct endpoint *out, enum addr_source *source)
 {
     struct candidate *best = NULL;
     for (size_t i = 0; i < l->count; i++) {
         struct candidate *c = &l->items[i];
-        if (c->in_use || c->banned || c->due > now)
+        if (!is_waiting(l, c) || c->due > now)
             continue;
         if (!best || is_better(c, best))
             best = c;
@@ -256,6 +263,11 @@ bool peer_list_next(struct peer_list *l, usec now, struct endpoint *out, enum ad
     *out = best->endpoint;
     *source = best->source;
     return true;
+}
+
+static usec pause_min(const struct peer_list *l, const struct candidate *c)
+{
+    return l->seeding && c->source != ADDR_FROM_USER ? PEER_LIST_SEED_PAUSE : PEER_LIST_RETRY_MIN;
 }
 
 void peer_list_failed(struct peer_list *l, const struct endpoint *e, usec now)
@@ -270,7 +282,8 @@ void peer_list_failed(struct peer_list *l, const struct endpoint *e, usec now)
         return;
     }
     usec pause = PEER_LIST_RETRY_MIN << (c->failures < 10 ? c->failures - 1 : 9);
-    c->due = now + (pause < PEER_LIST_RETRY_MAX ? pause : PEER_LIST_RETRY_MAX);
+    pause = pause < PEER_LIST_RETRY_MAX ? pause : PEER_LIST_RETRY_MAX;
+    c->due = now + (pause > pause_min(l, c) ? pause : pause_min(l, c));
 }
 
 void peer_list_ended(struct peer_list *l, const struct endpoint *e, usec now)
@@ -280,7 +293,31 @@ void peer_list_ended(struct peer_list *l, const struct endpoint *e, usec now)
         return;
     c->in_use = false;
     c->failures = 0;
-    c->due = now + PEER_LIST_RETRY_MIN;
+    c->due = now + pause_min(l, c);
+}
+
+void peer_list_put_back(struct peer_list *l, const struct endpoint *e, usec due)
+{
+    struct candidate *c = find(l, e);
+    if (!c)
+        return;
+    c->in_use = false;
+    c->due = due;
+}
+
+void peer_list_set_seeding(struct peer_list *l, bool seeding, usec now)
+{
+    bool hurries = l->seeding && !seeding;
+    l->seeding = seeding;
+    for (size_t i = 0; i < l->count && hurries; i++)
+        l->items[i].due = usec_min(l->items[i].due, now + PEER_LIST_RETRY_MIN);
+}
+
+void peer_list_is_seed(struct peer_list *l, const struct endpoint *e)
+{
+    struct candidate *c = find(l, e);
+    if (c)
+        c->flags |= UT_PEX_SEED;
 }
 
 void peer_list_hurry(struct peer_list *l, usec now)
@@ -313,7 +350,7 @@ size_t peer_list_waiting(const struct peer_list *l)
 {
     size_t count = 0;
     for (size_t i = 0; i < l->count; i++)
-        count += !l->items[i].in_use && !l->items[i].banned;
+        count += is_waiting(l, &l->items[i]);
     return count;
 }
 
@@ -321,7 +358,7 @@ usec peer_list_due(const struct peer_list *l)
 {
     usec due = NEVER;
     for (size_t i = 0; i < l->count; i++)
-        if (!l->items[i].in_use && !l->items[i].banned)
+        if (is_waiting(l, &l->items[i]))
             due = usec_min(due, l->items[i].due);
     return due;
 }

@@ -10,6 +10,8 @@
 #define PEER_LIST_MAX 1000u
 #define PEER_LIST_RETRY_MIN SECONDS(5)
 #define PEER_LIST_RETRY_MAX SECONDS(1800)
+#define PEER_LIST_SEED_PAUSE SECONDS(300) /* at least, where we have everything */
+#define PEER_LIST_BLOCKED_PAUSE SECONDS(60)
 #define PEER_LIST_FAILURES_MAX 8u /* then a candidate that only strangers named is forgotten */
 #define PEER_LIST_GIVER_MAX 50u   /* candidates that one peer may have named (BEP 11) */
 #define PEER_LIST_LAN_MAX 200u    /* that were heard on the local network */
@@ -58,6 +60,13 @@ bool peer_list_next(struct peer_list *, usec now, struct endpoint *out, enum add
 /* The attempt failed, or the connection ended: due again after a pause. */
 void peer_list_failed(struct peer_list *, const struct endpoint *, usec now);
 void peer_list_ended(struct peer_list *, const struct endpoint *, usec now);
+/* It could not be tried, which says nothing of it: due again then. */
+void peer_list_put_back(struct peer_list *, const struct endpoint *, usec due);
+/* We have everything: those who have it, too, are passed over, and nobody is called often, save
+ * whom the user named. */
+void peer_list_set_seeding(struct peer_list *, bool seeding, usec now);
+/* It has everything. */
+void peer_list_is_seed(struct peer_list *, const struct endpoint *);
 /* The network is another: what failed on the old one is due now, as if it had not. */
 void peer_list_hurry(struct peer_list *, usec now);
 /* Never again. */

@@ -36,9 +36,11 @@
 #include "swarm/torrent.h"
 #include "swarm/web_seed.h"
 
-#define TORRENT_CONNECTING_MAX 16u /* attempts at a time */
-#define TORRENT_BUFFERS_MAX 512u   /* pieces being assembled */
-#define TORRENT_DEPARTED 64u       /* peers that left: whose what they gave was is remembered */
+#define TORRENT_CONNECTING_MAX 16u     /* attempts at a time ... */
+#define TORRENT_SEED_CONNECTING_MAX 4u /* ... of one that has everything */
+#define TORRENT_SEEDS_PART SECONDS(10) /* two that have everything, after time to say so */
+#define TORRENT_BUFFERS_MAX 512u       /* pieces being assembled */
+#define TORRENT_DEPARTED 64u           /* peers that left: whose what they gave was is remembered */
 #define TORRENT_TICK SECONDS(1)
 #define TORRENT_REST_AFTER SECONDS(10) /* without peers: what only they need is let go */
 /* A whole piece waits for others to be hashed with. When so much waits that hashing is a cost that

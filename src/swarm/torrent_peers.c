@@ -69,19 +69,35 @@ static bool wants_peers(const struct torrent *t)
     return t->peer_count + t->connecting < t->peers_max;
 }
 
+/* Whose fault is it? Of the node, which can open nothing now; of nobody, where it may not; or of
+ * the candidate. Only the first keeps others from being tried. False: then. */
+static bool not_begun(struct torrent *t, const struct endpoint *endpoint, int err)
+{
+    bool goes_on = err != ERR_LIMIT && err != ERR_NOMEM && err != ERR_AGAIN;
+    if (!goes_on)
+        peer_list_put_back(t->candidates, endpoint, t->now + PEER_LIST_RETRY_MIN);
+    else if (err == ERR_BLOCKED)
+        peer_list_put_back(t->candidates, endpoint, t->now + PEER_LIST_BLOCKED_PAUSE);
+    else
+        peer_list_failed(t->candidates, endpoint, t->now);
+    t->attempts_failed++;
+    return goes_on;
+}
+
+/* Who has everything calls, too, few at a time: a leecher may not know of it, or not reach it. */
 static void connect_more(struct torrent *t)
 {
     struct endpoint endpoint;
     enum addr_source source;
-    while (wants_peers(t) && t->connecting < TORRENT_CONNECTING_MAX &&
+    uint32_t most = t->completed ? TORRENT_SEED_CONNECTING_MAX : TORRENT_CONNECTING_MAX;
+    peer_list_set_seeding(t->candidates, t->completed, t->now);
+    while (wants_peers(t) && t->connecting < most &&
            peer_list_next(t->candidates, t->now, &endpoint, &source)) {
-        /* A seed waits to be found, unless its user says where to: whoever wants the data
-         * connects. */
-        bool pointless = t->completed && source != ADDR_FROM_USER;
-        if (pointless || !t->host.ops->connect(t->host.user, t, &endpoint)) {
-            peer_list_ended(t->candidates, &endpoint, t->now);
+        int err = t->host.ops->connect(t->host.user, t, &endpoint);
+        if (err && !not_begun(t, &endpoint, err))
             return;
-        }
+        if (err)
+            continue;
         t->connecting++;
         /* Nobody waits half a minute for what will most likely fail. */
         if (peer_list_is_hidden(t->candidates, &endpoint))
@@ -200,6 +216,7 @@ struct peer *torrent_adopt(struct torrent *t, const struct peer_intro *intro, vo
     if (!p)
         return NULL;
     p->id = ++t->next_peer_id;
+    p->called_by_seed = !intro->incoming && t->completed;
     p->index = t->peer_count;
     t->peers[t->peer_count++] = p;
     if (t->metainfo)
@@ -226,6 +243,8 @@ void torrent_peer_left(struct torrent *t, struct peer *p, int err)
     torrent_layers_peer_left(t, p);
     peer_pex_left(p);
     torrent_blame_departed(t, p);
+    if (p->have.size > 0 && bitfield_full(&p->have))
+        peer_list_is_seed(t->candidates, &p->address);
     if (!p->incoming && err == ERR_BUSY) /* it made room: others are tried before it */
         peer_list_failed(t->candidates, &p->address, t->now);
     else if (!p->incoming)
@@ -335,10 +354,21 @@ void torrent_presume_no_more(struct torrent *t, struct peer *p)
 
 /* ---- the second hand ----------------------------------------------------------------------- */
 
+/* Neither wants anything of the other, and it was we who called. */
+static bool is_useless(const struct torrent *t, const struct peer *p)
+{
+    return p->called_by_seed && t->completed && p->have.size > 0 && bitfield_full(&p->have) &&
+           t->now - p->joined_at >= TORRENT_SEEDS_PART;
+}
+
 static void tick_peer(struct torrent *t, struct peer *p)
 {
     if (t->now - p->heard_at > TORRENT_SILENCE_MAX) {
         peer_hang_up(p, ERR_TIMEOUT, "silent");
+        return;
+    }
+    if (is_useless(t, p)) {
+        peer_hang_up(p, 0, "has everything, too");
         return;
     }
     if (t->now - p->said_at > TORRENT_KEEP_ALIVE)

@@ -77,7 +77,7 @@ static int connect_now(struct torrent *t, struct peer *relay, const struct endpo
     peer_list_add(t->candidates, to, &hint, t->now);
     if (!peer_list_take(t->candidates, to, hint.source))
         return 0; /* not allowed */
-    if (t->host.ops->punch(t->host.user, t, to))
+    if (t->host.ops->punch(t->host.user, t, to) == 0)
         t->connecting++;
     else
         peer_list_ended(t->candidates, to, t->now);

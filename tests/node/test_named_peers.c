@@ -83,12 +83,34 @@ static void names_beyond_the_bound_are_told_in_one_event(void **state)
     lone_end(&lone);
 }
 
+static unsigned connecting(void)
+{
+    struct kith_status st;
+    KITH_INIT(st);
+    assert_int_equal(kith_status(torrent, &st), 0);
+    return st.peers_connecting;
+}
+
+static void an_attempt_that_is_given_up_by_the_node_is_no_attempt_any_more(void **state)
+{
+    (void)state;
+    begin(HASH, "60.1.2.3:7000", false); /* nobody answers there */
+    pass(SECONDS(1));
+    assert_int_equal(connecting(), 1);
+    links_hang_up_all(node); /* the way out is another */
+    assert_int_equal(connecting(), 0);
+    pass(SECONDS(10));
+    assert_int_equal(connecting(), 1);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_links_name_is_given_up_and_the_users_is_not),
         cmocka_unit_test(no_name_is_looked_up_while_its_torrent_is_paused),
         cmocka_unit_test(names_beyond_the_bound_are_told_in_one_event),
+        cmocka_unit_test(an_attempt_that_is_given_up_by_the_node_is_no_attempt_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
  * else, and what the rate limits let through. */
 #include "torrent_bench.h"
 
+#include "proto/ut_pex.h"
+
 #include <stdlib.h>
 
 #define PIECE 65536u
@@ -110,7 +112,7 @@ static void nobody_has_to_go_while_nobody_waits(void **state)
 
 /* ---- half-open connections ----------------------------------------------------------------- */
 
-static void attempts_at_a_time_are_bounded_and_seeds_wait_to_be_found(void **state)
+static void attempts_at_a_time_are_bounded(void **state)
 {
     (void)state;
     struct bench_config many = leech;
@@ -126,12 +128,94 @@ static void attempts_at_a_time_are_bounded_and_seeds_wait_to_be_found(void **sta
     bench_pass(&b, SECONDS(3));
     assert_int_equal(b.connect_count, TORRENT_CONNECTING_MAX + 1);
     bench_free(&b);
+}
+
+static void a_seed_calls_leechers_few_at_a_time_and_seldom(void **state)
+{
+    (void)state;
+    bench_new(&b, &seed);
+    for (uint32_t i = 0; i < 60; i++) {
+        struct endpoint e = endpoint_v4(0x08000001 + i, 6881);
+        struct peer_hint is_seed = {.source = ADDR_FROM_STRANGER, .flags = UT_PEX_SEED};
+        if (i < 30)
+            torrent_add_hinted(b.torrent, &e, &is_seed);
+        else
+            torrent_add_candidate(b.torrent, &e, ADDR_FROM_STRANGER);
+    }
+    bench_pass(&b, SECONDS(10));
+    assert_int_equal(b.connect_count, TORRENT_SEED_CONNECTING_MAX);
+    for (unsigned i = 0; i < b.connect_count && b.connect_count <= 30; i++) {
+        assert_true(b.connects[i].port == 6881);
+        torrent_connect_failed(b.torrent, &b.connects[i], ERR_TIMEOUT);
+        bench_pass(&b, SECONDS(2));
+    }
+    bench_pass(&b, SECONDS(100));
+    assert_int_equal(b.connect_count, 30); /* each leecher once, no seed */
+    bench_pass(&b, SECONDS(300));
+    assert_int_equal(b.connect_count, 30 + TORRENT_SEED_CONNECTING_MAX);
+    bench_free(&b);
+}
+
+static void two_seeds_part_if_we_called_and_do_not_meet_again(void **state)
+{
+    (void)state;
+    bench_new(&b, &seed);
+    struct endpoint at = endpoint_v4(0x08000001, 6881);
+    torrent_add_candidate(b.torrent, &at, ADDR_FROM_STRANGER);
+    bench_pass(&b, SECONDS(2));
+    assert_int_equal(b.connect_count, 1);
+    struct peer_intro intro = bench_intro(&b, 'q');
+    intro.incoming = false;
+    intro.address = at;
+    struct bench_peer *p = bench_join_as(&b, &intro);
+    bench_say_bytes(p, WIRE_HAVE_ALL, bytes_of(NULL, 0));
+    assert_non_null(p->peer);
+    bench_pass(&b, SECONDS(15));
+    assert_null(p->peer);
+    bench_pass(&b, SECONDS(4000));
+    assert_int_equal(b.connect_count, 1);
+    struct bench_peer *caller = bench_join(&b, 'r'); /* who calls knows why */
+    bench_say_bytes(caller, WIRE_HAVE_ALL, bytes_of(NULL, 0));
+    bench_pass(&b, SECONDS(15));
+    assert_non_null(caller->peer);
+    bench_free(&b);
+}
+
+static void who_cannot_be_called_keeps_nobody_behind_it_from_being_called(void **state)
+{
+    static const int errors[] = {ERR_NETWORK, ERR_BLOCKED, ERR_LIMIT};
+    (void)state;
+    for (unsigned e = 0; e < 3; e++) {
+        struct bench_config many = leech;
+        many.peers_max = 100;
+        bench_new(&b, &many);
+        b.connect_error = errors[e];
+        for (uint32_t i = 0; i < 20; i++) {
+            struct endpoint no_way = endpoint_v4(0x08000001 + i, BENCH_PORT_NO_WAY);
+            torrent_add_candidate(b.torrent, &no_way, ADDR_FROM_USER);
+        }
+        struct endpoint good = endpoint_v4(0x09000001, 6881);
+        torrent_add_candidate(b.torrent, &good, ADDR_FROM_USER);
+        bench_pass(&b, SECONDS(2));
+        if (errors[e] == ERR_NETWORK)
+            assert_true(b.connect_count == 1 && endpoint_equal(&b.connects[0], &good));
+        if (errors[e] == ERR_BLOCKED)
+            assert_int_equal(b.tried_count, 21);
+        if (errors[e] == ERR_LIMIT) /* nobody can be: one look a second says so */
+            assert_true(b.tried_count <= 3);
+        bench_free(&b);
+    }
+}
+
+static void whom_the_user_names_is_called_by_a_seed_first(void **state)
+{
+    (void)state;
     bench_new(&b, &seed);
     struct endpoint stranger = endpoint_v4(0x08000001, 6881), mine = endpoint_v4(0x08000002, 6881);
     torrent_add_candidate(b.torrent, &stranger, ADDR_FROM_STRANGER);
     torrent_add_candidate(b.torrent, &mine, ADDR_FROM_USER);
     bench_pass(&b, SECONDS(10));
-    assert_int_equal(b.connect_count, 1);
+    assert_int_equal(b.connect_count, 2);
     assert_true(endpoint_equal(&b.connects[0], &mine));
     bench_free(&b);
 }
@@ -525,7 +609,11 @@ int main(void)
         cmocka_unit_test(ourselves_are_no_peer),
         cmocka_unit_test(a_full_torrent_lets_go_of_the_idlest_when_somebody_was_turned_away),
         cmocka_unit_test(nobody_has_to_go_while_nobody_waits),
-        cmocka_unit_test(attempts_at_a_time_are_bounded_and_seeds_wait_to_be_found),
+        cmocka_unit_test(attempts_at_a_time_are_bounded),
+        cmocka_unit_test(a_seed_calls_leechers_few_at_a_time_and_seldom),
+        cmocka_unit_test(two_seeds_part_if_we_called_and_do_not_meet_again),
+        cmocka_unit_test(who_cannot_be_called_keeps_nobody_behind_it_from_being_called),
+        cmocka_unit_test(whom_the_user_names_is_called_by_a_seed_first),
         cmocka_unit_test(whoever_alone_gave_a_bad_piece_is_out_and_stays_out),
         cmocka_unit_test(a_liar_that_leaves_before_its_lie_shows_is_banned_none_the_less),
         cmocka_unit_test(requests_past_the_bound_are_rejected_and_those_for_nothing_end_it),

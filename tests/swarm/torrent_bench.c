@@ -8,22 +8,25 @@
 
 /* ---- the host ------------------------------------------------------------------------------ */
 
-static bool host_connect(void *user, struct torrent *t, const struct endpoint *to)
+static int host_connect(void *user, struct torrent *t, const struct endpoint *to)
 {
     struct bench *b = user;
     (void)t;
+    b->tried_count++;
+    if (b->connect_error && (b->connect_error != ERR_NETWORK || to->port == BENCH_PORT_NO_WAY))
+        return b->connect_error;
     assert_true(b->connect_count < BENCH_CONNECTS_MAX);
     b->connects[b->connect_count++] = *to;
-    return true;
+    return 0;
 }
 
-static bool host_punch(void *user, struct torrent *t, const struct endpoint *to)
+static int host_punch(void *user, struct torrent *t, const struct endpoint *to)
 {
     struct bench *b = user;
     (void)t;
     assert_true(b->punch_count < BENCH_CONNECTS_MAX);
     b->punches[b->punch_count++] = *to;
-    return true;
+    return 0;
 }
 
 static void host_seen_at(void *user, const struct endpoint *voter, const struct endpoint *ours)

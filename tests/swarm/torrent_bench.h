@@ -15,6 +15,7 @@
 
 #define BENCH_PEERS_MAX 12u
 #define BENCH_CONNECTS_MAX 64u
+#define BENCH_PORT_NO_WAY 1u
 
 struct bench;
 struct bench_peer {
@@ -39,6 +40,8 @@ struct bench {
     unsigned peer_count;
     struct endpoint connects[BENCH_CONNECTS_MAX]; /* that the torrent asked for */
     unsigned connect_count;
+    int connect_error; /* what the host says; ERR_NETWORK: only to BENCH_PORT_NO_WAY */
+    unsigned tried_count;
     struct endpoint punches[BENCH_CONNECTS_MAX]; /* that it asked for in this way (BEP 55) */
     unsigned punch_count;
     struct bench_peer *pumps[BENCH_PEERS_MAX]; /* who has asked for it, in their order */

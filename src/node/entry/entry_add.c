@@ -210,7 +210,7 @@ static int take_settings_again(
     int err = entry_select_again(k, add->files_wanted, m);
     if (err)
         return err;
-    k->restored = false;
+    k->asked_again = true;
     k->existing = add->existing;
     k->preallocate = !add->sparse;
     kith_set_sequential(k, add->sequential);
@@ -232,7 +232,7 @@ static int meet_again(struct kith_torrent *k, const struct kith_add *add, const 
         add_link_peers(k, m);
     add_peers(k, add);
     go_on_over_conflict(k, add->existing);
-    int err = k->restored ? take_settings_again(k, add, m) : 0;
+    int err = k->restored && !k->asked_again ? take_settings_again(k, add, m) : 0;
     if (err)
         return node_fail(k->node, err, "no file in it matches '%s'", add->files_wanted);
     return ERR_EXISTS;

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "format/magnet.h"
 
-static bool host_connect(void *host, struct torrent *t, const struct endpoint *to)
+static int host_connect(void *host, struct torrent *t, const struct endpoint *to)
 {
     struct kith_torrent *k = host;
     (void)t;
@@ -51,7 +51,7 @@ static void host_random(void *host, void *out, size_t size)
     env_random(((struct kith_torrent *)host)->node->env, out, size);
 }
 
-static bool host_punch(void *host, struct torrent *t, const struct endpoint *to)
+static int host_punch(void *host, struct torrent *t, const struct endpoint *to)
 {
     struct kith_torrent *k = host;
     (void)t;
@@ -76,9 +76,6 @@ static void host_seen_at(void *host, const struct endpoint *voter, const struct 
 {
     outside_seen_at(((struct kith_torrent *)host)->node, voter, ours);
 }
-
-void entry_metadata_known(struct kith_torrent *k);
-int entry_learn_hashes(struct kith_torrent *k);
 
 static void host_event(void *host, struct torrent *t, enum torrent_event event, struct peer *p)
 {
@@ -122,7 +119,6 @@ static void host_event(void *host, struct torrent *t, enum torrent_event event, 
         break;
     case TORRENT_PIECE_WRITTEN:
         entry_piece_written(k);
-        break;
         break;
     }
 }

@@ -102,26 +102,33 @@ void links_bury(struct kith_node *n)
     }
 }
 
-static bool open_link(struct kith_node *, struct kith_torrent *, const struct endpoint *,
+static int open_link(struct kith_node *, struct kith_torrent *, const struct endpoint *,
     enum greeting_encryption, enum link_way);
+
+/* There will be no peer. Whoever asked for it counts on being told. */
+static void fail(struct link *l, int err)
+{
+    struct kith_torrent *k = l->incoming ? NULL : l->torrent;
+    link_close(l);
+    if (k && k->torrent)
+        torrent_connect_failed(k->torrent, &l->remote, err);
+}
 
 /* The greeting came to nothing. Some peers close when they meet MSE: those are tried once more in
  * plaintext. */
 static void give_up(struct link *l, int err)
 {
     struct kith_torrent *k = l->incoming ? NULL : l->torrent;
-    struct endpoint remote = l->remote;
-    enum link_way way = l->way;
     bool again =
         k && k->torrent && l->greeting && greeting_may_fall_back(l->greeting, err) && l->wants_read;
-    bool reached = l->wants_read;
-    link_close(l);
-    if (again && open_link(l->node, k, &remote, GREETING_OFF, way))
+    if (again) {
+        link_close(l);
+        again = open_link(l->node, k, &l->remote, GREETING_OFF, l->way) == 0;
+    }
+    if (again)
         return;
-    if (way == LINK_BY_RECALL && reached && err != ERR_TIMEOUT)
-        err = ERR_REFUSED;
-    if (k && k->torrent)
-        torrent_connect_failed(k->torrent, &remote, err);
+    bool answered = l->way == LINK_BY_RECALL && l->wants_read && err != ERR_TIMEOUT;
+    fail(l, answered ? ERR_REFUSED : err);
 }
 
 static void greeting_late(struct timer *timer, usec now)
@@ -135,37 +142,61 @@ void link_hang_up(struct link *l)
     link_close(l);
 }
 
-void links_close_all(struct kith_node *n, struct kith_torrent *of)
+void links_close_greetings(struct kith_node *n)
 {
     list_for_each_safe(at, &n->links)
     {
         struct link *l = list_entry(at, struct link, all);
-        if (!l->peer && (!of || l->torrent == of))
+        if (!l->peer)
             link_close(l);
     }
 }
 
-static void hang_up(struct link *l)
+typedef bool concerns(struct kith_node *, const struct link *);
+
+static struct link *first_of(struct kith_node *n, concerns *which)
 {
-    if (l->peer)
-        peer_link_lost(l->peer, ERR_NETWORK);
-    else
-        link_close(l);
+    list_for_each(at, &n->links)
+    {
+        struct link *l = list_entry(at, struct link, all);
+        if (which(n, l))
+            return l;
+    }
+    return NULL;
+}
+
+/* From the beginning each time: whoever is told of one may hang up others. */
+static void hang_up_those(struct kith_node *n, concerns *which)
+{
+    struct link *l;
+    while ((l = first_of(n, which)) != NULL) {
+        if (l->peer)
+            peer_link_lost(l->peer, ERR_NETWORK);
+        else
+            fail(l, ERR_NETWORK);
+    }
+}
+
+static bool every_one(struct kith_node *n, const struct link *l)
+{
+    (void)n;
+    (void)l;
+    return true;
+}
+
+static bool is_blocked(struct kith_node *n, const struct link *l)
+{
+    return block_list_has(n, &l->remote);
 }
 
 void links_hang_up_all(struct kith_node *n)
 {
-    list_for_each_safe(at, &n->links) hang_up(list_entry(at, struct link, all));
+    hang_up_those(n, every_one);
 }
 
 void links_hang_up_blocked(struct kith_node *n)
 {
-    list_for_each_safe(at, &n->links)
-    {
-        struct link *l = list_entry(at, struct link, all);
-        if (block_list_has(n, &l->remote))
-            hang_up(l);
-    }
+    hang_up_those(n, is_blocked);
 }
 
 /* ---- the greeting -------------------------------------------------------------------------- */
@@ -456,14 +487,14 @@ static bool has_room(struct kith_node *n, const struct endpoint *from)
     return false;
 }
 
-static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to,
+static int open_link(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to,
     enum greeting_encryption encryption, enum link_way way)
 {
     if (n->connections >= n->connections_max)
-        return false;
+        return ERR_LIMIT;
     struct link *l = link_new(n, to, false);
     if (!l)
-        return false;
+        return ERR_NOMEM;
     l->torrent = k;
     struct greeting_config config = {
         .our_id = n->peer_id, .encryption = encryption, .now = env_now(n->env)};
@@ -482,33 +513,30 @@ static bool open_link(struct kith_node *n, struct kith_torrent *k, const struct 
     l->way = way;
     int err = way == LINK_BY_UTP ? utp_io_connect(n, to, &link_events, l, &l->stream)
                                  : stream_connect(n, to, &link_events, l, &l->stream);
-    if (err) {
+    if (err)
         l->stream = NULL;
+    else
+        err = greet(l, &config);
+    if (err)
         link_close(l);
-        return false;
-    }
-    if (greet(l, &config) != 0) {
-        link_close(l);
-        return false;
-    }
-    if (way == LINK_BY_RECALL)
+    else if (way == LINK_BY_RECALL)
         timer_set(&n->timers, &l->timer, config.now + RECALL_PATIENCE);
-    return true;
+    return err;
 }
 
-bool link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
+int link_open(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
 {
     return open_link(n, k, to, n->encryption, LINK_BY_ANY);
 }
 
-bool link_punch(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
+int link_punch(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
 {
     return open_link(n, k, to, n->encryption, LINK_BY_UTP);
 }
 
 bool link_recall(struct kith_node *n, struct kith_torrent *k, const struct endpoint *to)
 {
-    return open_link(n, k, to, n->encryption, LINK_BY_RECALL);
+    return open_link(n, k, to, n->encryption, LINK_BY_RECALL) == 0;
 }
 
 void link_take(struct kith_node *n, struct stream *stream, const struct endpoint *from)

@@ -19,7 +19,7 @@ struct race {
         enum carrier carrier;
     } runners[2];
     struct stream *winner;
-    bool both_started, told;
+    bool both_started;
     struct timer head_start;
 };
 
@@ -70,7 +70,6 @@ static void win(struct runner *r)
     leave(&race->runners[r == &race->runners[0]]);
     timer_cancel(&race->node->timers, &race->head_start);
     race->winner = r->stream;
-    race->told = true;
     remember(race->node, &race->to, r->carrier);
     stream_set_events(race->winner, &race->events, race->user);
     race->events.connected(race->user, 0);
@@ -89,7 +88,6 @@ static void on_connected(void *user, int err)
         start_other(race);
     if (race->runners[0].stream || race->runners[1].stream)
         return;
-    race->told = true;
     race->events.connected(race->user, err);
 }
 

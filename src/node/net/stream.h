@@ -64,7 +64,6 @@ static inline ssize_t stream_writev(struct stream *s, const struct iovec *iov, i
     return s->ops->writev(s, iov, count, more);
 }
 
-/* ERR_UNSUPPORTED: this carrier sends from memory only. */
 /* What carries it; CARRIER_NONE: that is not decided yet. */
 static inline enum carrier stream_carrier(struct stream *s)
 {

@@ -159,7 +159,7 @@ static void nor_is_one_over_what_was_brought_back(void **state)
     stop(&b);
     b.getter->wants = "*";
     swarm_start(b.getter);
-    b.getter->torrent->restored = true; /* as if nobody had asked yet */
+    b.getter->torrent->asked_again = false; /* as if nobody had asked yet */
     assert_int_equal(add_with(&b, "*.nothing"), KITH_E_NOT_FOUND);
     assert_completes(&b);
     assert_is_there(&b, 0);
