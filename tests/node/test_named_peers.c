@@ -95,13 +95,13 @@ static void an_attempt_that_is_given_up_by_the_node_is_no_attempt_any_more(void 
 {
     (void)state;
     begin(HASH, "60.1.2.3:7000", false); /* nobody answers there */
-    pass(SECONDS(1));
+    lone_pass(&lone, SECONDS(1));
     assert_int_equal(connecting(), 1);
-    links_hang_up_all(node); /* the way out is another */
+    links_hang_up_all(lone.node); /* the way out is another */
     assert_int_equal(connecting(), 0);
-    pass(SECONDS(10));
+    lone_pass(&lone, SECONDS(10));
     assert_int_equal(connecting(), 1);
-    end();
+    lone_end(&lone);
 }
 
 int main(void)

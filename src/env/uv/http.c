@@ -60,11 +60,12 @@ struct env_http {
 
 /* ---- on the thread ------------------------------------------------------------------------- */
 
+/* Where it leads is known to libcurl only when the exchange has ended. */
 static bool is_redirect(struct env_http *h)
 {
-    char *to = NULL;
-    curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &to);
-    return to != NULL;
+    long status = 0;
+    curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
 static size_t take_body(char *data, size_t size, size_t count, void *user)
@@ -160,6 +161,11 @@ static void set_options(struct env_http *h, CURL *curl)
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* A name that is still being looked up is not waited for: libcurl's thread frees what it has.
+     */
+    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
+#endif
     curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, h->range_size ? NULL : "");
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, h);

@@ -12,6 +12,7 @@
 #include <miniupnpc/upnpcommands.h>
 #include <miniupnpc/upnperrors.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -209,6 +210,8 @@ static void *run(void *argument)
 
 /* ---- the loop's side ----------------------------------------------------------------------- */
 
+/* Signals are the embedder's business; and miniupnpc writes to sockets whose router may have closed
+ * them, for which SIGPIPE would end the process. */
 static int start_thread(struct env_upnp *u)
 {
     pthread_attr_t attributes;
@@ -216,7 +219,11 @@ static int start_thread(struct env_upnp *u)
     if (pthread_attr_init(&attributes) != 0)
         return ERR_NOMEM;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&thread, &attributes, run, u);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return failed ? ERR_LIMIT : 0;
 }
