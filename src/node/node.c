@@ -11,13 +11,12 @@
 #include "node/node_internal.h"
 
 #include "base/err.h"
+#include "base/version.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PEER_ID_PREFIX "-KI0100-" /* Azureus style: client KI, version 0.1.0 */
 
 /* ---- errors and events --------------------------------------------------------------------- */
 
@@ -106,10 +105,10 @@ static int make_parts(struct kith_node *n, const struct kith_options *o)
     n->pool = chunk_pool_new(o->memory_max ? (size_t)o->memory_max : CHUNK_POOL_DEFAULT);
     n->files = file_cache_new();
     n->scratch = malloc(sizeof *n->scratch);
-    n->user_agent = strdup(o->user_agent ? o->user_agent : "kith/0.1.0");
+    n->user_agent = strdup(o->user_agent ? o->user_agent : "kith/" VERSION_TEXT);
     if (!n->index || !n->folders || !n->pool || !n->files || !n->scratch || !n->user_agent)
         return ERR_NOMEM;
-    memcpy(n->peer_id.b, PEER_ID_PREFIX, 8);
+    memcpy(n->peer_id.b, VERSION_PEER_ID, 8);
     env_random(n->env, n->peer_id.b + 8, sizeof n->peer_id.b - 8);
     env_random(n->env, &n->tracker_key, sizeof n->tracker_key);
     n->encryption = o->encryption == KITH_ENCRYPTION_REQUIRE ? GREETING_REQUIRE
@@ -272,7 +271,7 @@ void node_free(struct kith_node *n)
 
 const char *kith_version(void)
 {
-    return "0.1.0";
+    return VERSION_TEXT;
 }
 
 const char *kith_strerror(int error)

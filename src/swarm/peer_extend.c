@@ -1,22 +1,18 @@
 /* The extension protocol with one peer: handshake, metadata, donthave. */
 #include "base/err.h"
+#include "base/version.h"
 #include "proto/extension.h"
 #include "swarm/peer_internal.h"
 #include "swarm/torrent_internal.h"
 
-#define CLIENT_NAME "kith 0.1.0"
-
-static bool is_private(const struct torrent *t)
-{
-    return t->metainfo && t->metainfo->is_private;
-}
+#define CLIENT_NAME "kith " VERSION_TEXT
 
 void peer_say_extension_handshake(struct peer *p)
 {
     struct torrent *t = p->torrent;
     struct extension_handshake h = {
         .ids = {.ut_metadata = EXTENSION_UT_METADATA,
-            .ut_pex = is_private(t) ? 0 : EXTENSION_UT_PEX,
+            .ut_pex = torrent_is_private(t) ? 0 : EXTENSION_UT_PEX,
             .upload_only = EXTENSION_UPLOAD_ONLY,
             .lt_donthave = EXTENSION_LT_DONTHAVE,
             .ut_holepunch = torrent_punches(t) ? EXTENSION_UT_HOLEPUNCH : 0},

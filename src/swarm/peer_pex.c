@@ -11,11 +11,6 @@
 #define PEX_HEARD_EVERY SECONDS(45) /* a minute, and the peer's clock may be fast */
 #define PEX_TOO_SOON_MAX 6u         /* more before that end the connection, as libtorrent has it */
 
-static bool is_private(const struct torrent *t)
-{
-    return t->metainfo && t->metainfo->is_private;
-}
-
 /* ---- hearing ------------------------------------------------------------------------------- */
 
 enum addr_source peer_word(const struct peer *p)
@@ -43,7 +38,7 @@ int peer_hear_pex(struct peer *p, struct bytes payload)
     struct torrent *t = p->torrent;
     struct ut_pex m;
     bool counts;
-    if (is_private(t))
+    if (torrent_is_private(t))
         return 0;
     int err = count_message(p, t->now, &counts);
     if (err || !counts)
@@ -135,7 +130,7 @@ void peer_tick_pex(struct peer *p, usec now)
 {
     bool first = p->pex.sent_at == 0;
     usec since = now - (first ? p->joined_at : p->pex.sent_at);
-    if (p->theirs.ut_pex && !is_private(p->torrent) && !p->gone &&
+    if (p->theirs.ut_pex && !torrent_is_private(p->torrent) && !p->gone &&
         since >= (first ? PEX_FIRST_AFTER : PEX_EVERY))
         say_pex(p, first, now);
 }

@@ -290,4 +290,10 @@ void torrent_leaves_refused(struct torrent *, struct peer *, const struct hash_r
 void torrent_leaves_peer_left(struct torrent *, struct peer *);
 void torrent_leaves_free(struct torrent *);
 
+/* BEP 27; not known before the metadata is. */
+static inline bool torrent_is_private(const struct torrent *t)
+{
+    return t->metainfo && t->metainfo->is_private;
+}
+
 #endif

@@ -37,8 +37,7 @@ void torrent_meet_again(struct torrent *t, const struct peer_met *met)
 static void note_met(struct torrent *t, struct peer *p)
 {
     struct endpoint at = p->address;
-    bool is_private = t->metainfo && t->metainfo->is_private;
-    if (t->completed || (p->incoming && (is_private || !peer_reachable_at(p, &at))))
+    if (t->completed || (p->incoming && (torrent_is_private(t) || !peer_reachable_at(p, &at))))
         return;
     if (p->incoming)
         peer_list_called(t->candidates, &at, peer_word(p), t->now);
