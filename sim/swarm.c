@@ -188,7 +188,8 @@ static void add_torrent(struct swarm_node *n)
     add.torrent = s->torrent;
     add.torrent_size = s->torrent_size;
     add.folder = n->folder;
-    add.files_wanted = n->wants;
+    bool wants_none = n->wants && strcmp(n->wants, "nothing") == 0;
+    add.files_wanted = wants_none ? NULL : n->wants;
     /* Without a memory its own beginnings are somebody else's after a crash. */
     add.existing = s->config.remember ? KITH_EXISTING_REFUSE : KITH_EXISTING_OVERWRITE;
     add.peer_count = others_of(n, others);
@@ -201,6 +202,8 @@ static void add_torrent(struct swarm_node *n)
     int err = kith_add(n->node, &add, &n->torrent);
     if (err && !(err == KITH_E_EXISTS && n->torrent))
         swarm_fail(s, "%s: kith_add: %d", n->name, err);
+    for (uint32_t f = 0; wants_none && n->torrent && kith_set_file_priority(n->torrent, f, 0) == 0;)
+        f++;
 }
 
 /* False: it cannot be opened. */

@@ -38,7 +38,7 @@ struct swarm_node_config {
     uint64_t queue;      /* bytes of its modem's; 0: fair queueing */
     struct sim_nat *nat; /* NULL: on the open network */
     const char *folder;  /* of its data */
-    const char *wants;   /* a glob over the torrent's files; NULL: all */
+    const char *wants;   /* a glob over the torrent's files; NULL: all; "nothing": none */
     bool no_tcp;
 };
 

@@ -43,12 +43,12 @@ static uint8_t content[PIECES * PIECE_LENGTH];
 
 /* ---- the host ------------------------------------------------------------------------------ */
 
-static bool host_connect(void *user, struct torrent *t, const struct endpoint *to)
+static int host_connect(void *user, struct torrent *t, const struct endpoint *to)
 {
     (void)user;
     (void)t;
     (void)to;
-    return false;
+    return ERR_LIMIT;
 }
 
 static void host_pump(void *user, struct peer *p, void *link)
