@@ -1,9 +1,9 @@
 /* What one decision costs, in nanoseconds, by the number of pieces and peers: which blocks to ask a
- * peer for (swarm/picker.h), a peer's `have`, its coming and going, and a round of choking
+ * peer for (swarm/pieces/picker.h), a peer's `have`, its coming and going, and a round of choking
  * (swarm/choker.h). Peers have a random half of the pieces; "sparse" ones a random hundredth of
  * what is left and everything that we have ourselves. Prints a table, columns between bars. */
 #include "swarm/choker.h"
-#include "swarm/picker.h"
+#include "swarm/pieces/picker.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

@@ -5,7 +5,7 @@
 #include "node/node_env.h"
 #include "node/node_internal.h"
 #include "store/create/create.h"
-#include "swarm/torrent_internal.h"
+#include "swarm/torrent/torrent_internal.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #include "watch.h"
 
 #include "node/node_internal.h"
-#include "swarm/peer_internal.h"
-#include "swarm/torrent_internal.h"
+#include "swarm/peer/peer_internal.h"
+#include "swarm/torrent/torrent_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* A stranger's first bytes, in cuts of its choice: MSE or plaintext, nothing of it may reach beyond
  * the greeting's buffers. */
-#include "swarm/greeting.h"
+#include "swarm/peer/greeting.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -9,7 +9,7 @@
 #include "env/sim/sim.h"
 #include "format/metainfo_write.h"
 #include "proto/peer_wire.h"
-#include "swarm/torrent_internal.h"
+#include "swarm/torrent/torrent_internal.h"
 #include <stdlib.h>
 
 #define PIECES 12u

@@ -4,7 +4,7 @@
 
 #include "node/node_internal.h"
 #include "swarm/peer_list.h"
-#include "swarm/torrent_internal.h"
+#include "swarm/torrent/torrent_internal.h"
 
 #define BAD_PIECES_MAX 3u /* of one liar at one node: then it is banned */
 

@@ -2,8 +2,8 @@
 #include "check.h"
 
 #include "node/node_internal.h"
-#include "swarm/peer_internal.h"
-#include "swarm/torrent_internal.h"
+#include "swarm/peer/peer_internal.h"
+#include "swarm/torrent/torrent_internal.h"
 
 static void within(struct swarm_node *n, const char *what, uint64_t is, uint64_t bound)
 {

@@ -3,7 +3,7 @@
 #include "check.h"
 
 #include "node/node_internal.h"
-#include "swarm/torrent_internal.h"
+#include "swarm/torrent/torrent_internal.h"
 
 static bool on_disk(struct swarm_node *n, uint32_t piece, const struct builder *disk)
 {

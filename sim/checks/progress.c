@@ -4,8 +4,8 @@
 #include "check.h"
 
 #include "node/node_internal.h"
-#include "swarm/peer_internal.h"
-#include "swarm/torrent_internal.h"
+#include "swarm/peer/peer_internal.h"
+#include "swarm/torrent/torrent_internal.h"
 
 #define PATIENCE SECONDS(1800)
 

@@ -13,7 +13,7 @@
 #include "format/metainfo.h"
 #include "node/discovery/dht_io.h"
 #include "swarm/announcer.h"
-#include "swarm/torrent.h"
+#include "swarm/torrent/torrent.h"
 #include <kith.h>
 #include <stdlib.h>
 #include <string.h>

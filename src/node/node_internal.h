@@ -64,9 +64,9 @@
 #include "store/state/state.h"
 #include "store/storage.h"
 #include "swarm/announcer.h"
-#include "swarm/greeting.h"
 #include "swarm/lsd_pacer.h"
-#include "swarm/torrent.h"
+#include "swarm/peer/greeting.h"
+#include "swarm/torrent/torrent.h"
 #include <kith.h>
 #include <stdlib.h>
 #include <string.h>

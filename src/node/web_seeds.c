@@ -1,4 +1,5 @@
-/* Fetching for web seeds over HTTP: what swarm/torrent_web.c asks for. See node_internal.h. */
+/* Fetching for web seeds over HTTP: what swarm/torrent/torrent_web.c asks for. See node_internal.h.
+ */
 #include "node/net/egress.h"
 #include "node/node_internal.h"
 

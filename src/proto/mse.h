@@ -2,7 +2,7 @@
  *
  * A pure state machine for both roles: it is handed all bytes that have come since the connection
  * began, and random bytes; it appends what is to be sent. It is obfuscation: who knows the
- * info-hash can read along by stepping in between. Called by swarm/greeting alone. */
+ * info-hash can read along by stepping in between. Called by swarm/peer/greeting alone. */
 #ifndef KITH_PROTO_MSE_H
 #define KITH_PROTO_MSE_H
 

@@ -107,7 +107,7 @@ static void what_is_complete_keeps_nobody(void **state)
     end(&s);
 }
 
-/* ---- where everything goes by a proxy ------------------------------------------------------- */
+/* ---- where everything goes by a proxy ------------------------------------------------------ */
 
 static struct kith_node *open_node(struct sim_host *host, const char *state_file, const char *proxy)
 {

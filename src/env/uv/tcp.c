@@ -120,7 +120,7 @@ static void free_tcp(uv_handle_t *handle)
 /* Linux doubles the pause between two attempts up to two minutes: after half a minute without the
  * way it may be as long until the way is used again. Since 6.15 that can be bounded; then it also
  * gives up after fewer seconds, unless it is told for how long to try. On other systems
- * swarm/torrent_silence.c has to do alone. */
+ * swarm/torrent/torrent_silence.c has to do alone. */
 static void bound_pauses(int fd)
 {
 #ifdef __linux__

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "format/magnet.h"
-#include "swarm/picker.h"
+#include "swarm/pieces/picker.h"
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
