@@ -282,9 +282,14 @@ static int run_peers(struct session *s, const char *what)
     if (!err && o.result.crowd)
         term_note(&s->term, "somebody has put %u nodes around it, as one does to hide it",
             o.result.crowd);
-    if (!err && how.announce)
-        term_note(&s->term, "announced to %u nodes", o.result.stored);
-    return exit_code_of(err);
+    if (err || !how.announce)
+        return exit_code_of(err);
+    if (o.result.stored == 0) {
+        tell_refusal(s, &o.result);
+        return EXIT_FAILURE;
+    }
+    term_note(&s->term, "announced to %u nodes", o.result.stored);
+    return EXIT_SUCCESS;
 }
 
 static int run_status(struct session *s, const char *none)

@@ -4,6 +4,8 @@
 
 #include "cli/session.h"
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <termios.h>
 #include <unistd.h>
@@ -35,34 +37,49 @@ static bool take_key(struct builder *line, size_t begin, uint8_t key, const stru
     return false;
 }
 
-/* 1: there is a line; 0: a signal came; -1: no more input. */
-static int read_line(struct builder *line, size_t begin, const struct termios *t)
+/* 1: there is a line; 0: a signal came; -1: no more input. Signals come while it waits for a key,
+ * and at no other time: `open` is the mask that lets them. */
+static int read_line(
+    struct builder *line, size_t begin, const struct termios *t, const sigset_t *open)
 {
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
     uint8_t key;
     for (;;) {
-        ssize_t n = read(STDIN_FILENO, &key, 1);
-        if (n < 0 && errno == EINTR)
-            return 0;
-        if (n <= 0)
+        if (ppoll(&in, 1, NULL, open) < 0)
+            return errno == EINTR ? 0 : -1;
+        if (read(STDIN_FILENO, &key, 1) <= 0)
             return -1;
         if (take_key(line, begin, key, t))
             return 1;
     }
 }
 
-bool prompt_unseen(const char *question, struct builder *out)
+static int ask(const char *question, struct builder *line, size_t begin)
 {
     struct termios shown;
+    sigset_t closed, open;
+    sigfillset(&closed);
+    sigprocmask(SIG_BLOCK, &closed, &open);
+    int got = -1;
+    if (session_interrupted()) {
+        got = 0;
+    } else if (hide(&shown)) {
+        fputs(question, stderr);
+        got = read_line(line, begin, &shown, &open);
+        tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+        fputc('\n', stderr);
+    }
+    sigprocmask(SIG_SETMASK, &open, NULL);
+    return got;
+}
+
+bool prompt_unseen(const char *question, struct builder *out)
+{
     struct term screen = {0};
     size_t begin = out->size;
     int got = 0;
     while (got == 0 && !session_interrupted()) {
-        if (!hide(&shown))
-            return false;
-        fputs(question, stderr);
-        got = read_line(out, begin, &shown);
-        tcsetattr(STDIN_FILENO, TCSANOW, &shown);
-        fputc('\n', stderr);
+        got = ask(question, out, begin);
         session_heed_signals(&screen); /* Ctrl-Z stops here, and asks again when it goes on */
     }
     return got > 0;

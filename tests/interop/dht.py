@@ -122,7 +122,10 @@ def kith_finds_what_others_announce():
 def others_find_what_kith_announces():
     with Dht() as net:
         first = a_network(net)
-        net.kith_dht("k", first, "peers", HASH, "--announce", "5003")
+        def announce():
+            return net.kith_run("k", first, "peers", HASH, "--announce", "5003").returncode == 0
+
+        until("somebody takes the announce", announce)
         wanted = f"{net.addresses['k']}:5003"
         for program in net.lt("lt2", first, "peers", HASH), net.js("js2", first, "peers", HASH):
             until("it is found", lambda: wanted in say(program, "peers"))
