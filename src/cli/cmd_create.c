@@ -324,7 +324,7 @@ static int begin(struct creation *c, const char *path)
         return exit_code_of(err_from_errno(error));
     }
     choose_output(c, real);
-    int error = how.dry_run ? 0 : result_file_open(&c->out, builder_text(&c->file), how.force);
+    int error = how.dry_run ? 0 : result_file_plan(&c->out, builder_text(&c->file), how.force);
     if (error)
         return say_unwritten(c, error);
     int err = start(c, real);
@@ -345,7 +345,7 @@ static bool check_output(void)
 
 int cmd_create(int argc, char **argv)
 {
-    struct creation c = {.code = EXIT_FAILED, .out = {.fd = -1}};
+    struct creation c = {.code = EXIT_FAILED};
     const char *path;
     int count = args_parse(&create_spec, argc, argv, &path, 1);
     if (count == 0)
@@ -360,7 +360,6 @@ int cmd_create(int argc, char **argv)
         work_run(&c.work, cancel, &c);
     else
         c.code = code;
-    result_file_drop(&c.out);
     builder_free(&c.file);
     work_close(&c.work);
     return c.code;

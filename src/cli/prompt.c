@@ -79,6 +79,7 @@ bool prompt_unseen(const char *question, struct builder *out)
     size_t begin = out->size;
     int got = 0;
     while (got == 0 && !session_interrupted()) {
+        out->size = begin;
         got = ask(question, out, begin);
         session_heed_signals(&screen); /* Ctrl-Z stops here, and asks again when it goes on */
     }

@@ -139,10 +139,12 @@ static struct lookup_candidate *rename_candidate(
 }
 
 /* An address that is there already: as long as it was not asked, the nearer of its ids counts, so
- * that nobody puts it far away from where it is looked for. */
+ * that nobody puts it far away from where it is looked for; but one that fits is not given up for
+ * one that does not. */
 static void name_again(struct lookup *l, struct lookup_candidate *c, const struct node_id *id)
 {
-    if (c->state == LOOKUP_FRESH && node_id_compare(&l->target, id, &c->id) < 0)
+    if (c->state == LOOKUP_FRESH && (!c->fits || node_id_fits(id, &c->at)) &&
+        node_id_compare(&l->target, id, &c->id) < 0)
         rename_candidate(l, c, id);
 }
 
@@ -329,7 +331,9 @@ struct lookup_candidate *lookup_known_as(
         lookup_failed(l, c);
         return NULL;
     }
-    l->misfits_asked += c->fits && !node_id_fits(id, &c->at);
+    bool fits = node_id_fits(id, &c->at);
+    l->misfits_asked += c->fits && !fits;
+    l->misfits_asked -= !c->fits && fits;
     return rename_candidate(l, c, id);
 }
 

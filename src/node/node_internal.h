@@ -518,5 +518,7 @@ void links_pump(struct kith_node *);
 uint64_t links_tcp_upload_rate(struct kith_node *);
 void links_bury(struct kith_node *);
 void links_close_greetings(struct kith_node *);
+/* The torrent goes: what is still greeting for it would end in freed memory. */
+void links_forget(struct kith_node *, const struct kith_torrent *);
 
 #endif

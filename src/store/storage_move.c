@@ -212,7 +212,7 @@ static void leave_old_folder(struct move_job *m)
 static int sync_moved(struct move_job *m)
 {
     char *last = NULL;
-    int err = env_dir_sync(m->to, ".");
+    int err = env_dir_sync(m->to, "");
     for (uint32_t i = 0; i < path_count(m->storage) && !err; i++)
         if (m->moved[i])
             err = storage_sync_names(m->to, path_at(m->storage, i), &last);

@@ -13,8 +13,9 @@ struct candidate {
     usec due, punch_due;
     unsigned failures;
     bool in_use, banned, met;
-    bool caller; /* came by himself, and nobody has named him: never due (in_use) */
-    usec seen;   /* of one that was met */
+    bool is_seed; /* seen by ourselves; what others say of it is in the flags */
+    bool caller;  /* came by himself, and nobody has named him: never due (in_use) */
+    usec seen;    /* of one that was met */
 };
 
 struct peer_list {
@@ -57,8 +58,18 @@ bool peer_list_banned(const struct peer_list *l, const struct endpoint *e)
 }
 
 /* Is one tried before another that is due, too? */
-static bool is_better(const struct candidate *a, const struct candidate *b)
+/* Who has everything itself calls those first of whom nobody says so. Anybody may say it of
+ * anybody. */
+static bool is_said_to_be_seed(const struct peer_list *l, const struct candidate *c)
 {
+    return l->seeding && (c->flags & UT_PEX_SEED);
+}
+
+static bool is_better(
+    const struct peer_list *l, const struct candidate *a, const struct candidate *b)
+{
+    if (is_said_to_be_seed(l, a) != is_said_to_be_seed(l, b))
+        return is_said_to_be_seed(l, b);
     if (a->source != b->source)
         return a->source < b->source;
     if (a->failures != b->failures)
@@ -243,7 +254,7 @@ bool peer_list_may_punch(struct peer_list *l, const struct endpoint *e, usec now
 
 static bool is_waiting(const struct peer_list *l, const struct candidate *c)
 {
-    bool passed_over = l->seeding && (c->flags & UT_PEX_SEED) && c->source != ADDR_FROM_USER;
+    bool passed_over = l->seeding && c->is_seed && c->source != ADDR_FROM_USER;
     return !c->in_use && !c->banned && !passed_over;
 }
 
@@ -254,7 +265,7 @@ bool peer_list_next(struct peer_list *l, usec now, struct endpoint *out, enum ad
         struct candidate *c = &l->items[i];
         if (!is_waiting(l, c) || c->due > now)
             continue;
-        if (!best || is_better(c, best))
+        if (!best || is_better(l, c, best))
             best = c;
     }
     if (!best)
@@ -317,7 +328,7 @@ void peer_list_is_seed(struct peer_list *l, const struct endpoint *e)
 {
     struct candidate *c = find(l, e);
     if (c)
-        c->flags |= UT_PEX_SEED;
+        c->is_seed = true;
 }
 
 void peer_list_hurry(struct peer_list *l, usec now)

@@ -210,6 +210,8 @@ def create_writes_where_it_is_told(case):
     case.kith("create", "-d", root, "-o", "pipe")
     expect(reader.communicate(timeout=BOUND_S)[0], wanted, "through a named pipe")
     expect(sorted(p.name for p in case.work.glob("*.part*")), [], "what was left behind")
+    done = subprocess.run([KITH, "create", ".", "--json"], capture_output=True, cwd=root, timeout=BOUND_S, env=case.environment)
+    expect(json.loads(done.stdout)["files"], 3, "a torrent of the folder that it is written into")
     case.kith("create", root, "-o", "nowhere/d.torrent", code=3)
     expect_in("a name is that of one file", case.kith("create", root, "-n", "../evil", code=2)[1], "a name")
 

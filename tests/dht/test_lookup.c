@@ -222,6 +222,17 @@ static void the_nearer_of_two_ids_that_an_address_is_named_with_counts(void **st
     assert_true(node_id_equal(&lookup_find(&l, &at)->id, &near));
 }
 
+static void an_id_that_fits_is_not_given_up_for_one_that_does_not(void **state)
+{
+    (void)state;
+    struct endpoint at = address(50);
+    struct node_id fits = honest_id(&at), lie = misfit_at(100, &at);
+    meet_liar_and_witness();
+    assert_true(lookup_add(&l, &fits, &at, &witness));
+    assert_false(lookup_add(&l, &lie, &at, &slanderer));
+    assert_true(node_id_equal(&lookup_find(&l, &at)->id, &fits));
+}
+
 static void false_ports_and_neighbours_keep_nobody_out(void **state)
 {
     (void)state;
@@ -420,6 +431,7 @@ RUN(TEST(the_nearest_is_asked_first_and_few_at_a_time),
     TEST(a_prefix_has_few_candidates_and_the_failed_do_not_count),
     TEST(who_is_named_falsely_stands_where_its_own_id_belongs),
     TEST(the_nearer_of_two_ids_that_an_address_is_named_with_counts),
+    TEST(an_id_that_fits_is_not_given_up_for_one_that_does_not),
     TEST(false_ports_and_neighbours_keep_nobody_out), TEST(an_id_is_nobodys_before_it_has_answered),
     TEST(few_of_one_network_are_asked), TEST(ids_that_do_not_fit_cannot_end_a_search),
     TEST(what_a_liar_names_has_to_prove_itself), TEST(the_whole_search_is_bounded),

@@ -240,7 +240,7 @@ static void hear(struct kith_node *n)
             continue;
         int type = kith_event_type(e);
         completes += type == KITH_EVENT_COMPLETE;
-        moves += type == KITH_EVENT_MOVED;
+        moves += type == KITH_EVENT_MOVED && kith_event_error(e) == 0;
         removals += type == KITH_EVENT_REMOVED;
         readies += type == KITH_EVENT_READY;
         obstacles += type == KITH_EVENT_CONFLICT || type == KITH_EVENT_TROUBLE;

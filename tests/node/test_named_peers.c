@@ -104,6 +104,28 @@ static void an_attempt_that_is_given_up_by_the_node_is_no_attempt_any_more(void 
     lone_end(&lone);
 }
 
+/* Its entry is freed with the event; the attempt would end in it. */
+static void an_attempt_ends_with_the_torrent_that_it_was_for(void **state)
+{
+    const struct kith_event *e;
+    bool removed = false;
+    (void)state;
+    begin(HASH, "60.1.2.3:7000", false);
+    lone_pass(&lone, SECONDS(1));
+    assert_int_equal(connecting(), 1);
+    kith_remove(torrent);
+    for (unsigned i = 0; i < 60 && !removed; i++) {
+        lone_pass(&lone, MSECS(100));
+        while ((e = kith_next_event(lone.node)) != NULL)
+            removed |= kith_event_type(e) == KITH_EVENT_REMOVED;
+    }
+    assert_true(removed);
+    assert_null(kith_next_event(lone.node));
+    assert_int_equal(lone.node->connections, 0);
+    lone_pass(&lone, SECONDS(60));
+    lone_end(&lone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +133,7 @@ int main(void)
         cmocka_unit_test(no_name_is_looked_up_while_its_torrent_is_paused),
         cmocka_unit_test(names_beyond_the_bound_are_told_in_one_event),
         cmocka_unit_test(an_attempt_that_is_given_up_by_the_node_is_no_attempt_any_more),
+        cmocka_unit_test(an_attempt_ends_with_the_torrent_that_it_was_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,6 +152,23 @@ void links_close_greetings(struct kith_node *n)
     }
 }
 
+/* With a peer it is the torrent's, which hangs up itself. */
+static bool greets_for(const struct link *l, const struct kith_torrent *k)
+{
+    const struct greeting *g = l->greeting;
+    return !l->peer && (l->torrent == k || (g && (g->torrent == k || g->mse_torrent == k)));
+}
+
+void links_forget(struct kith_node *n, const struct kith_torrent *k)
+{
+    list_for_each_safe(at, &n->links)
+    {
+        struct link *l = list_entry(at, struct link, all);
+        if (greets_for(l, k))
+            link_close(l);
+    }
+}
+
 typedef bool concerns(struct kith_node *, const struct link *);
 
 static struct link *first_of(struct kith_node *n, concerns *which)

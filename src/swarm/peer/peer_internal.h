@@ -127,8 +127,9 @@ struct peer {
 
     /* time */
     usec joined_at, heard_at, said_at, unchoked_at, choked_at;
-    bool recalled;           /* it is being called anew: torrent_silence.c */
-    usec recall_due;         /* not before */
+    bool recalled;   /* it is being called anew: torrent_silence.c */
+    usec recall_due; /* not before */
+    struct endpoint recalled_at;
     struct endpoint twin_at; /* a candidate that proved to be this peer */
     uint32_t unveiled;       /* super-seeding: the piece it was told of last; UINT32_MAX: none */
     unsigned offences;

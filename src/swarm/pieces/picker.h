@@ -61,7 +61,7 @@ struct picker_peer {
     /* In the end-game it is asked for so many fewer than wanted: of what comes twice one is wasted.
      */
     uint32_t endgame_spared;
-    usec now;
+    usec now;   /* of asking: what is late is counted from it */
     bool slow;  /* snubbed or crawling: shares pieces, opens none in end-game */
     bool alone; /* its blocks and others' do not come into one piece (swarm/pieces/suspects.h) */
 };

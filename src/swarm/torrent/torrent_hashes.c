@@ -8,8 +8,9 @@
 #include "proto/peer_wire.h"
 
 #define LENGTH_MAX 512u /* hashes in one answer: what the BEP says a request SHOULD ask for */
-/* That one peer gets in a minute, longer ones counted as several: the layers of eight million
- * pieces. More are refused, and are offences. */
+/* That one peer gets in a minute, longer ones counted as several, and one for each file beyond
+ * that: the layers of eight million pieces, or of as many files as there are. More are refused, and
+ * are offences. */
 #define ANSWERS_A_MINUTE 16384u
 
 static void say(struct peer *p, uint8_t id, const struct hash_request *q)
@@ -85,9 +86,9 @@ static void answer(struct torrent *t, struct peer *p, const struct hash_request 
 static bool may_ask_more(struct peer *p, const struct hash_request *q)
 {
     bool allowed;
-    uint32_t length = 0;
+    uint32_t length = 0, most = ANSWERS_A_MINUTE + p->torrent->metainfo->file_count;
     do
-        allowed = minute_allows(&p->hashes_asked, ANSWERS_A_MINUTE, p->torrent->now);
+        allowed = minute_allows(&p->hashes_asked, most, p->torrent->now);
     while (allowed && (length += LENGTH_MAX) < q->length);
     return allowed;
 }

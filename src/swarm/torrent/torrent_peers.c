@@ -77,9 +77,10 @@ static bool not_begun(struct torrent *t, const struct endpoint *endpoint, int er
         peer_list_put_back(t->candidates, endpoint, t->now + PEER_LIST_RETRY_MIN);
     else if (err == ERR_BLOCKED)
         peer_list_put_back(t->candidates, endpoint, t->now + PEER_LIST_BLOCKED_PAUSE);
-    else
+    else {
         peer_list_failed(t->candidates, endpoint, t->now);
-    t->attempts_failed++;
+        t->attempts_failed++;
+    }
     return goes_on;
 }
 

@@ -122,19 +122,22 @@ static void completed(struct torrent *t)
 }
 
 /* What is wanted now may be all there, or not any more. */
-static void priorities_changed(struct torrent *t)
+static int priorities_changed(struct torrent *t)
 {
     if (!t->picker)
-        return;
+        return 0;
     bool was_complete = t->completed;
-    apply_priorities(t);
+    int err = apply_priorities(t);
+    if (err)
+        return err;
     t->completed = picker_left(t->picker) == 0;
     if (t->completed && !was_complete) {
         completed(t);
-        return;
+        return 0;
     }
     for (uint32_t i = 0; i < t->peer_count; i++)
         peer_update_interest(t->peers[i]);
+    return 0;
 }
 
 int torrent_set_file_priority(struct torrent *t, uint32_t file, int priority)
@@ -146,8 +149,7 @@ int torrent_set_file_priority(struct torrent *t, uint32_t file, int priority)
     if (err)
         return err;
     t->file_priorities[file] = (uint8_t)priority;
-    priorities_changed(t);
-    return 0;
+    return priorities_changed(t);
 }
 
 int torrent_set_file_priorities(struct torrent *t, const uint8_t *priorities)
@@ -157,8 +159,7 @@ int torrent_set_file_priorities(struct torrent *t, const uint8_t *priorities)
         return err;
     for (uint32_t f = 0; f < t->metainfo->file_count; f++)
         t->file_priorities[f] = priorities ? priorities[f] : PICKER_PRIORITY_NORMAL;
-    priorities_changed(t);
-    return 0;
+    return priorities_changed(t);
 }
 
 void torrent_set_sequential(struct torrent *t, bool on)

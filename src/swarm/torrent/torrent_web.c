@@ -118,7 +118,7 @@ static void ask_next(struct torrent *t, uint32_t index)
 
 static bool take_on(struct torrent *t, struct web_seed *w)
 {
-    struct picker_peer view = {.id = w->id, .have = &t->web_have};
+    struct picker_peer view = {.id = w->id, .have = &t->web_have, .now = t->now};
     if (picker_wake(t->picker) != 0)
         return false;
     if (!t->web_have.bits) {
