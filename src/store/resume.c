@@ -4,7 +4,8 @@
 #include "base/err.h"
 #include <stdlib.h>
 
-#define RESUME_MAGIC 0x6b726531u /* "kre1" */
+#define RESUME_MAGIC 0x6b726532u     /* "kre2" */
+#define RESUME_MAGIC_OLD 0x6b726531u /* "kre1": its word on whose a file is was not kept */
 #define RESUME_FILE_SIZE 25u
 
 /* ---- the record on disk -------------------------------------------------------------------- */
@@ -32,7 +33,7 @@ void resume_write(bool live, const struct bitfield *have, const struct storage_f
     }
 }
 
-static int read_files(struct cursor *c, struct resume *out)
+static int read_files(struct cursor *c, bool knows_whose, struct resume *out)
 {
     if (c->left != (size_t)out->file_count * RESUME_FILE_SIZE)
         return ERR_SYNTAX;
@@ -44,7 +45,7 @@ static int read_files(struct cursor *c, struct resume *out)
         f->size = cursor_u64(c);
         f->mtime_ns = (int64_t)cursor_u64(c);
         f->inode = cursor_u64(c);
-        f->ours = cursor_u8(c) != 0;
+        f->ours = cursor_u8(c) != 0 || !knows_whose;
     }
     return 0;
 }
@@ -54,7 +55,7 @@ static int read_record(struct cursor *c, const struct metainfo *m, struct resume
     uint32_t magic = cursor_u32(c);
     out->live = cursor_u8(c) != 0;
     uint32_t pieces = cursor_u32(c);
-    if (!cursor_ok(c) || magic != RESUME_MAGIC)
+    if (!cursor_ok(c) || (magic != RESUME_MAGIC && magic != RESUME_MAGIC_OLD))
         return ERR_SYNTAX;
     if (pieces != m->piece_count)
         return ERR_MISMATCH;
@@ -67,7 +68,7 @@ static int read_record(struct cursor *c, const struct metainfo *m, struct resume
     int err = bitfield_init(&out->have, pieces);
     if (!err)
         err = bitfield_load(&out->have, bits);
-    return err ? err : read_files(c, out);
+    return err ? err : read_files(c, magic == RESUME_MAGIC, out);
 }
 
 int resume_read(struct bytes record, const struct metainfo *m, struct resume *out)
@@ -128,10 +129,10 @@ enum resume_whose resume_whose(const struct resume *r, const struct metainfo *m,
     if (!r)
         return RESUME_OTHERS;
     const struct storage_file_record *then = &r->files[file];
-    if (then->mtime_ns == 0) /* what appeared while we were writing */
-        return r->live ? RESUME_OURS : RESUME_OTHERS;
     if (!then->ours)
         return RESUME_OTHERS;
+    if (then->mtime_ns == 0) /* what appeared while we were writing */
+        return r->live && then->size == 0 ? RESUME_OURS : RESUME_OTHERS;
     if (is_untouched(then, now))
         return RESUME_OURS;
     if (!was_being_written(r, &m->files[file], then, now))

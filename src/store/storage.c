@@ -282,13 +282,14 @@ static int make_link(struct storage *s, uint32_t i)
     return err == ERR_EXISTS ? 0 : err;
 }
 
+/* What has appeared in its place is left as it is: nothing is lacking. */
 static int make_empty(struct storage *s, uint32_t i)
 {
     struct env_file *f;
-    int err = env_file_open(s->dir, s->file[i].path, ENV_OPEN_WRITE | ENV_OPEN_CREATE, &f);
+    int err = storage_take_to_write(s, i, &f);
     if (!err)
-        env_file_close(f);
-    return err;
+        file_cache_give(s->files, f);
+    return err == ERR_EXISTS && !s->file[i].found ? 0 : err;
 }
 
 static int cut(struct storage *s, uint32_t i)
@@ -333,9 +334,19 @@ static void simple_done(struct env_job *job)
     free(j);
 }
 
-void storage_take_file(struct storage *s, uint32_t file)
+void storage_set_ours(struct storage *s, uint32_t file, bool ours)
 {
-    atomic_store(&s->file[file].ours, true);
+    atomic_store(&s->file[file].ours, ours);
+}
+
+bool storage_is_ours(const struct storage *s, uint32_t file)
+{
+    return atomic_load(&s->file[file].ours);
+}
+
+bool storage_is_touched(const struct storage *s, uint32_t file)
+{
+    return atomic_load(&s->file[file].touched);
 }
 
 void storage_cut_file(struct storage *s, uint32_t file)
@@ -454,6 +465,8 @@ static int record_file(struct storage *s, uint32_t i, struct sync_job *j)
     f->record.ours = atomic_load(&f->ours);
     if (!err && atomic_load(&f->known) && !atomic_load(&f->in_parts))
         j->files[i] = f->record;
+    else
+        j->files[i].ours = !atomic_load(&f->in_parts);
     if (atomic_load(&f->touched))
         storage_distrust(&j->files[i]);
     return err;

@@ -62,7 +62,9 @@ struct storage_file_record {
     uint64_t size;
     int64_t mtime_ns; /* 0: the file was not there */
     uint64_t inode;
-    bool ours; /* kith has written to it, or its user gave it over */
+    /* Kith has written to it, or its user gave it over. Of one that was not there: it is wanted,
+     * and kith may make it. */
+    bool ours;
 };
 /* Somebody else has written to the file: no record vouches for what it holds. No file is as large,
  * and none that was larger is believed (resume.c). */
@@ -110,8 +112,13 @@ struct storage_part {
 int storage_find_held(struct storage *, const struct storage_part *parts, size_t count,
     void (*done)(void *user, int err, size_t first), void *user);
 
-/* This file is ours to write to, whoever made it: records say so from now on. */
-void storage_take_file(struct storage *, uint32_t file);
+/* Is this file ours to write to, whoever made it? Records say so from now on. One that was not
+ * there at the last opening becomes ours when we make it. */
+void storage_set_ours(struct storage *, uint32_t file, bool ours);
+bool storage_is_ours(const struct storage *, uint32_t file);
+/* Since the last opening, has somebody else written to it, or put it where ours was to be made?
+ * Then writing there fails with ERR_EXISTS, and no record vouches for it. */
+bool storage_is_touched(const struct storage *, uint32_t file);
 /* And storage_prepare cuts off what it has more than the torrent's. */
 void storage_cut_file(struct storage *, uint32_t file);
 

@@ -30,12 +30,13 @@ struct storage_file {
     bool found;           /* by the last opening */
     bool cuts;            /* storage_prepare: what it has more than the torrent's goes */
     bool completes;       /* storage_prepare: what the sidecar has of it comes */
-    atomic_bool ours;     /* we have written to it, now or in an earlier run */
+    atomic_bool ours;     /* we have made it or written to it, now or in an earlier run */
     /* As the last sync or move saw it, or else the last opening; nobody of ours has written since,
      * unless it is dirty. If somebody else has, the old record is the one that tells. */
     struct storage_file_record record;
-    atomic_bool known;    /* there is such a record */
-    atomic_bool touched;  /* somebody else has written to it since the last opening */
+    atomic_bool known; /* there is such a record */
+    /* Somebody else has written to it since the last opening, or put it where we had none. */
+    atomic_bool touched;
     atomic_bool was_read; /* since the last look */
 };
 
@@ -138,6 +139,9 @@ const uint8_t *storage_mapped(const struct storage *, const struct storage_windo
  * it cannot be, or not all of the range is in one file; read it. */
 const uint8_t *storage_map(struct storage *, struct storage_window *, uint32_t piece,
     uint32_t begin, uint32_t size, uint64_t length);
+/* The file, to be written to and given back to the cache; made if nothing stood there at the last
+ * opening. ERR_EXISTS: something stands there now, and is not touched. */
+int storage_take_to_write(struct storage *, uint32_t file, struct env_file **);
 int storage_write_range(
     struct storage *, uint32_t piece, uint32_t begin, struct iovec *iov, int count);
 /* The disk shall begin to read a piece, if its file is open already: only advice. */

@@ -197,14 +197,30 @@ const uint8_t *storage_map(struct storage *s, struct storage_window *w, uint32_t
     return file_window_at(&w->in_file, slice.file_offset, size);
 }
 
+/* A file that was not there when it was looked for is ours only if it is we who make it. */
+int storage_take_to_write(struct storage *s, uint32_t file, struct env_file **out)
+{
+    struct storage_file *f = &s->file[file];
+    const unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;
+    bool makes = !f->found && !atomic_load(&f->ours);
+    int err = file_cache_take(
+        s->files, s, file, s->dir, f->path, makes ? flags | ENV_OPEN_EXCLUSIVE : flags, out);
+    if (err == ERR_EXISTS && makes && atomic_load(&f->ours)) /* another worker was first */
+        err = file_cache_take(s->files, s, file, s->dir, f->path, flags, out);
+    else if (err == ERR_EXISTS && makes)
+        atomic_store(&f->touched, true);
+    if (!err)
+        atomic_store(&f->ours, true);
+    return err;
+}
+
 static int write_file(
     struct storage *s, uint32_t file, uint64_t offset, const struct iovec *iov, int n)
 {
     struct env_file *f;
-    unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;
     if (s->file[file].in_parts)
         return storage_parts_write(s, file, offset, iov, n);
-    int err = file_cache_take(s->files, s, file, s->dir, s->file[file].path, flags, &f);
+    int err = storage_take_to_write(s, file, &f);
     if (err)
         return err;
     const struct metainfo_file *m = &s->metainfo->files[file];
@@ -215,7 +231,6 @@ static int write_file(
     }
     if (!err)
         err = env_file_pwritev(f, iov, n, offset);
-    atomic_store(&s->file[file].ours, true);
     /* Afterwards: a sync that came in between has not seen all of it. */
     atomic_store(&s->file[file].dirty, true);
     file_cache_give(s->files, f);

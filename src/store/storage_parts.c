@@ -68,8 +68,7 @@ static int copy_range(struct storage *s, uint32_t file, struct env_file *from, u
 {
     const struct metainfo_file *m = &s->metainfo->files[file];
     struct env_file *to;
-    int err = file_cache_take(
-        s->files, s, file, s->dir, s->file[file].path, ENV_OPEN_WRITE | ENV_OPEN_CREATE, &to);
+    int err = storage_take_to_write(s, file, &to);
     if (err)
         return err;
     while (begin < end && !err) {
@@ -80,7 +79,6 @@ static int copy_range(struct storage *s, uint32_t file, struct env_file *from, u
             err = env_file_pwritev(to, &v, 1, begin - m->offset);
         begin += size;
     }
-    atomic_store(&s->file[file].ours, true);
     atomic_store(&s->file[file].dirty, true);
     file_cache_give(s->files, to);
     return err;
@@ -129,7 +127,7 @@ int storage_set_wanted(
 {
     struct storage_file *f = &s->file[file];
     if (!wanted) {
-        if (!f->found && !f->made && !f->dirty)
+        if (!f->found && !f->ours)
             atomic_store(&f->in_parts, true);
         f->completes = false;
         return 1;

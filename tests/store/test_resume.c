@@ -41,11 +41,11 @@ struct bench {
     struct resume_verdict verdict;
 };
 
-/* A record that claims pieces 0, 1 (file a) and 2 (half of b); c was not there. */
+/* A record that claims pieces 0, 1 (file a) and 2 (half of b); c was wanted and not there. */
 static void begin(struct bench *b, bool live)
 {
     struct storage_file_record files[FILES] = {
-        {32768, 100, 7, true}, {16384, 200, 8, true}, {0, 0, 0, false}};
+        {32768, 100, 7, true}, {16384, 200, 8, true}, {0, 0, 0, true}};
     struct bitfield have;
     struct builder out = builder_heap(65536);
     *b = (struct bench){.m = make()};
@@ -192,6 +192,41 @@ static void what_appears_after_a_clean_stop_is_somebody_elses(void **state)
     end(&b);
 }
 
+static void what_appears_after_a_crash_is_ours_only_where_we_might_have_made_it(void **state)
+{
+    struct bench b;
+    struct storage_file_record appeared = {16384, 999, 9, false};
+    (void)state;
+    begin(&b, true);
+    assert_int_equal(resume_whose(&b.record, b.m, 2, &appeared), RESUME_OURS);
+    resume_distrust(&b.record, 2); /* somebody was seen to make it */
+    assert_int_equal(resume_whose(&b.record, b.m, 2, &appeared), RESUME_OTHERS);
+    b.record.files[2] = (struct storage_file_record){0}; /* it was not wanted */
+    assert_int_equal(resume_whose(&b.record, b.m, 2, &appeared), RESUME_OTHERS);
+    end(&b);
+}
+
+/* It wrote a word on that, but of its own session only, and read it never. */
+static void a_record_of_an_older_version_does_not_say_whose_a_file_is(void **state)
+{
+    struct bench b;
+    struct resume old;
+    struct builder out = builder_heap(65536);
+    (void)state;
+    begin(&b, false);
+    b.record.files[1].ours = false;
+    resume_write(false, &b.record.have, b.record.files, FILES, &out);
+    assert_memory_equal(out.data, "kre2", 4);
+    out.data[3] = '1';
+    assert_int_equal(resume_read(builder_bytes(&out), b.m, &old), 0);
+    assert_int_equal(resume_whose(&old, b.m, 1, &b.now[1]), RESUME_OURS);
+    b.now[1].mtime_ns++;
+    assert_int_equal(resume_whose(&old, b.m, 1, &b.now[1]), RESUME_OTHERS);
+    resume_free(&old);
+    builder_free(&out);
+    end(&b);
+}
+
 static void one_missing_file_is_lost_and_all_missing_are_absent(void **state)
 {
     struct bench b;
@@ -248,6 +283,8 @@ int main(void)
         cmocka_unit_test(after_a_crash_a_whole_file_that_was_written_to_is_somebody_elses),
         cmocka_unit_test(what_kith_never_wrote_to_is_its_users_whatever_the_record_has_of_it),
         cmocka_unit_test(what_appears_after_a_clean_stop_is_somebody_elses),
+        cmocka_unit_test(what_appears_after_a_crash_is_ours_only_where_we_might_have_made_it),
+        cmocka_unit_test(a_record_of_an_older_version_does_not_say_whose_a_file_is),
         cmocka_unit_test(one_missing_file_is_lost_and_all_missing_are_absent),
         cmocka_unit_test(without_a_record_all_that_stands_there_is_hashed),
         cmocka_unit_test(a_record_that_is_cut_or_of_another_torrent_is_refused),

@@ -99,6 +99,11 @@ bool entry_is_ours(const struct kith_torrent *k, uint32_t file)
     return !is_there(k, file) || k->awake->found[file].whose == RESUME_OURS;
 }
 
+bool entry_has_made(const struct kith_torrent *k, uint32_t file)
+{
+    return storage_is_ours(k->storage, file) && (is_wanted(k, file) || entry_is_ours(k, file));
+}
+
 bool entry_is_unjudged(const struct kith_torrent *k, uint32_t file)
 {
     return k->awake->found && is_there(k, file) &&
@@ -192,7 +197,7 @@ static void adopt(struct kith_torrent *k)
     for (uint32_t f = 0; f < k->metainfo->file_count; f++) {
         if (!is_there(k, f) || !is_wanted(k, f))
             continue;
-        storage_take_file(k->storage, f);
+        storage_set_ours(k->storage, f, true);
         if (k->awake->found[f].state == STORAGE_FILE_LONGER) { /* overwritten: see find_longer */
             storage_cut_file(k->storage, f);
             k->record_fits = false;

@@ -23,6 +23,7 @@ void entry_reopen_when_idle(struct kith_torrent *k)
         return;
     k->reopening = false;
     torrent_rest(k->torrent);
+    entry_distrust_touched(k);
     storage_let_go(k->storage);
     if (k->forget_record)
         entry_drop_record(k);
@@ -112,6 +113,11 @@ static void prepared(void *user, int err)
     struct kith_torrent *k = user;
     if (interrupted(k))
         return;
+    if (err == ERR_EXISTS) { /* something has appeared meanwhile: it is judged, too */
+        entry_distrust_touched(k);
+        entry_open_data(k);
+        return;
+    }
     if (!err && k->record_fits) { /* all is there: nothing will be written */
         start(k);
         return;
@@ -160,8 +166,8 @@ static void take_found(
         k->awake->found[f] = (struct entry_found){.size = now->size,
             .state = opening->states[f],
             .whose = (uint8_t)resume_whose(record, k->metainfo, f, now)};
-        if (opening->states[f] != STORAGE_FILE_ABSENT && entry_is_ours(k, f))
-            storage_take_file(k->storage, f);
+        storage_set_ours(
+            k->storage, f, opening->states[f] != STORAGE_FILE_ABSENT && entry_is_ours(k, f));
     }
 }
 
@@ -272,6 +278,10 @@ void entry_open_hashed(struct kith_torrent *k)
     int err = open_storage(k);
     if (!err)
         bitfield_set_all(&k->awake->have);
+    for (uint32_t f = 0; !err && f < k->metainfo->file_count; f++)
+        k->awake->found[f] = (struct entry_found){.size = k->metainfo->files[f].length,
+            .state = STORAGE_FILE_SAME_SIZE,
+            .whose = RESUME_OURS};
     if (!err)
         err = entry_save_record(k, false, started);
     if (err)

@@ -26,6 +26,8 @@ void entry_stop_when_idle(struct kith_torrent *);
  * (NULL: nobody waits) comes later, also on errors. ERR_NOMEM, or storage_sync's. */
 int entry_save_record(
     struct kith_torrent *, bool live, void (*done)(struct kith_torrent *, int err));
+/* Something is to be remembered that need not wait for the next checkpoint. */
+void entry_checkpoint_soon(struct kith_torrent *);
 /* After a sync that failed; false: it cannot be tried now. */
 bool entry_sync_again(struct kith_torrent *);
 /* Everything will be hashed. */
@@ -41,6 +43,9 @@ void entry_recovered(struct kith_torrent *);
 void entry_judge_files(struct kith_torrent *);
 /* Did nothing stand in the file's place, or what we had written? */
 bool entry_is_ours(const struct kith_torrent *, uint32_t file);
+/* Has kith made it, or been given it over? Not by the few bytes that a wanted neighbour's piece
+ * has of it. */
+bool entry_has_made(const struct kith_torrent *, uint32_t file);
 /* A file became wanted that was passed over when the others were judged: is it to be judged now? */
 bool entry_is_unjudged(const struct kith_torrent *, uint32_t file);
 
@@ -48,6 +53,8 @@ bool entry_is_unjudged(const struct kith_torrent *, uint32_t file);
 /* Somebody else has written to them: told, and hashed again. Once it runs; what is being opened is
  * judged by the next record. */
 void entry_files_touched(struct kith_torrent *, const uint32_t *files, size_t count);
+/* What has been noticed of that so far: no record vouches for it. Before data is opened anew. */
+void entry_distrust_touched(struct kith_torrent *);
 /* After the check that a look has brought about. True: pieces are wrong, and it is told as trouble:
  * what somebody may have written on purpose is not fetched over. */
 bool entry_was_changed(struct kith_torrent *);

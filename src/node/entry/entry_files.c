@@ -67,10 +67,11 @@ static void mark_deletable(const struct kith_torrent *k, uint8_t *which)
     const struct metainfo *m = k->metainfo;
     const struct bitfield *have = torrent_have(k->torrent);
     for (uint32_t f = 0; f < m->file_count; f++) {
-        bool all = true;
+        bool all =
+            m->files[f].piece_count > 0 || k->awake->found[f].state == STORAGE_FILE_SAME_SIZE;
         for (uint32_t i = 0; i < m->files[f].piece_count; i++)
             all &= bitfield_get(have, m->files[f].first_piece + i);
-        which[f] = !(m->files[f].flags & METAINFO_PAD) && (all || entry_is_ours(k, f));
+        which[f] = !(m->files[f].flags & METAINFO_PAD) && (all || entry_has_made(k, f));
     }
 }
 

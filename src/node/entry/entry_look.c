@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 #define LOOK_EVERY SECONDS(5)
 
@@ -39,6 +40,19 @@ static void distrust(struct kith_torrent *k, const uint32_t *files, size_t count
     if (builder_ok(&b))
         (void)memory_save_record(k, builder_bytes(&b), NULL, NULL);
     builder_free(&b);
+}
+
+void entry_distrust_touched(struct kith_torrent *k)
+{
+    uint32_t count = 0, *files = calloc(k->metainfo->file_count + 1, sizeof *files);
+    for (uint32_t f = 0; files && f < k->metainfo->file_count; f++)
+        if (storage_is_touched(k->storage, f))
+            files[count++] = f;
+    if (!files) /* without memory nothing is vouched for */
+        entry_drop_record(k);
+    else if (count > 0)
+        distrust(k, files, count);
+    free(files);
 }
 
 void entry_files_touched(struct kith_torrent *k, const uint32_t *files, size_t count)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define CHECKPOINT_EVERY SECONDS(30)
+#define CHECKPOINT_SOON SECONDS(1)
 
 struct checkpoint {
     struct list_link link;      /* of the entry's */
@@ -162,6 +163,15 @@ void entry_checkpoint(struct timer *timer, usec now)
     (void)now;
     if (k->storage && k->torrent && !k->node->stopping && !k->removing)
         entry_save_record(k, true, now_and_then);
+}
+
+void entry_checkpoint_soon(struct kith_torrent *k)
+{
+    struct kith_node *n = k->node;
+    if (n->stopping || k->removing)
+        return;
+    timer_set(&n->timers, &k->awake->save, env_now(n->env) + CHECKPOINT_SOON);
+    node_arm(n);
 }
 
 void entry_piece_written(struct kith_torrent *k)

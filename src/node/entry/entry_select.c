@@ -139,7 +139,9 @@ static void file_completed(void *user, int err)
 {
     struct kith_torrent *k = user;
     if (err)
-        entry_trouble(k, err, storage_error(k->storage));
+        entry_torrent_failed(k, err, storage_error(k->storage));
+    entry_reopen_when_idle(k);
+    entry_stop_when_idle(k);
 }
 
 /* True: the file was passed over when the others were judged, and has to be now. ERR_NOMEM. */
@@ -153,13 +155,16 @@ static int change_file(struct kith_torrent *k, uint32_t file, int before, int no
     return before == 0 && now > 0 && entry_is_unjudged(k, file);
 }
 
-/* More is wanted, or less: it may be complete no more, or by that. */
+/* More is wanted, or less: it may be complete no more, or by that. A file that may be made now is
+ * known to be ours by a record that says so. */
 static void changed(struct kith_torrent *k, bool judge)
 {
     if (!torrent_is_complete(k->torrent))
         k->complete_told = false;
     if (judge)
         entry_reopen(k);
+    else if (torrent_storage(k->torrent) && !k->reopening)
+        entry_checkpoint_soon(k);
     if (k->error == ERR_NOT_FOUND && k->metainfo && !k->storage) /* nothing was wanted: see below */
         entry_open_data(k);
     entry_queue(k);

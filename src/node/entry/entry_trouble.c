@@ -57,10 +57,15 @@ void entry_recovered(struct kith_torrent *k)
     node_event(k->node, KITH_EVENT_RECOVERED, k, 0, NULL);
 }
 
-/* The swarm met a disk that fails. A file that is gone may be on a volume that is away: only
- * looking again can tell. */
+/* The swarm met a disk that fails. A file that is gone may be on a volume that is away, and what
+ * has appeared where ours was to be made may be what we want: only looking again can tell. */
 void entry_torrent_failed(struct kith_torrent *k, int err, const char *text)
 {
+    if (err == ERR_EXISTS && !k->node->stopping && !k->removing) {
+        k->state = KITH_STATE_CHECKING;
+        entry_reopen(k);
+        return;
+    }
     if (err == ERR_NOT_FOUND || err == ERR_ABSENT) {
         entry_trouble(k, ERR_ABSENT, text);
         entry_reopen(k);

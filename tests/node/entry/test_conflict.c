@@ -17,7 +17,7 @@
 struct bench {
     struct swarm s;
     struct swarm_node *seed, *getter;
-    char path[64]; /* of the getter's file a */
+    char path[64]; /* of the getter's file a, or b */
 };
 
 /* A seed, and somebody who will get it. */
@@ -274,6 +274,99 @@ static void a_file_that_is_wanted_later_is_judged_then(void **state)
     end(&b);
 }
 
+/* Something short of his own stands where file b belongs. */
+static struct builder put_own_b(struct bench *b)
+{
+    struct builder own = builder_heap(64);
+    swarm_file_path(b->path, sizeof b->path, "/d", 1);
+    builder_str(&own, "his own");
+    put(b, &own);
+    return own;
+}
+
+static void begin_with_a_only(struct bench *b)
+{
+    begin(b, KITH_FORMAT_V1);
+    b->getter->wants = "a";
+    swarm_start(b->getter);
+    assert_true(swarm_run_until(&b->s, SECONDS(120), swarm_all_complete));
+}
+
+/* The torrent's files go, and what is left holds this. */
+static void assert_outlives_deletion(struct bench *b, const struct builder *file)
+{
+    char a[64];
+    struct env_stat st;
+    swarm_file_path(a, sizeof a, "/d", 0);
+    struct kith_node *node = b->getter->node;
+    b->getter->node = NULL; /* its torrent goes: the checks have nothing to look at */
+    kith_remove_with_data(b->getter->torrent);
+    swarm_pass(&b->s, SECONDS(10));
+    assert_int_not_equal(sim_disk_stat(b->getter->host, a, &st), 0);
+    assert_holds(b, file);
+    kith_stop(node);
+    swarm_pass(&b->s, SECONDS(5));
+    node_free(node);
+}
+
+static void what_appears_in_an_unwanted_files_place_is_not_deleted(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin_with_a_only(&b);
+    struct builder own = put_own_b(&b);
+    assert_outlives_deletion(&b, &own);
+    builder_free(&own);
+    end(&b);
+}
+
+static void nor_overwritten_when_the_file_is_wanted(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin_with_a_only(&b);
+    struct builder own = put_own_b(&b);
+    b.getter->complete = true;
+    assert_int_equal(kith_set_file_priority(b.getter->torrent, 1, 4), 0);
+    assert_refuses(&b, &own, "deep holds something else");
+    swarm_crash(b.getter, SIM_KILLED); /* nor does the next run take it for its own */
+    b.getter->wants = NULL;
+    swarm_start(b.getter);
+    assert_refuses(&b, &own, "deep holds something else");
+    again_with(&b, KITH_EXISTING_OVERWRITE);
+    assert_true(swarm_run_until(&b.s, SECONDS(120), swarm_all_complete));
+    assert_holds(&b, &b.s.content[1]);
+    builder_free(&own);
+    end(&b);
+}
+
+/* Killed while it wrote: what appeared is ours only where we may have made it. */
+static void nor_taken_for_kiths_own_after_a_crash(void **state)
+{
+    (void)state;
+    for (int deleted = 0; deleted < 2; deleted++) {
+        struct bench b;
+        begin(&b, KITH_FORMAT_V1);
+        b.getter->wants = "a";
+        swarm_start(b.getter);
+        kith_set_torrent_rates(b.getter->torrent, 20000, 0);
+        assert_true(swarm_run_until(&b.s, SECONDS(120), half));
+        swarm_crash(b.getter, SIM_KILLED);
+        struct builder own = put_own_b(&b);
+        swarm_start(b.getter);
+        kith_set_torrent_rates(b.getter->torrent, 0, 0);
+        assert_true(swarm_run_until(&b.s, SECONDS(120), swarm_all_complete));
+        if (deleted) {
+            assert_outlives_deletion(&b, &own);
+        } else {
+            assert_int_equal(kith_set_file_priority(b.getter->torrent, 1, 4), 0);
+            assert_refuses(&b, &own, "deep holds something else");
+        }
+        builder_free(&own);
+        end(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +378,9 @@ int main(void)
         cmocka_unit_test(what_kith_left_half_done_is_its_own_however_it_ended),
         cmocka_unit_test(what_kith_left_half_done_is_gone_on_with_without_a_record),
         cmocka_unit_test(a_file_that_is_wanted_later_is_judged_then),
+        cmocka_unit_test(what_appears_in_an_unwanted_files_place_is_not_deleted),
+        cmocka_unit_test(nor_overwritten_when_the_file_is_wanted),
+        cmocka_unit_test(nor_taken_for_kiths_own_after_a_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
