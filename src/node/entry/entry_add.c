@@ -211,7 +211,8 @@ static int take_settings_again(
     if (err)
         return err;
     k->asked_again = true;
-    k->existing = add->existing;
+    if (!k->torrent || !torrent_storage(k->torrent) || k->reopening)
+        k->existing = add->existing; /* else all that it has is its own */
     k->preallocate = !add->sparse;
     kith_set_sequential(k, add->sequential);
     kith_set_torrent_rates(k, add->download_rate_max, add->upload_rate_max);

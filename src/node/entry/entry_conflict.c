@@ -65,6 +65,7 @@ static void open_under_other_name(struct kith_torrent *k)
     }
     free(k->root);
     k->root = next_name(k);
+    entry_drop_record(k); /* it is of what stands by the name that is taken */
     storage_free(k->storage);
     k->storage = NULL;
     bitfield_free(&k->awake->have);

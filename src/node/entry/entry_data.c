@@ -80,6 +80,7 @@ static void start(struct kith_torrent *k)
         return;
     }
     k->state = 0;
+    k->existing = KITH_EXISTING_REFUSE; /* what was said counted for what stood there */
     entry_recovered(k);
     if (k->paused)
         torrent_pause(k->torrent);

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -367,6 +368,68 @@ static void nor_taken_for_kiths_own_after_a_crash(void **state)
     }
 }
 
+/* ---- what its user says of a conflict ------------------------------------------------------ */
+
+/* Under a name of its own, which file a is looked at by from now on. */
+static void assert_gets_by_another_name(struct bench *b)
+{
+    b->getter->honest = false; /* the checks look at the torrent's own name */
+    again_with(b, KITH_EXISTING_RENAME);
+    swarm_pass(&b->s, SECONDS(120));
+    assert_string_equal(b->getter->torrent->root, "Data (1)");
+    assert_string_equal(b->s.why, "");
+    snprintf(b->path, sizeof b->path, "/d/Data (1)/a");
+    assert_holds(b, &b->s.content[0]);
+}
+
+/* What is remembered is of the files by the torrent's own name. */
+static void what_was_edited_is_gone_round_by_another_name(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, KITH_FORMAT_HYBRID);
+    swarm_start(b.getter);
+    assert_gets(&b);
+    struct builder mine = content(&b);
+    memcpy(mine.data, "edited", 6);
+    stop(&b);
+    put(&b, &mine);
+    swarm_start(b.getter);
+    swarm_pass(&b.s, SECONDS(5));
+    if (b.getter->torrent->asleep)
+        (void)entry_wake(b.getter->torrent);
+    assert_refuses(&b, &mine, "holds something else in 1 of its 10 pieces");
+    assert_gets_by_another_name(&b);
+    swarm_file_path(b.path, sizeof b.path, "/d", 0);
+    assert_holds(&b, &mine);
+    builder_free(&mine);
+    end(&b);
+}
+
+static void to_overwrite_is_said_once_and_not_of_what_is_edited_later(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin(&b, KITH_FORMAT_HYBRID);
+    struct builder mine = content(&b);
+    memcpy(mine.data + 5 * PIECE, "mine", 4);
+    put(&b, &mine);
+    swarm_start(b.getter);
+    assert_refuses(&b, &mine, "holds something else");
+    again_with(&b, KITH_EXISTING_OVERWRITE);
+    assert_gets(&b);
+    builder_free(&mine);
+    mine = content(&b);
+    builder_str(&mine, "and more");
+    put(&b, &mine);
+    assert_int_equal(kith_move(b.getter->torrent, "/e"), 0);
+    swarm_pass(&b.s, SECONDS(20));
+    swarm_file_path(b.path, sizeof b.path, "/e", 0);
+    assert_refuses(&b, &mine, "is longer");
+    builder_free(&mine);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +444,8 @@ int main(void)
         cmocka_unit_test(what_appears_in_an_unwanted_files_place_is_not_deleted),
         cmocka_unit_test(nor_overwritten_when_the_file_is_wanted),
         cmocka_unit_test(nor_taken_for_kiths_own_after_a_crash),
+        cmocka_unit_test(what_was_edited_is_gone_round_by_another_name),
+        cmocka_unit_test(to_overwrite_is_said_once_and_not_of_what_is_edited_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
