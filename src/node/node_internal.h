@@ -179,6 +179,7 @@ struct entry_found {
     uint64_t size;
     uint8_t state; /* enum storage_file_state */
     uint8_t whose; /* enum resume_whose, if it is not absent */
+    bool repaired; /* a recheck was asked for: what is wrong is fetched over */
 };
 
 /* What only a torrent has that is awake: those that sleep are many. */
@@ -259,7 +260,6 @@ struct kith_torrent {
     bool has_record;
     bool record_fits;   /* of a clean stop, and the data stands as it says */
     bool forget_record; /* a recheck: believe nothing */
-    bool repairs;       /* after one: what is wrong is fetched over */
     bool reopening, moving, complete_told, sync_failed;
     bool stop_waits; /* for what is under way with its data */
 

@@ -90,7 +90,7 @@ static bool is_there(const struct kith_torrent *k, uint32_t file)
     return k->awake->found[file].state != STORAGE_FILE_ABSENT;
 }
 
-static bool is_wanted(const struct kith_torrent *k, uint32_t file)
+bool entry_is_wanted(const struct kith_torrent *k, uint32_t file)
 {
     return !k->priorities || k->priorities[file] > 0;
 }
@@ -102,7 +102,8 @@ bool entry_is_ours(const struct kith_torrent *k, uint32_t file)
 
 bool entry_has_made(const struct kith_torrent *k, uint32_t file)
 {
-    return storage_is_ours(k->storage, file) && (is_wanted(k, file) || entry_is_ours(k, file));
+    return storage_is_ours(k->storage, file) &&
+           (entry_is_wanted(k, file) || entry_is_ours(k, file));
 }
 
 bool entry_is_unjudged(const struct kith_torrent *k, uint32_t file)
@@ -117,7 +118,7 @@ static int wanted_pieces(const struct kith_torrent *k, struct bitfield *out)
     const struct metainfo *m = k->metainfo;
     int err = bitfield_init(out, m->piece_count);
     for (uint32_t f = 0; f < m->file_count && !err; f++)
-        for (uint32_t i = 0; i < m->files[f].piece_count && is_wanted(k, f); i++)
+        for (uint32_t i = 0; i < m->files[f].piece_count && entry_is_wanted(k, f); i++)
             bitfield_set(out, m->files[f].first_piece + i);
     return err;
 }
@@ -168,7 +169,7 @@ static bool suspect_file(struct suspicion *s, uint32_t file)
     const struct metainfo_file *f = &k->metainfo->files[file];
     const struct entry_found *found = &k->awake->found[file];
     bool strange = count_wrong(k, f) == f->piece_count, shared, fine = true;
-    if (!is_there(k, file) || found->whose == RESUME_OURS || k->repairs ||
+    if (!is_there(k, file) || found->whose == RESUME_OURS || found->repaired ||
         (found->whose == RESUME_REPLACED && !strange))
         return true;
     for (uint32_t i = 0; i < f->piece_count && fine; i++) {
@@ -185,7 +186,7 @@ static bool suspect_file(struct suspicion *s, uint32_t file)
 static bool find_longer(const struct kith_torrent *k, uint32_t *file)
 {
     for (*file = 0; *file < k->metainfo->file_count; ++*file)
-        if (k->awake->found[*file].state == STORAGE_FILE_LONGER && is_wanted(k, *file))
+        if (k->awake->found[*file].state == STORAGE_FILE_LONGER && entry_is_wanted(k, *file))
             return true;
     return false;
 }
@@ -196,7 +197,7 @@ static bool find_longer(const struct kith_torrent *k, uint32_t *file)
 static void adopt(struct kith_torrent *k)
 {
     for (uint32_t f = 0; f < k->metainfo->file_count; f++) {
-        if (!is_there(k, f) || !is_wanted(k, f))
+        if (!is_there(k, f) || !entry_is_wanted(k, f))
             continue;
         storage_set_ours(k->storage, f, true);
         if (k->awake->found[f].state == STORAGE_FILE_LONGER) { /* overwritten: see find_longer */

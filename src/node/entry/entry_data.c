@@ -81,6 +81,8 @@ static void start(struct kith_torrent *k)
     }
     k->state = 0;
     k->existing = KITH_EXISTING_REFUSE; /* what was said counted for what stood there */
+    for (uint32_t f = 0; f < k->metainfo->file_count; f++)
+        k->awake->found[f].repaired = false;
     entry_recovered(k);
     if (k->paused)
         torrent_pause(k->torrent);
@@ -166,7 +168,8 @@ static void take_found(
         const struct storage_file_record *now = &opening->now[f];
         k->awake->found[f] = (struct entry_found){.size = now->size,
             .state = opening->states[f],
-            .whose = (uint8_t)resume_whose(record, k->metainfo, f, now)};
+            .whose = (uint8_t)resume_whose(record, k->metainfo, f, now),
+            .repaired = k->awake->found[f].repaired};
         storage_set_ours(
             k->storage, f, opening->states[f] != STORAGE_FILE_ABSENT && entry_is_ours(k, f));
     }

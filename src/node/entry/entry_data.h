@@ -41,6 +41,7 @@ void entry_recovered(struct kith_torrent *);
 /* Nothing that stands there is somebody else's, or its user gave it over: entry_prepare follows.
  * Else it is refused, or the same data is opened by the next name that may be free. */
 void entry_judge_files(struct kith_torrent *);
+bool entry_is_wanted(const struct kith_torrent *, uint32_t file);
 /* Did nothing stand in the file's place, or what we had written? */
 bool entry_is_ours(const struct kith_torrent *, uint32_t file);
 /* Has kith made it, or been given it over? Not by the few bytes that a wanted neighbour's piece

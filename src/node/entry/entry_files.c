@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is wrong in the torrent's own data, or in what is to be, is fetched over. */
+static void repair_files(struct kith_torrent *k)
+{
+    for (uint32_t f = 0; k->awake->found && f < k->metainfo->file_count; f++)
+        k->awake->found[f].repaired |= entry_is_wanted(k, f) || entry_has_made(k, f);
+}
+
 int kith_recheck(struct kith_torrent *k)
 {
     bool slept = k->asleep;
@@ -20,8 +27,9 @@ int kith_recheck(struct kith_torrent *k)
         return ERR_AGAIN;
     k->quiet = false;
     k->state = KITH_STATE_CHECKING;
-    k->repairs |= !refused; /* it is the torrent's own data */
-    if (opening) {          /* without its record all of it is hashed */
+    if (!refused)
+        repair_files(k);
+    if (opening) { /* without its record all of it is hashed */
         entry_drop_record(k);
         return 0;
     }

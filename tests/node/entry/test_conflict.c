@@ -430,6 +430,26 @@ static void to_overwrite_is_said_once_and_not_of_what_is_edited_later(void **sta
     end(&b);
 }
 
+static void to_repair_is_said_of_what_is_wanted_then_and_not_for_good(void **state)
+{
+    struct bench b;
+    (void)state;
+    for (int during = 0; during < 2; during++) {
+        begin(&b, KITH_FORMAT_V1);
+        struct builder own = put_own_b(&b);
+        b.getter->wants = "a";
+        swarm_start(b.getter);
+        assert_true(swarm_run_until(&b.s, SECONDS(120), swarm_all_complete));
+        assert_int_equal(kith_recheck(b.getter->torrent), 0);
+        if (!during)
+            swarm_pass(&b.s, SECONDS(20));
+        assert_int_equal(kith_set_file_priority(b.getter->torrent, 1, 4), 0);
+        assert_refuses(&b, &own, "deep holds something else");
+        builder_free(&own);
+        end(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +466,7 @@ int main(void)
         cmocka_unit_test(nor_taken_for_kiths_own_after_a_crash),
         cmocka_unit_test(what_was_edited_is_gone_round_by_another_name),
         cmocka_unit_test(to_overwrite_is_said_once_and_not_of_what_is_edited_later),
+        cmocka_unit_test(to_repair_is_said_of_what_is_wanted_then_and_not_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
