@@ -212,7 +212,7 @@ static void open_done(struct env_job *job)
     atomic_store(&o->storage->parts_exist, o->parts_exist);
     for (uint32_t i = 0; i < o->storage->metainfo->file_count; i++) {
         struct storage_file *f = &o->storage->file[i];
-        f->found = o->states[i] != STORAGE_FILE_ABSENT;
+        f->found = o->states[i] != STORAGE_FILE_ABSENT && o->states[i] != STORAGE_FILE_NOT_A_FILE;
         f->record = o->now[i];
         atomic_store(&f->known, f->found);
         if (f->found) { /* wanted or not: it is written in place */

@@ -27,7 +27,7 @@ struct storage_file {
     atomic_bool made;     /* it exists and has been opened for writing before */
     atomic_bool in_parts; /* not wanted and not there: written to the sidecar */
     atomic_bool named;    /* its name is durable */
-    bool found;           /* by the last opening */
+    bool found;           /* a file, by the last opening */
     bool cuts;            /* storage_prepare: what it has more than the torrent's goes */
     bool completes;       /* storage_prepare: what the sidecar has of it comes */
     atomic_bool ours;     /* we have made it or written to it, now or in an earlier run */

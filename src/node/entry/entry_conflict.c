@@ -29,7 +29,9 @@ static void tell(struct kith_torrent *k, uint32_t file)
     uint32_t wrong = count_wrong(k, f);
     snprintf(path, sizeof path, "%s/%s%s%s", k->folder, k->root ? k->root : k->metainfo->root,
         k->metainfo->multi_file ? "/" : "", k->metainfo->multi_file ? f->path : "");
-    if (wrong == 0 && found->state == STORAGE_FILE_LONGER)
+    if (found->state == STORAGE_FILE_NOT_A_FILE)
+        snprintf(sentence, sizeof sentence, "%.200s is not a file", path);
+    else if (wrong == 0 && found->state == STORAGE_FILE_LONGER)
         snprintf(sentence, sizeof sentence, "%.200s is longer than the torrent's file", path);
     else if (wrong < f->piece_count)
         snprintf(sentence, sizeof sentence,
@@ -90,6 +92,12 @@ static bool is_there(const struct kith_torrent *k, uint32_t file)
     return k->awake->found[file].state != STORAGE_FILE_ABSENT;
 }
 
+/* A folder, or whatever else: it cannot be written to. */
+static bool is_in_the_way(const struct kith_torrent *k, uint32_t file)
+{
+    return k->awake->found[file].state == STORAGE_FILE_NOT_A_FILE;
+}
+
 bool entry_is_wanted(const struct kith_torrent *k, uint32_t file)
 {
     return !k->priorities || k->priorities[file] > 0;
@@ -109,7 +117,8 @@ bool entry_has_made(const struct kith_torrent *k, uint32_t file)
 bool entry_is_unjudged(const struct kith_torrent *k, uint32_t file)
 {
     return k->awake->found && is_there(k, file) &&
-           (!entry_is_ours(k, file) || k->awake->found[file].state == STORAGE_FILE_LONGER);
+           (!entry_is_ours(k, file) || is_in_the_way(k, file) ||
+               k->awake->found[file].state == STORAGE_FILE_LONGER);
 }
 
 /* Pieces that may be written: those of what is wanted. */
@@ -132,8 +141,8 @@ static bool is_whole(const struct kith_torrent *k, uint32_t piece, bool *is_shar
     bool whole = true;
     while (metainfo_slice_next(k->metainfo, &s)) {
         files += !s.pad;
-        whole &= s.pad ||
-                 (is_there(k, s.file) && k->awake->found[s.file].size >= s.file_offset + s.length);
+        whole &= s.pad || (is_there(k, s.file) && !is_in_the_way(k, s.file) &&
+                              k->awake->found[s.file].size >= s.file_offset + s.length);
     }
     *is_shared = files > 1;
     return whole;
@@ -169,8 +178,8 @@ static bool suspect_file(struct suspicion *s, uint32_t file)
     const struct metainfo_file *f = &k->metainfo->files[file];
     const struct entry_found *found = &k->awake->found[file];
     bool strange = count_wrong(k, f) == f->piece_count, shared, fine = true;
-    if (!is_there(k, file) || found->whose == RESUME_OURS || found->repaired ||
-        (found->whose == RESUME_REPLACED && !strange))
+    if (!is_there(k, file) || is_in_the_way(k, file) || found->whose == RESUME_OURS ||
+        found->repaired || (found->whose == RESUME_REPLACED && !strange))
         return true;
     for (uint32_t i = 0; i < f->piece_count && fine; i++) {
         uint32_t piece = f->first_piece + i;
@@ -183,10 +192,10 @@ static bool suspect_file(struct suspicion *s, uint32_t file)
     return fine;
 }
 
-static bool find_longer(const struct kith_torrent *k, uint32_t *file)
+static bool find_wanted(const struct kith_torrent *k, enum storage_file_state state, uint32_t *file)
 {
     for (*file = 0; *file < k->metainfo->file_count; ++*file)
-        if (k->awake->found[*file].state == STORAGE_FILE_LONGER && entry_is_wanted(k, *file))
+        if (k->awake->found[*file].state == state && entry_is_wanted(k, *file))
             return true;
     return false;
 }
@@ -200,7 +209,7 @@ static void adopt(struct kith_torrent *k)
         if (!is_there(k, f) || !entry_is_wanted(k, f))
             continue;
         storage_set_ours(k->storage, f, true);
-        if (k->awake->found[f].state == STORAGE_FILE_LONGER) { /* overwritten: see find_longer */
+        if (k->awake->found[f].state == STORAGE_FILE_LONGER) { /* overwritten */
             storage_cut_file(k->storage, f);
             k->record_fits = false;
         }
@@ -244,12 +253,14 @@ void entry_judge_files(struct kith_torrent *k)
 {
     struct suspicion s = {.entry = k};
     uint32_t file;
-    if (k->existing == KITH_EXISTING_OVERWRITE) {
-        adopt(k);
+    bool overwrites = k->existing == KITH_EXISTING_OVERWRITE;
+    if (find_wanted(k, STORAGE_FILE_NOT_A_FILE, &file) ||
+        (!overwrites && find_wanted(k, STORAGE_FILE_LONGER, &file))) {
+        found_conflict(k, file);
         return;
     }
-    if (find_longer(k, &file)) {
-        found_conflict(k, file);
+    if (overwrites) {
+        adopt(k);
         return;
     }
     int err = list_suspects(&s);

@@ -170,8 +170,9 @@ static void take_found(
             .state = opening->states[f],
             .whose = (uint8_t)resume_whose(record, k->metainfo, f, now),
             .repaired = k->awake->found[f].repaired};
-        storage_set_ours(
-            k->storage, f, opening->states[f] != STORAGE_FILE_ABSENT && entry_is_ours(k, f));
+        bool is_file = opening->states[f] != STORAGE_FILE_ABSENT &&
+                       opening->states[f] != STORAGE_FILE_NOT_A_FILE;
+        storage_set_ours(k->storage, f, is_file && entry_is_ours(k, f));
     }
 }
 

@@ -450,6 +450,24 @@ static void to_repair_is_said_of_what_is_wanted_then_and_not_for_good(void **sta
     }
 }
 
+static void a_folder_in_a_files_place_is_a_conflict_and_cannot_be_overwritten(void **state)
+{
+    struct bench b;
+    struct builder own = builder_heap(64);
+    (void)state;
+    begin(&b, KITH_FORMAT_HYBRID);
+    strcat(b.path, "/inside");
+    builder_str(&own, "his own");
+    put(&b, &own);
+    swarm_start(b.getter);
+    assert_refuses(&b, &own, "/a is not a file");
+    again_with(&b, KITH_EXISTING_OVERWRITE);
+    assert_refuses(&b, &own, "/a is not a file");
+    assert_gets_by_another_name(&b);
+    builder_free(&own);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +485,7 @@ int main(void)
         cmocka_unit_test(what_was_edited_is_gone_round_by_another_name),
         cmocka_unit_test(to_overwrite_is_said_once_and_not_of_what_is_edited_later),
         cmocka_unit_test(to_repair_is_said_of_what_is_wanted_then_and_not_for_good),
+        cmocka_unit_test(a_folder_in_a_files_place_is_a_conflict_and_cannot_be_overwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
