@@ -260,6 +260,7 @@ struct kith_torrent {
     bool has_record;
     bool record_fits;   /* of a clean stop, and the data stands as it says */
     bool forget_record; /* a recheck: believe nothing */
+    bool judge_again;   /* more is wanted than when its files were judged, and it has not started */
     bool reopening, moving, complete_told, sync_failed;
     bool stop_waits; /* for what is under way with its data */
 

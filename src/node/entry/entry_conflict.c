@@ -228,6 +228,8 @@ static void held_known(void *user, int err, size_t first)
         entry_stopped(k);
     else if (err)
         entry_trouble(k, err, storage_error(k->storage));
+    else if (k->judge_again)
+        entry_judge_files(k);
     else if (file < k->metainfo->file_count)
         found_conflict(k, file);
     else
@@ -253,6 +255,7 @@ void entry_judge_files(struct kith_torrent *k)
 {
     struct suspicion s = {.entry = k};
     uint32_t file;
+    k->judge_again = false;
     bool overwrites = k->existing == KITH_EXISTING_OVERWRITE;
     if (find_wanted(k, STORAGE_FILE_NOT_A_FILE, &file) ||
         (!overwrites && find_wanted(k, STORAGE_FILE_LONGER, &file))) {

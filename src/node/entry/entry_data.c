@@ -107,6 +107,8 @@ static void started(struct kith_torrent *k, int err)
         return;
     if (err)
         entry_trouble(k, err, storage_error(k->storage));
+    else if (k->judge_again)
+        entry_judge_files(k);
     else
         start(k);
 }
@@ -119,6 +121,10 @@ static void prepared(void *user, int err)
     if (err == ERR_EXISTS) { /* something has appeared meanwhile: it is judged, too */
         entry_distrust_touched(k);
         entry_open_data(k);
+        return;
+    }
+    if (!err && k->judge_again) {
+        entry_judge_files(k);
         return;
     }
     if (!err && k->record_fits) { /* all is there: nothing will be written */

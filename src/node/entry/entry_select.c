@@ -161,7 +161,9 @@ static void changed(struct kith_torrent *k, bool judge)
 {
     if (!torrent_is_complete(k->torrent))
         k->complete_told = false;
-    if (judge)
+    if (judge && !torrent_storage(k->torrent))
+        k->judge_again = true;
+    else if (judge)
         entry_reopen(k);
     else if (torrent_storage(k->torrent) && !k->reopening)
         entry_checkpoint_soon(k);

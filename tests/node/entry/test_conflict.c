@@ -3,6 +3,7 @@
 #include "node/node_env.h"
 #include "node/node_internal.h"
 #include "sim/swarm.h"
+#include "store/storage_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -468,6 +469,48 @@ static void a_folder_in_a_files_place_is_a_conflict_and_cannot_be_overwritten(vo
     end(&b);
 }
 
+/* ---- wanted while the others are judged ---------------------------------------------------- */
+
+static bool is_being_looked_at(struct swarm *s)
+{
+    return s->nodes[1].torrent->awake->suspects;
+}
+
+static bool is_being_prepared(struct swarm *s)
+{
+    struct kith_torrent *k = s->nodes[1].torrent;
+    return k->storage && k->storage->prepared && k->saving == 0;
+}
+
+static bool is_being_recorded(struct swarm *s)
+{
+    return s->nodes[1].torrent->saving > 0;
+}
+
+static void what_is_wanted_while_the_others_are_judged_is_judged_too(void **state)
+{
+    bool (*const moments[])(struct swarm *) = {
+        is_being_looked_at, is_being_prepared, is_being_recorded};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct bench b;
+        begin(&b, KITH_FORMAT_V1);
+        struct builder room = content(&b);
+        memset(room.data + 3 * PIECE, 0, 4 * PIECE);
+        put(&b, &room);
+        struct builder own = put_own_b(&b);
+        b.getter->wants = "a";
+        swarm_start(b.getter);
+        assert_true(swarm_run_until(&b.s, SECONDS(60), moments[i]));
+        assert_null(torrent_storage(b.getter->torrent->torrent));
+        assert_int_equal(kith_set_file_priority(b.getter->torrent, 1, 4), 0);
+        assert_refuses(&b, &own, "deep holds something else");
+        builder_free(&room);
+        builder_free(&own);
+        end(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +529,7 @@ int main(void)
         cmocka_unit_test(to_overwrite_is_said_once_and_not_of_what_is_edited_later),
         cmocka_unit_test(to_repair_is_said_of_what_is_wanted_then_and_not_for_good),
         cmocka_unit_test(a_folder_in_a_files_place_is_a_conflict_and_cannot_be_overwritten),
+        cmocka_unit_test(what_is_wanted_while_the_others_are_judged_is_judged_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
