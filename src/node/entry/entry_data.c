@@ -123,12 +123,8 @@ static void prepared(void *user, int err)
         entry_open_data(k);
         return;
     }
-    if (!err && k->judge_again) {
-        entry_judge_files(k);
-        return;
-    }
     if (!err && k->record_fits) { /* all is there: nothing will be written */
-        start(k);
+        started(k, 0);
         return;
     }
     if (!err)

@@ -505,6 +505,10 @@ static void what_is_wanted_while_the_others_are_judged_is_judged_too(void **stat
         assert_null(torrent_storage(b.getter->torrent->torrent));
         assert_int_equal(kith_set_file_priority(b.getter->torrent, 1, 4), 0);
         assert_refuses(&b, &own, "deep holds something else");
+        swarm_crash(b.getter, SIM_KILLED); /* nor does a record say that it is kith's */
+        b.getter->wants = NULL;
+        swarm_start(b.getter);
+        assert_refuses(&b, &own, "deep holds something else");
         builder_free(&room);
         builder_free(&own);
         end(&b);
