@@ -149,10 +149,24 @@ void memory_save_entry(struct kith_torrent *k)
         (void)save_row(k, NULL, NULL); /* a later save says it again */
 }
 
+/* Once there are files, their priorities are in the row. */
+static int save_wanted(struct kith_torrent *k, state_done *done, void *user)
+{
+    const char *glob = k->files_wanted && !k->metainfo ? k->files_wanted : "";
+    return state_save_blob(k->node->state, k->id, STATE_WANTED, bytes_of_str(glob), done, user);
+}
+
+void memory_save_wanted(struct kith_torrent *k)
+{
+    if (k->node->state && k->id && !k->removing)
+        (void)save_wanted(k, NULL, NULL);
+}
+
 void memory_save_metainfo(struct kith_torrent *k)
 {
     if (k->node->state && k->id && !k->removing)
         (void)save_metainfo(k, NULL, NULL);
+    memory_save_wanted(k);
 }
 
 /* Somebody wants to know when a torrent is remembered, or when it is not any more. */
@@ -176,9 +190,13 @@ void memory_save_new(struct kith_torrent *k)
     if (!k->node->state)
         return;
     struct memory_wait *w = k->awake->remembering ? NULL : malloc(sizeof *w);
-    int err = save_row(k, k->metainfo ? NULL : w ? remembered : NULL, w);
+    state_done *done = w ? remembered : NULL;
+    bool alone = !k->metainfo && !k->files_wanted;
+    int err = save_row(k, alone ? done : NULL, w);
     if (!err && k->metainfo) /* written after the row, or with it */
-        err = save_metainfo(k, w ? remembered : NULL, w);
+        err = save_metainfo(k, done, w);
+    else if (!err && !alone)
+        err = save_wanted(k, done, w);
     if (err || !w) {
         free(w);
         return;
@@ -258,6 +276,17 @@ static int load_metainfo(struct kith_torrent *k)
         builder_bytes_put(&k->awake->torrent_file, data, size);
     free(data);
     return err;
+}
+
+/* Damaged or missing: everything is wanted. */
+static void load_wanted(struct kith_torrent *k)
+{
+    uint8_t *data;
+    size_t size;
+    if (state_load_blob(k->node->state, k->id, STATE_WANTED, &data, &size) != 0)
+        return;
+    k->files_wanted = bytes_dup_str(bytes_of(data, size));
+    free(data);
 }
 
 int memory_load(struct kith_torrent *k)
@@ -345,6 +374,8 @@ static bool restore_row(void *user, const struct state_torrent *row, bool damage
             "a torrent could not be restored: what is remembered of it is damaged");
         entry_free(k);
     } else {
+        if (err)
+            load_wanted(k);
         k->restored = true;
     }
     return true;

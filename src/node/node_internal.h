@@ -478,6 +478,8 @@ void memory_save_entry(struct kith_torrent *);
 /* Reads its metainfo and its record back. ERR_DATABASE, ERR_NOT_FOUND, ERR_NOMEM. */
 int memory_load(struct kith_torrent *);
 void memory_save_metainfo(struct kith_torrent *);
+/* The glob of files that are wanted, of a torrent that waits for its metadata. */
+void memory_save_wanted(struct kith_torrent *);
 /* Both; KITH_EVENT_REMEMBERED follows when they are durable. */
 void memory_save_new(struct kith_torrent *);
 /* It is not waited for any more. */

@@ -173,9 +173,15 @@ static void changed(struct kith_torrent *k, bool judge)
     memory_save_entry(k);
 }
 
+/* Nor is anything else wanted, with the next start either. */
 void entry_nothing_selected(struct kith_torrent *k)
 {
     char text[NODE_TEXT_MAX];
+    if (reserve_priorities(k) == 0) {
+        memset(k->priorities, 0, k->metainfo->file_count);
+        entry_apply_files(k);
+        memory_save_entry(k);
+    }
     snprintf(text, sizeof text, "no file in it matches '%s'", k->files_wanted);
     entry_trouble(k, ERR_NOT_FOUND, text);
 }
@@ -208,6 +214,8 @@ int entry_select_again(struct kith_torrent *k, const char *glob, const struct ma
     k->files_wanted = copy;
     if (k->metainfo && k->torrent)
         change_files(k, before);
+    else
+        memory_save_wanted(k);
     free(before);
     return 0;
 }

@@ -110,6 +110,7 @@ enum state_blob {
     STATE_METAINFO, /* the raw .torrent */
     STATE_STORAGE,  /* storage's resume record */
     STATE_TRACKERS, /* whatever node/ keeps of trackers */
+    STATE_WANTED,   /* the glob of files that are, until there are any to be numbered */
     STATE_BLOB_COUNT
 };
 

@@ -150,6 +150,67 @@ static void a_glob_that_matches_nothing_is_no_success(void **state)
     end(&b);
 }
 
+/* A node that knows nothing of the torrent but its link. */
+static void begin_with_link(struct bench *b, const char *wants)
+{
+    struct kith_add add;
+    KITH_INIT(add);
+    begin(b, KITH_FORMAT_HYBRID, "nothing");
+    stop(b);
+    b->getter = swarm_add(&b->s, &(struct swarm_node_config){.folder = "/d"});
+    swarm_start_again(b->getter);
+    assert_null(b->getter->torrent);
+    b->s.nodes[1].honest = false;
+    add.folder = "/d";
+    add.files_wanted = wants;
+    add.link = kith_link(b->seed->torrent, 0);
+    assert_int_equal(kith_add(b->getter->node, &add, &b->getter->torrent), 0);
+}
+
+static void meet_seed(struct bench *b)
+{
+    char text[64];
+    struct endpoint e = sim_host_endpoint(b->seed->host, ADDR_V4, 6881);
+    endpoint_text(&e, text);
+    assert_int_equal(kith_add_peer(b->getter->torrent, text), 0);
+}
+
+static void what_a_glob_says_of_a_link_counts_after_a_restart_too(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin_with_link(&b, "b/*");
+    swarm_pass(&b.s, SECONDS(2));
+    assert_null(b.getter->torrent->metainfo);
+    stop(&b);
+    swarm_start_again(b.getter);
+    meet_seed(&b);
+    assert_completes(&b);
+    assert_is_there(&b, 1);
+    assert_int_equal(size_of(&b, 0), 0);
+    stop(&b);
+    swarm_start_again(b.getter);
+    swarm_pass(&b.s, SECONDS(20));
+    assert_int_equal(size_of(&b, 0), 0);
+    end(&b);
+}
+
+static void nor_does_a_restart_get_all_where_a_glob_matched_nothing(void **state)
+{
+    struct bench b;
+    (void)state;
+    begin_with_link(&b, "*.nothing");
+    meet_seed(&b);
+    swarm_pass(&b.s, SECONDS(20));
+    assert_int_equal(status_of(&b).error, KITH_E_NOT_FOUND);
+    stop(&b);
+    swarm_start_again(b.getter);
+    meet_seed(&b);
+    swarm_pass(&b.s, SECONDS(60));
+    assert_int_equal(size_of(&b, 0) + size_of(&b, 1), 0);
+    end(&b);
+}
+
 static void nor_is_one_over_what_was_brought_back(void **state)
 {
     struct bench b;
@@ -224,6 +285,8 @@ int main(void)
         cmocka_unit_test(what_is_asked_for_now_counts_and_not_what_was_in_an_earlier_run),
         cmocka_unit_test(less_may_be_asked_for_than_in_an_earlier_run),
         cmocka_unit_test(a_glob_that_matches_nothing_is_no_success),
+        cmocka_unit_test(what_a_glob_says_of_a_link_counts_after_a_restart_too),
+        cmocka_unit_test(nor_does_a_restart_get_all_where_a_glob_matched_nothing),
         cmocka_unit_test(nor_is_one_over_what_was_brought_back),
         cmocka_unit_test(complete_is_told_again_when_more_was_wanted_and_when_less_is),
         cmocka_unit_test(files_are_numbered_without_padding_and_counted_as_they_are_wanted),
