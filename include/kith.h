@@ -222,8 +222,9 @@ KITH_API const void *kith_fetched(struct kith_node *node, size_t *size_out);
  * piece, or are longer. Identical data is always adopted, and so is room that was reserved and
  * never written (zeros): another program's unfinished download is gone on with if it has no begun
  * pieces. What kith left unfinished itself is never taken for something else; what was written to
- * since is. OVERWRITE: what is wrong is fetched over, what is too long is cut. RENAME: the data
- * goes to "name (1)" beside it. */
+ * since is. OVERWRITE: what is wrong is fetched over, what is too long is cut; a folder in a file's
+ * place stays a conflict. RENAME: the data goes to "name (1)" beside it. Either is said of what
+ * stands there now: of what is met once the torrent has started, REFUSE holds. */
 enum kith_existing {
     KITH_EXISTING_REFUSE = 0,
     KITH_EXISTING_OVERWRITE = 1,
@@ -287,7 +288,8 @@ KITH_API void kith_remove_with_data(struct kith_torrent *torrent);
  * KITH_E_AGAIN: not now. */
 KITH_API int kith_move(struct kith_torrent *torrent, const char *folder);
 /* Believes nothing and hashes everything again; what is wrong is then fetched over, because it is
- * the torrent's own data (save after a KITH_EVENT_CONFLICT). KITH_EVENT_READY follows.
+ * the torrent's own data (save after a KITH_EVENT_CONFLICT, and in files that are not wanted).
+ * KITH_EVENT_READY follows.
  * KITH_E_AGAIN: not now. */
 KITH_API int kith_recheck(struct kith_torrent *torrent);
 /* `host_port` is numeric, or a name that is looked up: KITH_EVENT_WARNING says if that fails.
