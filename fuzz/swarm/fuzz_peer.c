@@ -130,6 +130,13 @@ static struct metainfo *make_metainfo(bool v2)
     return m;
 }
 
+static void opened(void *user, int err, const struct storage_opening *opening)
+{
+    (void)user;
+    (void)opening;
+    check(err == 0);
+}
+
 static void prepared(void *user, int err)
 {
     struct bench *b = user;
@@ -157,6 +164,8 @@ static void begin(struct bench *b, uint8_t flags)
     sim_disk_put(b->host, "/d/f", bytes_of(content, sizeof content / 2));
     b->storage = storage_new(&(struct storage_config){
         .env = b->env, .metainfo = m, .pool = b->pool, .files = b->files, .folder = "/d"});
+    check(storage_open(b->storage, opened, b) == 0);
+    sim_world_run_until(b->world, sim_world_now(b->world) + SECONDS(1), NULL, NULL);
     check(storage_prepare(b->storage, prepared, b) == 0);
     pass(b, SECONDS(1));
     check(b->stopped);

@@ -137,6 +137,13 @@ static struct metainfo *make_metainfo(struct bench *b, const struct bench_config
     return m;
 }
 
+static void opened(void *user, int err, const struct storage_opening *opening)
+{
+    (void)opening;
+    assert_int_equal(err, 0);
+    ((struct bench *)user)->opened = true;
+}
+
 static void prepared(void *user, int err)
 {
     assert_int_equal(err, 0);
@@ -165,6 +172,9 @@ static void start(struct bench *b, const struct bench_config *c)
         .pool = b->pool,
         .files = b->files,
         .folder = "/d"});
+    assert_int_equal(storage_open(b->storage, opened, b), 0);
+    bench_pass(b, SECONDS(1));
+    assert_true(b->opened);
     assert_int_equal(storage_prepare(b->storage, prepared, b), 0);
     bench_pass(b, SECONDS(1));
     assert_true(b->prepared);

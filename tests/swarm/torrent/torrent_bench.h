@@ -48,7 +48,7 @@ struct bench {
     unsigned pump_count;
     struct endpoint seen_at; /* our address, as a peer said last */
     unsigned events[TORRENT_STOPPED + 1];
-    bool prepared;
+    bool opened, prepared;
 };
 
 struct bench_config {
