@@ -217,30 +217,21 @@ static void swap(struct stored_peer *a, struct stored_peer *b)
     *b = t;
 }
 
-/* Moves those that are wanted to the front, from `from` on. How many stand there then. */
-static uint32_t gather(struct swarm *w, uint32_t from, bool (*wanted)(const struct stored_peer *))
+static bool is_given(const struct stored_peer *p, unsigned which)
+{
+    struct endpoint e = endpoint_of(p);
+    return !(which & PEER_STORE_NO_SEEDS && p->seed) &&
+           !(which & PEER_STORE_GLOBAL && node_address_is_local(&e));
+}
+
+/* Moves those that are given to the front, from `from` on. How many stand there then. */
+static uint32_t gather(struct swarm *w, uint32_t from, unsigned which)
 {
     uint32_t count = from;
     for (uint32_t i = from; i < w->count; i++)
-        if (wanted(&w->peers[i]))
+        if (is_given(&w->peers[i], which))
             swap(&w->peers[count++], &w->peers[i]);
     return count;
-}
-
-static bool is_global(const struct stored_peer *p)
-{
-    struct endpoint e = endpoint_of(p);
-    return !node_address_is_local(&e);
-}
-
-static bool is_global_leecher(const struct stored_peer *p)
-{
-    return !p->seed && is_global(p);
-}
-
-static bool is_leecher(const struct stored_peer *p)
-{
-    return !p->seed;
 }
 
 size_t peer_store_get(struct peer_store *s, const struct info_hash *hash, unsigned which,
@@ -249,9 +240,8 @@ size_t peer_store_get(struct peer_store *s, const struct info_hash *hash, unsign
     struct swarm *w = find(s, hash, now);
     if (!w)
         return 0;
-    bool global = which & PEER_STORE_GLOBAL, no_seeds = which & PEER_STORE_NO_SEEDS;
-    uint32_t leading = no_seeds ? gather(w, 0, global ? is_global_leecher : is_leecher) : 0;
-    uint32_t given = global ? gather(w, leading, is_global) : w->count;
+    uint32_t leading = which & PEER_STORE_NO_SEEDS ? gather(w, 0, which) : 0;
+    uint32_t given = gather(w, leading, which & PEER_STORE_GLOBAL);
     size_t count = 0;
     for (uint32_t i = 0; i < given && count < max; i++) {
         uint32_t end = i < leading ? leading : given;
@@ -271,7 +261,7 @@ bool peer_store_scrape(struct peer_store *s, const struct info_hash *hash, unsig
     memset(peers, 0, KRPC_BLOOM_SIZE);
     for (uint32_t i = 0; i < w->count; i++) {
         struct endpoint e = endpoint_of(&w->peers[i]);
-        if (!(which & PEER_STORE_GLOBAL) || !node_address_is_local(&e))
+        if (is_given(&w->peers[i], which & PEER_STORE_GLOBAL))
             bloom_add(w->peers[i].seed ? seeds : peers, &e);
     }
     return true;
@@ -282,7 +272,7 @@ bool peer_store_scrape(struct peer_store *s, const struct info_hash *hash, unsig
 static bool is_public(const struct swarm *w)
 {
     for (uint32_t i = 0; i < w->count; i++)
-        if (is_global(&w->peers[i]))
+        if (is_given(&w->peers[i], PEER_STORE_GLOBAL))
             return true;
     return false;
 }

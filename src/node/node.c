@@ -227,7 +227,7 @@ void kith_stop(struct kith_node *n)
     lsd_stop(n);
     dht_io_stop(n);
     network_stop(n);
-    links_close_greetings(n);
+    links_close_greetings(n, NULL);
     list_for_each_safe(at, &n->torrents) entry_stop(list_entry(at, struct kith_torrent, link));
     if (timer_heap_reserve(&n->timers, n->timers.count + 8) == 0)
         timer_set(&n->timers, &n->stop_timer, env_now(n->env) + NODE_STOP_PATIENCE);
@@ -244,7 +244,7 @@ void node_free(struct kith_node *n)
     port_mapping_free(n);
     dht_io_free(n);
     network_stop(n);
-    links_close_greetings(n);
+    links_close_greetings(n, NULL);
     links_bury(n);
     scrapes_close(n);
     utp_io_free(n);

@@ -520,8 +520,8 @@ void links_pump(struct kith_node *);
 /* Bytes a second that a peer gets from us over TCP, on the average of those that get any. */
 uint64_t links_tcp_upload_rate(struct kith_node *);
 void links_bury(struct kith_node *);
-void links_close_greetings(struct kith_node *);
-/* The torrent goes: what is still greeting for it would end in freed memory. */
-void links_forget(struct kith_node *, const struct kith_torrent *);
+/* Those that have no peer yet, of one torrent, or (NULL) of all: who goes would leave them pointing
+ * at freed memory. */
+void links_close_greetings(struct kith_node *, const struct kith_torrent *of);
 
 #endif

@@ -99,7 +99,7 @@ void entry_free(struct kith_torrent *k)
     if (!k)
         return;
     struct info_hash names[ENTRY_NAMES_MAX];
-    links_forget(k->node, k);
+    links_close_greetings(k->node, k);
     timer_cancel(&k->node->timers, &k->drowsy);
     memory_forget_wait(&k->forgetting);
     trackers_free(k);

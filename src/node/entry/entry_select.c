@@ -42,7 +42,7 @@ uint64_t entry_bytes_wanted(const struct kith_torrent *k)
 {
     uint64_t sum = 0;
     for (uint32_t f = 0; f < k->metainfo->file_count; f++)
-        if (!is_pad(k, f) && (!k->priorities || k->priorities[f] > 0))
+        if (!is_pad(k, f) && entry_is_wanted(k, f))
             sum += k->metainfo->files[f].length;
     return sum;
 }

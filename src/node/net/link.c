@@ -142,29 +142,20 @@ void link_hang_up(struct link *l)
     link_close(l);
 }
 
-void links_close_greetings(struct kith_node *n)
-{
-    list_for_each_safe(at, &n->links)
-    {
-        struct link *l = list_entry(at, struct link, all);
-        if (!l->peer)
-            link_close(l);
-    }
-}
-
 /* With a peer it is the torrent's, which hangs up itself. */
-static bool greets_for(const struct link *l, const struct kith_torrent *k)
+static bool greets_for(const struct link *l, const struct kith_torrent *of)
 {
     const struct greeting *g = l->greeting;
-    return !l->peer && (l->torrent == k || (g && (g->torrent == k || g->mse_torrent == k)));
+    return !l->peer &&
+           (!of || l->torrent == of || (g && (g->torrent == of || g->mse_torrent == of)));
 }
 
-void links_forget(struct kith_node *n, const struct kith_torrent *k)
+void links_close_greetings(struct kith_node *n, const struct kith_torrent *of)
 {
     list_for_each_safe(at, &n->links)
     {
         struct link *l = list_entry(at, struct link, all);
-        if (greets_for(l, k))
+        if (greets_for(l, of))
             link_close(l);
     }
 }
